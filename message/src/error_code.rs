@@ -1,0 +1,157 @@
+/// What went wrong, in the one vocabulary that all doors share.
+///
+/// Engines answer these; one table in the gateway maps each to HTTP, Kafka and AMQP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ErrorCode {
+    /// The request does not follow the documented form.
+    InvalidRequest,
+    /// A name breaks the rules for names.
+    InvalidName,
+    /// A configuration key or argument is unknown, or its value is out of range.
+    InvalidConfig,
+    /// The stored form of a batch or message is broken.
+    CorruptMessage,
+    /// No topic has this name.
+    UnknownTopic,
+    /// The log has no such partition.
+    UnknownPartition,
+    /// No exchange has this name.
+    UnknownExchange,
+    /// No such binding.
+    UnknownBinding,
+    /// The queue holds no message with this id.
+    UnknownMessage,
+    /// No group has this name.
+    UnknownGroup,
+    /// No job has this id.
+    UnknownJob,
+    /// The group has no such member (any more): join again.
+    UnknownMember,
+    /// The operation belongs to the other model.
+    WrongModel,
+    /// It exists with other properties.
+    AlreadyExists,
+    /// It is not empty, or in use, and the request asked to keep it then.
+    InUse,
+    /// Sluice's own, not to be changed.
+    Reserved,
+    /// The lease ended: the message was settled, or its time ran out.
+    StaleLease,
+    /// The offset lies outside what the partition holds.
+    OffsetOutOfRange,
+    /// A commit or request carried an old generation.
+    StaleGeneration,
+    /// The message, batch or header is larger than allowed.
+    TooLarge,
+    /// The queue is at its length limit and refuses.
+    QueueFull,
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch,
+    /// The same idempotency key is being worked on.
+    IdempotencyInFlight,
+    /// A limit on requests, connections or bytes in flight was reached: slow down.
+    Overloaded,
+    /// Waited as long as asked, without result.
+    TimedOut,
+    /// The server is going down.
+    ShuttingDown,
+    /// No disk space for more messages.
+    DiskFull,
+    /// Storage failed; the store waits for a restart.
+    StorageFailed,
+    /// A record cannot be read any more; what surrounds it can.
+    DataDamaged,
+    /// A defect in Sluice.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Every code, for tables and tests.
+    pub const ALL: [ErrorCode; 30] = {
+        use ErrorCode::*;
+        [
+            InvalidRequest,
+            InvalidName,
+            InvalidConfig,
+            CorruptMessage,
+            UnknownTopic,
+            UnknownPartition,
+            UnknownExchange,
+            UnknownBinding,
+            UnknownMessage,
+            UnknownGroup,
+            UnknownJob,
+            UnknownMember,
+            WrongModel,
+            AlreadyExists,
+            InUse,
+            Reserved,
+            StaleLease,
+            OffsetOutOfRange,
+            StaleGeneration,
+            TooLarge,
+            QueueFull,
+            IdempotencyMismatch,
+            IdempotencyInFlight,
+            Overloaded,
+            TimedOut,
+            ShuttingDown,
+            DiskFull,
+            StorageFailed,
+            DataDamaged,
+            Internal,
+        ]
+    };
+
+    /// The name that clients see, in `snake_case`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorCode::InvalidRequest => "invalid_request",
+            ErrorCode::InvalidName => "invalid_name",
+            ErrorCode::InvalidConfig => "invalid_config",
+            ErrorCode::CorruptMessage => "corrupt_message",
+            ErrorCode::UnknownTopic => "unknown_topic",
+            ErrorCode::UnknownPartition => "unknown_partition",
+            ErrorCode::UnknownExchange => "unknown_exchange",
+            ErrorCode::UnknownBinding => "unknown_binding",
+            ErrorCode::UnknownMessage => "unknown_message",
+            ErrorCode::UnknownGroup => "unknown_group",
+            ErrorCode::UnknownJob => "unknown_job",
+            ErrorCode::UnknownMember => "unknown_member",
+            ErrorCode::WrongModel => "wrong_model",
+            ErrorCode::AlreadyExists => "already_exists",
+            ErrorCode::InUse => "in_use",
+            ErrorCode::Reserved => "reserved",
+            ErrorCode::StaleLease => "stale_lease",
+            ErrorCode::OffsetOutOfRange => "offset_out_of_range",
+            ErrorCode::StaleGeneration => "stale_generation",
+            ErrorCode::TooLarge => "too_large",
+            ErrorCode::QueueFull => "queue_full",
+            ErrorCode::IdempotencyMismatch => "idempotency_mismatch",
+            ErrorCode::IdempotencyInFlight => "idempotency_in_flight",
+            ErrorCode::Overloaded => "overloaded",
+            ErrorCode::TimedOut => "timed_out",
+            ErrorCode::ShuttingDown => "shutting_down",
+            ErrorCode::DiskFull => "disk_full",
+            ErrorCode::StorageFailed => "storage_failed",
+            ErrorCode::DataDamaged => "data_damaged",
+            ErrorCode::Internal => "internal",
+        }
+    }
+
+    /// Whether the same request may succeed later without being changed.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            ErrorCode::QueueFull
+                | ErrorCode::IdempotencyInFlight
+                | ErrorCode::Overloaded
+                | ErrorCode::TimedOut
+                | ErrorCode::ShuttingDown
+                | ErrorCode::DiskFull
+                | ErrorCode::StorageFailed
+        )
+    }
+}

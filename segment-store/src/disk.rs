@@ -1,0 +1,107 @@
+use std::io::{self, IoSlice};
+use std::ops::Deref;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use bytes::Bytes;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// It must exist; only reads.
+    Read,
+    /// It must exist.
+    ReadWrite,
+    /// Made when missing; existing content stays.
+    Create,
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The last part of the path.
+    pub name: String,
+    /// Bytes, 0 for a directory.
+    pub len: u64,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// Where data files live. Paths are relative to the data directory.
+///
+/// The real one is the operating system's; the lying one loses, tears, flips, fails and fills up from a seed.
+pub trait Disk: Send + Sync {
+    /// Opens one file.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>>;
+    /// The names in a directory, sorted; empty when it does not exist.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+    /// Makes a directory and its parents.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a directory and everything in it; fine when missing.
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// Renames a file, replacing the target.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Claims the data directory for this process until the guard is dropped.
+    fn lock(&self) -> io::Result<DirLock>;
+    /// Bytes that ordinary writes may still take.
+    fn free_bytes(&self) -> io::Result<u64>;
+}
+
+/// An open file, used by position: no cursor is shared.
+pub trait DiskFile: Send + Sync {
+    /// Reads up to `buf.len()` bytes; 0 at the end.
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes all of `buf`, going on after short writes.
+    fn write_all_at(&self, buf: &[u8], position: u64) -> io::Result<()>;
+    /// Writes all slices one after the other.
+    fn write_vectored_at(&self, bufs: &[IoSlice<'_>], position: u64) -> io::Result<()>;
+    /// Returns when written data would survive power loss.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Reserves room so that writes below `len` do not fail for lack of space.
+    fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Cuts or extends the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Its length in bytes.
+    fn size(&self) -> io::Result<u64>;
+    /// Its first `len` bytes for reading: a memory map on a real disk, a copy on a lying one.
+    /// Only for files that nobody cuts while the map lives: a cut under a map is a SIGBUS.
+    fn map(&self, len: usize) -> io::Result<Mapped>;
+    /// The descriptor behind it, where there is one, for `sendfile`.
+    fn as_fd(&self) -> Option<BorrowedFd<'_>>;
+}
+
+/// Holds the claim on a data directory.
+pub struct DirLock {
+    _held: Box<dyn Send + Sync>,
+}
+
+impl DirLock {
+    /// Wraps whatever releases the claim when it is dropped.
+    #[must_use]
+    pub fn new(held: Box<dyn Send + Sync>) -> DirLock {
+        DirLock { _held: held }
+    }
+}
+
+/// Bytes of a file: mapped or copied.
+#[derive(Debug)]
+pub enum Mapped {
+    /// A memory map.
+    Map(memmap2::Mmap),
+    /// A copy.
+    Copy(Bytes),
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Mapped::Map(map) => map,
+            Mapped::Copy(bytes) => bytes,
+        }
+    }
+}
