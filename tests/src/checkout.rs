@@ -1,0 +1,47 @@
+//! Where things lie in the source tree and in cargo's output.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The root of the workspace.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_path_buf()
+}
+
+/// The server's binary, brought up to date once per test process.
+///
+/// `SLUICE_BIN` names another one to test instead.
+#[must_use]
+pub fn sluice() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("SLUICE_BIN") {
+            return PathBuf::from(path);
+        }
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.current_dir(root()).args(["build", "--quiet", "-p", "sluice", "--bin", "sluice"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the server does not build");
+        profile_dir().join("sluice")
+    })
+}
+
+/// The directory of this build's binaries: `target/debug` or `target/release`.
+#[must_use]
+pub fn profile_dir() -> PathBuf {
+    let exe = std::env::current_exe().expect("the test knows its own path");
+    let deps = exe.parent().expect("test binaries lie in a directory");
+    if deps.ends_with("deps") { deps.parent().expect("deps lies in the profile").to_path_buf() } else { deps.to_path_buf() }
+}
+
+/// A directory for what tests write, outside the source tree.
+#[must_use]
+pub fn scratch() -> PathBuf {
+    let target = profile_dir().parent().expect("a profile lies in target").to_path_buf();
+    target.join("blackbox")
+}
