@@ -24,7 +24,9 @@ fn every_path_that_the_architecture_names_exists() {
     let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     let paths: Vec<String> = quoted(&text)
         .into_iter()
-        .filter(|word| word.contains('/') && !word.starts_with('/') && !word.contains([' ', '<', '*', '{', ':']))
+        .filter(|word| {
+            word.contains('/') && !word.starts_with('/') && !word.contains([' ', '<', '*', '{', ':'])
+        })
         .collect();
     assert!(paths.len() > 10, "ARCHITECTURE.md should lead into the code: {paths:?}");
     for path in paths {

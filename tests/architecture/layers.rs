@@ -11,8 +11,20 @@ use crate::source::{Source, files};
 const ENGINES: [&str; 2] = ["log-engine", "queue-engine"];
 /// Crates that open sockets or speak a network protocol.
 const NETWORK: [&str; 14] = [
-    "axum", "hyper", "hyper-util", "tokio", "mio", "socket2", "tungstenite", "tokio-tungstenite", "tower", "tower-http",
-    "reqwest", "h2", "quinn", "rustls",
+    "axum",
+    "hyper",
+    "hyper-util",
+    "tokio",
+    "mio",
+    "socket2",
+    "tungstenite",
+    "tokio-tungstenite",
+    "tower",
+    "tower-http",
+    "reqwest",
+    "h2",
+    "quinn",
+    "rustls",
 ];
 
 /// Package name to the names of everything it is built from, dev-dependencies aside.
@@ -99,8 +111,16 @@ fn only_the_seam_names_both_engines() {
 fn only_the_store_touches_data_files() {
     // What the gateway may read by itself: its configuration file. It writes no file at all.
     let allowed = ["gateway/src/config", "gateway/src/cli", "gateway/src/main.rs"];
-    let forbidden =
-        ["std::fs", "tokio::fs", "fs::File", "File::open", "File::create", "memmap2", "rustix::fs", "OpenOptions"];
+    let forbidden = [
+        "std::fs",
+        "tokio::fs",
+        "fs::File",
+        "File::open",
+        "File::create",
+        "memmap2",
+        "rustix::fs",
+        "OpenOptions",
+    ];
     for directory in ["message/src", "log-engine/src", "queue-engine/src", "gateway/src"] {
         for source in files(directory) {
             let allowed = allowed.iter().any(|prefix| source.path.starts_with(prefix));

@@ -4,7 +4,8 @@ use blackbox::checkout;
 
 use crate::source::files;
 
-const CRATES: [&str; 7] = ["message", "segment-store", "log-engine", "queue-engine", "gateway", "tests", "bench"];
+const CRATES: [&str; 7] =
+    ["message", "segment-store", "log-engine", "queue-engine", "gateway", "tests", "bench"];
 
 #[test]
 fn files_stay_small() {
@@ -23,7 +24,11 @@ fn files_are_named_after_what_is_in_them() {
         for source in files(directory) {
             let parts = source.path.trim_end_matches(".rs").split('/');
             for part in parts {
-                assert!(!drawers.contains(&part), "{}: {part:?} says nothing about the contents", source.path);
+                assert!(
+                    !drawers.contains(&part),
+                    "{}: {part:?} says nothing about the contents",
+                    source.path
+                );
             }
         }
     }
@@ -43,7 +48,8 @@ fn every_crate_opens_with_its_purpose() {
 #[test]
 fn unwrap_and_expect_are_linted_everywhere_that_serves() {
     for directory in ["message", "segment-store", "log-engine", "queue-engine", "gateway"] {
-        let manifest = std::fs::read_to_string(checkout::root().join(directory).join("Cargo.toml")).expect("a manifest");
+        let manifest =
+            std::fs::read_to_string(checkout::root().join(directory).join("Cargo.toml")).expect("a manifest");
         let own = manifest.contains("unwrap_used") && manifest.contains("expect_used");
         let inherited = manifest.contains("[lints]\nworkspace = true");
         assert!(own || inherited, "{directory} does not lint unwrap and expect");

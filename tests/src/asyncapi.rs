@@ -36,7 +36,8 @@ pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
         let path = checkout::root().join("openapi/asyncapi.yaml");
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     })
 }
@@ -61,7 +62,9 @@ fn validator(action: &str) -> Validator {
     schema["anyOf"] = json!(payloads);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema.as_object_mut().expect("the document is an object").remove("id");
-    jsonschema::options().build(&schema).unwrap_or_else(|error| panic!("asyncapi.yaml holds a bad schema: {error}"))
+    jsonschema::options()
+        .build(&schema)
+        .unwrap_or_else(|error| panic!("asyncapi.yaml holds a bad schema: {error}"))
 }
 
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {

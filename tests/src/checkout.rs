@@ -36,7 +36,11 @@ pub fn sluice() -> &'static Path {
 pub fn profile_dir() -> PathBuf {
     let exe = std::env::current_exe().expect("the test knows its own path");
     let deps = exe.parent().expect("test binaries lie in a directory");
-    if deps.ends_with("deps") { deps.parent().expect("deps lies in the profile").to_path_buf() } else { deps.to_path_buf() }
+    if deps.ends_with("deps") {
+        deps.parent().expect("deps lies in the profile").to_path_buf()
+    } else {
+        deps.to_path_buf()
+    }
 }
 
 /// A directory for what tests write, outside the source tree.

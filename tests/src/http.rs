@@ -154,7 +154,8 @@ impl Http {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             let name: HeaderName = name.parse().expect("a header name");
-            request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+            request =
+                request.header(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
         }
         request.body(body).expect("a request")
     }
@@ -191,7 +192,12 @@ impl Answer {
     pub fn refused(&self, status: u16, code: &str) -> Value {
         let text = self.text();
         assert_eq!(self.status, status, "{}\nanswered {text}", self.asked);
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}\nanswered {text}", self.asked);
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}\nanswered {text}",
+            self.asked
+        );
         let problem = self.value();
         assert_problem(&problem, status, code, &format!("{}\nanswered {text}", self.asked));
         problem
@@ -218,7 +224,10 @@ pub fn assert_problem(problem: &Value, status: u16, code: &str, context: &str) {
     assert_eq!(problem["status"], status, "{context}");
     assert!(problem["type"].is_string() && problem["title"].is_string(), "{context}");
     assert!(problem["retryable"].is_boolean(), "{context}");
-    assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 8), "no helpful detail: {context}");
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.len() > 8),
+        "no helpful detail: {context}"
+    );
 }
 
 impl Streaming {

@@ -3,6 +3,7 @@
 //!
 //! Nothing here links the broker. The tests know what a user knows: the command line, the doors and the documents.
 
+pub mod api;
 pub mod asyncapi;
 pub mod checkout;
 pub mod deadline;
@@ -10,6 +11,7 @@ pub mod http;
 pub mod server;
 pub mod socket;
 
+pub use api::{list, values};
 pub use http::{Answer, Http};
 pub use server::{Launch, Server};
-//pub use socket::Socket;
+pub use socket::Socket;
