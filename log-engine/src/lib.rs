@@ -1,1 +1,75 @@
-//! Under construction.
+//! Partitioned, durable logs in Kafka's own format, with consumer groups.
+//!
+//! A [`LogEngine`] belongs to one owner, which calls its methods, writes the journal block that they fill, and then
+//! releases what it promised. Readers hold an [`Arc<PartitionView>`](PartitionView) and never ask the owner.
+//!
+//! **Invariant:** the engine knows no socket, clock or wire protocol. The time is an argument, files are reached
+//! through [`segment_store::Disk`] only, and what it must remember goes through the journal.
+//!
+//! A batch lives in two places before it is settled: the journal, for durability, and memory, for readers. A
+//! [`SettleJob`] moves it into the partition's own segment files, off the owner's thread; then the journal is recycled.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use log_engine::batch::{BatchBuilder, RecordSet};
+//! use log_engine::{LogEngine, LogEngineConfig, Offset, TopicConfig};
+//! use message::{Timestamp, TopicName};
+//! use segment_store::{Block, Lsn, RealDisk};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! let now = Timestamp(1_700_000_000_000);
+//! let disk = Arc::new(RealDisk::new(directory.path()));
+//! let mut engine = LogEngine::open(disk, LogEngineConfig::default());
+//! engine.finish_recovery(now)?;
+//!
+//! let mut block = Block::for_test(Lsn(0));
+//! let orders = engine.create_topic(&mut block, &TopicName::new("orders")?, 3, TopicConfig::default(), now)?;
+//! let first = &orders.partitions()[0];
+//!
+//! let mut builder = BatchBuilder::new(now);
+//! builder.push(Some(b"key"), Some(b"value"), &[], None);
+//! let appended = engine.append(&mut block, first.id(), builder.build(), now)?;
+//! assert_eq!(appended.base_offset, Offset(0));
+//!
+//! // The owner writes and syncs the block here; then readers may see it.
+//! for (view, offset) in engine.take_advanced() {
+//!     view.advance(offset);
+//! }
+//! let read = first.read(Offset(0), 1 << 20)?;
+//! let records = RecordSet::open(&read.batches[0], 1 << 20)?;
+//! assert_eq!(records.iter().next().unwrap()?.value, Some(&b"value"[..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+pub mod batch;
+mod engine;
+mod error;
+mod group;
+mod groups;
+mod offset;
+mod partition;
+mod record;
+mod recovery;
+mod retention;
+mod segment;
+mod settle;
+mod settling;
+mod tail;
+mod time_lookup;
+mod topic;
+mod topic_changes;
+mod topic_config;
+mod view;
+
+pub use engine::{Appended, LogEngine, LogEngineConfig};
+pub use error::LogError;
+pub use group::{
+    Committed, Generation, GroupDescription, GroupState, Joined, LowWatermark, MemberDescription, MemberId,
+    OffsetCommit, OffsetReset, PartitionLag, ResetTo, resolve,
+};
+pub use offset::{Offset, PartitionId, TopicId, TopicPartition};
+pub use recovery::Damage;
+pub use settle::{SettleJob, SettleOutcome, SettleResult};
+pub use time_lookup::TimedOffset;
+pub use topic::TopicView;
+pub use topic_config::{ConfigEntry, ConfigSource, TopicConfig};
+pub use view::{PartitionView, Read};

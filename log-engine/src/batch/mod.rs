@@ -1,0 +1,18 @@
+//! Kafka's RecordBatch v2, byte for byte as a producer sends it and as a fetch returns it.
+//!
+//! A producer's batch is checked once by [`Batch::validate`], outside the owner of the partition; after that the
+//! type says that it is sound, and storing it costs nothing per record.
+mod builder;
+mod compression;
+mod error;
+mod header;
+mod records;
+mod validated;
+mod varint;
+
+pub use builder::BatchBuilder;
+pub use compression::Codec;
+pub use error::BatchError;
+pub use header::{BatchHeader, HEADER_LEN, TimestampType, checksum_matches};
+pub use records::{Record, RecordHeaders, RecordIter, RecordSet};
+pub use validated::{Batch, Depth};

@@ -1,0 +1,113 @@
+use bytes::{Bytes, BytesMut};
+use message::Timestamp;
+
+use super::header::{self, BatchHeader};
+use super::{BatchError, Codec, RecordSet, TimestampType, checksum_matches};
+use crate::Offset;
+
+/// How far [`Batch::validate`] looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Header and checksum, and the records where they are not compressed.
+    Envelope,
+    /// Also compressed records, opened up to so many bytes.
+    Records {
+        /// Most bytes that the records may take when decompressed.
+        decompressed_max: usize,
+    },
+}
+
+/// One record batch that is known to be sound and is not yet part of a log.
+///
+/// Only [`Batch::validate`] and [`super::BatchBuilder`] make one, so whoever holds it need not check again.
+#[derive(Debug)]
+pub struct Batch {
+    bytes: BytesMut,
+    header: BatchHeader,
+}
+
+impl Batch {
+    /// Checks what a producer sent: one whole batch of version 2 with records numbered from 0 without gaps.
+    ///
+    /// The bytes are kept, not copied, until they have settled on disk; a caller that cut them out of a much
+    /// larger buffer may want to copy small ones first.
+    pub fn validate(bytes: BytesMut, depth: Depth) -> Result<Batch, BatchError> {
+        let header = BatchHeader::parse(&bytes)?;
+        if header.total_len > bytes.len() {
+            return Err(BatchError::Truncated(header.total_len - bytes.len()));
+        }
+        if header.total_len < bytes.len() {
+            return Err(BatchError::Trailing(bytes.len() - header.total_len));
+        }
+        if !checksum_matches(&bytes) {
+            return Err(BatchError::Checksum);
+        }
+        if header.count == 0 {
+            return Err(BatchError::Malformed("it holds no record"));
+        }
+        if header.last_offset_delta != header.count - 1 {
+            return Err(BatchError::Malformed("its last offset does not fit its number of records"));
+        }
+        if header.is_control() || header.has_delete_horizon() {
+            return Err(BatchError::Malformed("it carries a flag that only the broker sets"));
+        }
+        if header.timestamp_type() == TimestampType::LogAppendTime {
+            return Err(BatchError::Malformed("its timestamps claim to be the broker's"));
+        }
+        match (header.codec()?, depth) {
+            (Codec::None, _) => RecordSet::parse(&header, &bytes)?.check_dense()?,
+            (_, Depth::Envelope) => {}
+            (_, Depth::Records { decompressed_max }) => {
+                RecordSet::decompress(&header, &bytes, decompressed_max)?.check_dense()?;
+            }
+        }
+        Ok(Batch { bytes, header })
+    }
+
+    /// Takes what the builder made.
+    pub(super) fn trusted(bytes: BytesMut, header: BatchHeader) -> Batch {
+        debug_assert_eq!(bytes.len(), header.total_len);
+        Batch { bytes, header }
+    }
+
+    /// Its header.
+    #[must_use]
+    pub fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// Its bytes as they stand.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.header.count as u32
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a batch is never empty")]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Gives it its place in a log; `append_time` replaces the producer's timestamps.
+    pub(crate) fn place(
+        mut self,
+        base_offset: Offset,
+        leader_epoch: i32,
+        append_time: Option<Timestamp>,
+    ) -> (BatchHeader, Bytes) {
+        header::stamp_place(&mut self.bytes, base_offset, leader_epoch);
+        self.header.base_offset = base_offset;
+        self.header.leader_epoch = leader_epoch;
+        if let Some(now) = append_time {
+            header::stamp_append_time(&mut self.bytes, &mut self.header, now);
+        }
+        (self.header, self.bytes.freeze())
+    }
+}

@@ -1,0 +1,259 @@
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use message::{GroupName, Limits, Timestamp, TopicName};
+use segment_store::{Block, Disk, Lsn, RecordKind};
+
+use crate::batch::{Batch, TimestampType};
+use crate::group::Group;
+use crate::partition::Partition;
+use crate::record::{self, LogRecord};
+use crate::segment::SegmentCache;
+use crate::settle::Removal;
+use crate::tail::TailBatch;
+use crate::view::ReadSettings;
+use crate::{LogError, Offset, PartitionId, PartitionView, TopicId, TopicPartition, TopicView};
+
+/// What bounds a log engine.
+#[derive(Clone, Debug)]
+pub struct LogEngineConfig {
+    /// Memory of unsettled batches from which on settling is due.
+    pub settle_bytes: u64,
+    /// Memory of unsettled batches beyond which appends are refused until settling has caught up.
+    pub unsettled_bytes_max: u64,
+    /// Segments whose files are open for reading at once.
+    pub open_segments_max: usize,
+    /// Partitions of all topics together.
+    pub partitions_max: usize,
+    /// Members of one group.
+    pub members_max: usize,
+    /// Bytes of metadata that a committed offset may carry.
+    pub metadata_bytes_max: usize,
+    /// Whether reading from segments compares checksums.
+    pub verify_reads: bool,
+    /// How often retention looks at the logs, and idle files are closed.
+    pub check_interval: std::time::Duration,
+    /// Sizes that nothing may exceed.
+    pub limits: Limits,
+}
+
+impl Default for LogEngineConfig {
+    fn default() -> LogEngineConfig {
+        LogEngineConfig {
+            settle_bytes: 32 << 20,
+            unsettled_bytes_max: 256 << 20,
+            open_segments_max: 256,
+            partitions_max: 200_000,
+            members_max: 1000,
+            metadata_bytes_max: 4096,
+            verify_reads: true,
+            check_interval: std::time::Duration::from_secs(1),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Where a batch ended up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Offset of its first record.
+    pub base_offset: Offset,
+    /// Offset of its last record.
+    pub last_offset: Offset,
+    /// Its largest timestamp: the broker's when the topic says so, the producer's otherwise.
+    pub timestamp: Timestamp,
+}
+
+/// All logs of a shard, for their one owner.
+///
+/// Methods change memory at once and push what they did into the journal block that the caller writes afterwards;
+/// a caller whose write fails must throw the engine away. See the crate's documentation for the order of calls.
+pub struct LogEngine {
+    pub(crate) config: LogEngineConfig,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) settings: Arc<ReadSettings>,
+    pub(crate) partitions: HashMap<PartitionId, Partition>,
+    pub(crate) topics: BTreeMap<TopicName, Arc<TopicView>>,
+    pub(crate) topic_names: HashMap<TopicId, TopicName>,
+    pub(crate) groups: BTreeMap<GroupName, Group>,
+    pub(crate) next_partition: u32,
+    pub(crate) next_topic: u64,
+    pub(crate) advanced: Vec<PartitionId>,
+    pub(crate) settling: Settling,
+    pub(crate) damage: Vec<crate::Damage>,
+    pub(crate) next_check: Timestamp,
+    pub(crate) cache_clock: u64,
+    pub(crate) scratch: Vec<u8>,
+}
+
+/// How far settling has come.
+#[derive(Default)]
+pub(crate) struct Settling {
+    /// Memory of unsettled batches.
+    pub unsettled: u64,
+    /// Partitions with unsettled batches, perhaps with some that have none any more.
+    pub dirty: Vec<PartitionId>,
+    pub in_flight: bool,
+    /// Partitions that a crash may have left files in.
+    pub unchecked: Vec<PartitionId>,
+    /// Journal that the shell would like to recycle.
+    pub wanted_below: Lsn,
+    /// Partitions whose unsettled batches have waited long enough.
+    pub aged: Vec<PartitionId>,
+    /// After a failure, no attempt before this.
+    pub blocked_until: Option<Timestamp>,
+    pub disk_full: bool,
+    /// Journal that is needed until the record at the first position is durable.
+    pub held: VecDeque<(Lsn, Lsn)>,
+    pub doomed: Vec<Doomed>,
+    /// Whether a tick found files to remove since the last job was taken.
+    pub removal_due: bool,
+}
+
+/// Files to remove once the record that gave them up is durable and nobody reads them.
+pub(crate) struct Doomed {
+    pub record: Lsn,
+    pub what: DoomedFiles,
+}
+
+pub(crate) enum DoomedFiles {
+    Segment(Arc<crate::segment::SegmentFiles>),
+    Other(Removal),
+}
+
+impl LogEngine {
+    /// An engine without topics, to be filled by replaying the journal; then call `finish_recovery`.
+    #[must_use]
+    pub fn open(disk: Arc<dyn Disk>, config: LogEngineConfig) -> LogEngine {
+        let settings = ReadSettings {
+            cache: SegmentCache::new(Arc::clone(&disk), config.open_segments_max),
+            verify: config.verify_reads,
+            decompressed_max: config.limits.decompressed_bytes,
+        };
+        LogEngine {
+            config,
+            disk,
+            settings: Arc::new(settings),
+            partitions: HashMap::new(),
+            topics: BTreeMap::new(),
+            topic_names: HashMap::new(),
+            groups: BTreeMap::new(),
+            next_partition: 0,
+            next_topic: 0,
+            advanced: Vec::new(),
+            settling: Settling::default(),
+            damage: Vec::new(),
+            next_check: Timestamp(0),
+            cache_clock: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Bytes that the record of an append takes in a block, for asking [`Block::fits`] beforehand.
+    #[must_use]
+    pub fn append_record_len(batch_len: usize) -> usize {
+        batch_len + record::APPEND_OVERHEAD
+    }
+
+    /// Bytes of records that one call of anything but [`LogEngine::append`] pushes at most, as long as what it was
+    /// given is not larger itself.
+    pub const RECORDS_LEN_MAX: usize = 512 << 10;
+
+    /// Appends a batch: gives it the next offsets and puts it into `block`. Readers see it after
+    /// [`PartitionView::advance`]. Costs the same whatever the number of records.
+    pub fn append(
+        &mut self,
+        block: &mut Block,
+        partition: PartitionId,
+        batch: Batch,
+        now: Timestamp,
+    ) -> Result<Appended, LogError> {
+        let slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
+        let (size, max) = (batch.len(), slot.config.max_message_bytes());
+        if size > max {
+            return Err(LogError::TooLarge { size, max });
+        }
+        if self.settling.unsettled >= self.config.unsettled_bytes_max {
+            return Err(match self.settling.disk_full {
+                true => LogError::DiskFull,
+                false => LogError::Overloaded(self.settling.unsettled),
+            });
+        }
+        let append_time = (slot.config.timestamp_type() == TimestampType::LogAppendTime).then_some(now);
+        let (header, bytes) = batch.place(slot.next_offset, slot.leader_epoch, append_time);
+        let lsn = block.push(RecordKind::LOG, &[&record::append_head(partition), &bytes]);
+        let batch = TailBatch::new(&header, lsn, bytes);
+        self.settling.unsettled += batch.weight();
+        if slot.push(batch, now) {
+            self.settling.dirty.push(partition);
+        }
+        if !std::mem::replace(&mut slot.advanced, true) {
+            self.advanced.push(partition);
+        }
+        Ok(Appended {
+            partition,
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
+            timestamp: Timestamp(header.max_timestamp),
+        })
+    }
+
+    /// The partitions that grew since the last call and how far; the shell calls [`PartitionView::advance`] with
+    /// each when it releases the group of commands.
+    pub fn take_advanced(&mut self) -> Vec<(Arc<PartitionView>, Offset)> {
+        let partitions = &mut self.partitions;
+        let advanced = self.advanced.drain(..).filter_map(|id| {
+            let partition = partitions.get_mut(&id)?;
+            partition.advanced = false;
+            Some((Arc::clone(&partition.view), partition.next_offset))
+        });
+        advanced.collect()
+    }
+
+    /// A topic by name.
+    #[must_use]
+    pub fn topic(&self, name: &TopicName) -> Option<&Arc<TopicView>> {
+        self.topics.get(name)
+    }
+
+    /// All topics, by name.
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<TopicView>> {
+        self.topics.values()
+    }
+
+    /// A partition by id.
+    #[must_use]
+    pub fn partition(&self, id: PartitionId) -> Option<&Arc<PartitionView>> {
+        self.partitions.get(&id).map(|partition| &partition.view)
+    }
+
+    /// A partition by name.
+    pub fn resolve(&self, partition: &TopicPartition) -> Result<&Arc<PartitionView>, LogError> {
+        let topic = self
+            .topics
+            .get(&partition.topic)
+            .ok_or_else(|| LogError::UnknownTopic(partition.topic.clone()))?;
+        topic.partition(partition.partition).ok_or_else(|| LogError::UnknownPartition(partition.clone()))
+    }
+
+    /// Memory that unsettled batches take.
+    #[must_use]
+    pub fn unsettled_bytes(&self) -> u64 {
+        self.settling.unsettled
+    }
+
+    /// Segments whose files are open for reading.
+    #[cfg(test)]
+    pub(crate) fn open_segments(&self) -> usize {
+        self.settings.cache.open_count()
+    }
+
+    /// Writes one record into the block.
+    pub(crate) fn push(&mut self, block: &mut Block, record: &LogRecord<'_>) -> Lsn {
+        self.scratch.clear();
+        record.encode(&mut self.scratch);
+        block.push(RecordKind::LOG, &[&self.scratch])
+    }
+}

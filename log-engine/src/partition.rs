@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use message::Timestamp;
+use segment_store::Lsn;
+
+use crate::segment::{Segment, SegmentFiles, SegmentState};
+use crate::tail::TailBatch;
+use crate::{Offset, PartitionView, TopicConfig};
+
+/// One partition for its owner.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub view: Arc<PartitionView>,
+    pub config: TopicConfig,
+    pub leader_epoch: i32,
+    /// The offset that the next record gets.
+    pub next_offset: Offset,
+    /// Whether a settle job works on it.
+    pub settling: bool,
+    /// Whether its directory may hold what a crash or a failed write left.
+    pub unchecked: bool,
+    /// Whether it is on the engine's list of partitions that grew in this drain.
+    pub advanced: bool,
+    /// When the oldest batch of the tail came.
+    pub tail_since: Timestamp,
+}
+
+/// What moving a log's start set free.
+#[derive(Debug, Default)]
+pub(crate) struct Freed {
+    /// Memory of tail batches.
+    pub weight: u64,
+    /// Segments whose files can go.
+    pub segments: Vec<Arc<SegmentFiles>>,
+}
+
+impl Partition {
+    pub(crate) fn new(view: Arc<PartitionView>, config: TopicConfig, now: Timestamp) -> Partition {
+        Partition {
+            view,
+            config,
+            leader_epoch: 0,
+            next_offset: Offset(0),
+            settling: false,
+            unchecked: false,
+            advanced: false,
+            tail_since: now,
+        }
+    }
+
+    /// Takes a batch that has its place, and tells whether the tail was empty before.
+    pub(crate) fn push(&mut self, batch: TailBatch, now: Timestamp) -> bool {
+        self.next_offset = batch.last.next();
+        self.view.add_bytes(batch.bytes.len() as u64);
+        let mut holdings = self.view.holdings.write();
+        let first = holdings.tail.is_empty();
+        holdings.tail.push(batch);
+        drop(holdings);
+        self.view.set_log_end(self.next_offset);
+        if first {
+            self.tail_since = now;
+        }
+        first
+    }
+
+    /// Where the journal holds the oldest batch that has not settled.
+    pub(crate) fn oldest_lsn(&self) -> Option<Lsn> {
+        self.view.holdings.read().tail.first().map(|batch| batch.lsn)
+    }
+
+    /// Memory of the batches that have not settled.
+    pub(crate) fn tail_weight(&self) -> u64 {
+        self.view.holdings.read().tail.weight()
+    }
+
+    /// Where the tail begins: everything before it is in segments, or gone.
+    pub(crate) fn settled_end(&self) -> Offset {
+        self.view.holdings.read().tail.first().map_or(self.next_offset, |batch| batch.base)
+    }
+
+    /// Takes over what settling wrote, and drops what it covers from the tail.
+    pub(crate) fn apply_settled(&mut self, states: &[SegmentState]) -> Freed {
+        let mut holdings = self.view.holdings.write();
+        for state in states {
+            match holdings.segments.iter_mut().rev().find(|segment| segment.state.base == state.base) {
+                Some(segment) => segment.update(*state),
+                None => {
+                    if let Some(last) = holdings.segments.last_mut() {
+                        last.sealed = true;
+                    }
+                    holdings.segments.push(Segment::new(self.view.id(), self.view.dir(), *state));
+                }
+            }
+        }
+        let end = states.last().map_or(Offset(0), |state| state.end);
+        let weight = holdings.tail.drop_below(end);
+        drop(holdings);
+        self.next_offset = self.next_offset.max(end);
+        self.view.set_log_end(self.next_offset);
+        let freed = self.move_start(self.view.log_start());
+        Freed { weight: weight + freed.weight, ..freed }
+    }
+
+    /// Takes what a checkpoint says.
+    pub(crate) fn restore(&mut self, start: Offset, settled: Offset, states: &[SegmentState]) {
+        self.next_offset = settled;
+        self.view.set_log_end(settled);
+        self.view.set_log_start(start);
+        self.apply_settled(states);
+    }
+
+    /// Drops what lies before `start`: batches of the tail, and whole segments. The segment that a settle job may be
+    /// adding to stays until the job has reported.
+    pub(crate) fn move_start(&mut self, start: Offset) -> Freed {
+        self.view.set_log_start(start);
+        self.next_offset = self.next_offset.max(start);
+        self.view.set_log_end(self.next_offset);
+        let mut holdings = self.view.holdings.write();
+        let weight = holdings.tail.drop_below(start);
+        let mut gone = holdings.segments.partition_point(|segment| segment.state.end <= start);
+        if self.settling {
+            gone = gone.min(holdings.segments.len().saturating_sub(1));
+        }
+        let segments = holdings.segments.drain(..gone).map(|segment| segment.files).collect();
+        if holdings.segments.is_empty() {
+            holdings.segments = Vec::new();
+        }
+        self.view.count_bytes(&holdings);
+        Freed { weight, segments }
+    }
+}

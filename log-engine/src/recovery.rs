@@ -1,0 +1,175 @@
+use bytes::Bytes;
+use message::{GroupName, Timestamp, TopicName};
+use segment_store::{Lsn, RecordKind, Replayed, Source};
+
+use crate::batch::BatchHeader;
+use crate::engine::{Doomed, DoomedFiles};
+use crate::group::Committed;
+use crate::record::{CommittedOffset, LogRecord};
+use crate::settling::orphans;
+use crate::tail::TailBatch;
+use crate::topic_changes::definition;
+use crate::{LogEngine, LogError, Offset, PartitionId, TopicConfig, TopicPartition};
+
+/// Committed offsets in one record of a checkpoint.
+const COMMITS_PER_RECORD: usize = 256;
+
+/// Records that were lost, found while the journal was replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where.
+    pub partition: TopicPartition,
+    /// The first offset lost.
+    pub first: Offset,
+    /// The first offset that can be read again.
+    pub next: Offset,
+}
+
+impl LogEngine {
+    /// Takes one record handed back by the journal. Records of others are passed over.
+    pub fn replay(&mut self, replayed: Replayed<'_>) -> Result<(), LogError> {
+        if replayed.kind != RecordKind::LOG {
+            return Ok(());
+        }
+        // The checkpoint knows what was defined below its position, but not the batches that had not settled.
+        let in_checkpoint = replayed.source == Source::Journal && replayed.lsn < replayed.checkpoint_lsn;
+        match LogRecord::decode(replayed.payload)? {
+            LogRecord::Append { partition, batch } => self.replay_append(partition, batch, replayed.lsn),
+            _ if in_checkpoint => Ok(()),
+            record => self.replay_change(record, replayed.lsn),
+        }
+    }
+
+    fn replay_append(&mut self, id: PartitionId, bytes: &[u8], lsn: Lsn) -> Result<(), LogError> {
+        // Its topic may be deleted by now.
+        let Some(partition) = self.partitions.get_mut(&id) else { return Ok(()) };
+        let header = BatchHeader::parse(bytes)?;
+        if header.base_offset < partition.next_offset {
+            return Ok(());
+        }
+        if header.base_offset > partition.next_offset {
+            self.damage.push(Damage {
+                partition: partition.view.name().clone(),
+                first: partition.next_offset,
+                next: header.base_offset,
+            });
+        }
+        let batch = TailBatch::new(&header, lsn, Bytes::copy_from_slice(bytes));
+        self.settling.unsettled += batch.weight();
+        if partition.push(batch, Timestamp(0)) {
+            self.settling.dirty.push(id);
+        }
+        Ok(())
+    }
+
+    fn replay_change(&mut self, record: LogRecord<'_>, lsn: Lsn) -> Result<(), LogError> {
+        match record {
+            LogRecord::Append { .. } => {}
+            LogRecord::Topic(topic) => {
+                let config = TopicConfig::parse(topic.config.iter().copied())?;
+                let name = TopicName::new(topic.name)?;
+                self.define_topic(topic.id, &name, topic.created, topic.partitions, config, topic.created);
+            }
+            LogRecord::TopicDeleted(id) => self.remove_topic(id, lsn),
+            LogRecord::Settled { partition, segments } => {
+                if let Some(slot) = self.partitions.get_mut(&partition) {
+                    let freed = slot.apply_settled(&segments);
+                    self.free(freed, lsn);
+                }
+            }
+            LogRecord::LogStart { partition, start } => {
+                if let Some(slot) = self.partitions.get_mut(&partition) {
+                    let freed = slot.move_start(start);
+                    self.free(freed, lsn);
+                }
+            }
+            LogRecord::Partition { partition, start, settled, segments } => {
+                if let Some(slot) = self.partitions.get_mut(&partition) {
+                    slot.restore(start, settled, &segments);
+                }
+            }
+            LogRecord::Offsets { group, at, commits } => {
+                let group = self.groups.entry(GroupName::new(group)?).or_default();
+                for commit in commits {
+                    let metadata = commit.metadata.into();
+                    group.offsets.insert(commit.partition, Committed { offset: commit.offset, metadata, at });
+                }
+            }
+            LogRecord::GroupDeleted(group) => {
+                self.groups.remove(&GroupName::new(group)?);
+            }
+            LogRecord::Counters { partition, topic } => {
+                self.next_partition = self.next_partition.max(partition);
+                self.next_topic = self.next_topic.max(topic);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends replay: everything replayed becomes visible. Answers what was lost. Looks at no file of any partition, so
+    /// that starting takes the same time whatever the logs hold; leftovers of a crash are removed while settling.
+    pub fn finish_recovery(&mut self, now: Timestamp) -> Result<Vec<Damage>, LogError> {
+        self.groups.retain(|_, group| {
+            group.offsets.retain(|partition, _| self.partitions.contains_key(partition));
+            !group.is_vacant()
+        });
+        for (id, partition) in &mut self.partitions {
+            partition.view.advance(partition.next_offset);
+            partition.unchecked = true;
+            partition.tail_since = now;
+            if !partition.view.holdings.read().segments.is_empty() {
+                self.settling.unchecked.push(*id);
+            }
+        }
+        let orphans = orphans(self).map_err(|error| LogError::io("listing the logs' directory", error))?;
+        for orphan in orphans {
+            self.settling.doomed.push(Doomed { record: Lsn(0), what: DoomedFiles::Other(orphan) });
+            self.settling.removal_due = true;
+        }
+        self.next_check = now;
+        Ok(std::mem::take(&mut self.damage))
+    }
+
+    /// Hands `write` the records that a checkpoint at the journal's present end consists of. Batches that have not
+    /// settled are not among them: the journal keeps those.
+    pub fn checkpoint(&self, write: &mut dyn FnMut(&[u8])) {
+        let mut bytes = Vec::new();
+        let mut put = |record: &LogRecord<'_>| {
+            bytes.clear();
+            record.encode(&mut bytes);
+            write(&bytes);
+        };
+        put(&LogRecord::Counters { partition: self.next_partition, topic: self.next_topic });
+        for topic in self.topics.values() {
+            put(&LogRecord::Topic(definition(topic, &topic.config.explicit())));
+            for view in &topic.partitions {
+                let Some(partition) = self.partitions.get(&view.id()) else { continue };
+                let settled = partition.settled_end();
+                if settled.0 == 0 {
+                    continue;
+                }
+                let segments =
+                    view.holdings.read().segments.iter().map(|segment| segment.recorded()).collect();
+                let start = view.log_start();
+                put(&LogRecord::Partition { partition: view.id(), start, settled, segments });
+            }
+        }
+        for (name, group) in &self.groups {
+            let offsets: Vec<_> = group.offsets.iter().collect();
+            for run in
+                offsets.chunk_by(|a, b| a.1.at == b.1.at).flat_map(|run| run.chunks(COMMITS_PER_RECORD))
+            {
+                let commit =
+                    |(partition, committed): &(&PartitionId, &Committed)| (**partition, (*committed).clone());
+                let owned: Vec<_> = run.iter().map(commit).collect();
+                let commits = owned.iter().map(|(partition, committed)| CommittedOffset {
+                    partition: *partition,
+                    offset: committed.offset,
+                    metadata: &committed.metadata,
+                });
+                let at = run.first().map_or(Timestamp(0), |(_, committed)| committed.at);
+                put(&LogRecord::Offsets { group: name.as_str(), at, commits: commits.collect() });
+            }
+        }
+    }
+}

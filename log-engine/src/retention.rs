@@ -1,0 +1,82 @@
+use message::Timestamp;
+use segment_store::Block;
+
+use crate::partition::Partition;
+use crate::{LogEngine, Offset, PartitionId};
+
+/// Logs that one tick may shorten; the rest waits for the next.
+const PARTITIONS_MAX: usize = 1024;
+
+impl LogEngine {
+    /// Does what is due by time alone: retention, settling of old batches, expiry of silent group members, closing
+    /// idle files. Answers when to call again, if at all.
+    pub fn tick(&mut self, block: &mut Block, now: Timestamp) -> Option<Timestamp> {
+        if now >= self.next_check {
+            self.check_logs(block, now);
+            self.cache_clock = self.settings.cache.close_idle(self.cache_clock);
+            self.settling.removal_due |= !self.settling.doomed.is_empty();
+            self.next_check = now.plus(self.config.check_interval);
+        }
+        let blocked = self.unblock_settling(now);
+        let session = self.expire_members(now);
+        let check =
+            (!self.partitions.is_empty() || !self.settling.doomed.is_empty()).then_some(self.next_check);
+        [blocked, session, check].into_iter().flatten().min()
+    }
+
+    fn check_logs(&mut self, block: &mut Block, now: Timestamp) {
+        let mut shorter: Vec<(PartitionId, Offset)> = Vec::new();
+        self.settling.aged.clear();
+        for (id, partition) in &self.partitions {
+            if partition.settling {
+                continue;
+            }
+            if shorter.len() < PARTITIONS_MAX
+                && let Some(start) = retained_from(partition, now)
+            {
+                shorter.push((*id, start));
+            } else if partition.config.is_segment_old(partition.tail_since, now)
+                && partition.oldest_lsn().is_some()
+            {
+                self.settling.aged.push(*id);
+            }
+        }
+        for (id, start) in shorter {
+            self.move_log_start(block, id, start);
+        }
+    }
+}
+
+/// Where the log starts once retention has removed whole segments; none when all stay. What has not settled counts
+/// as one segment, and goes only by time.
+fn retained_from(partition: &Partition, now: Timestamp) -> Option<Offset> {
+    let holdings = partition.view.holdings.read();
+    let tail_begin = holdings.tail.first().map_or(partition.next_offset, |batch| batch.base);
+    let mut left = partition.view.size_bytes();
+    let mut start = None;
+    let is_old = |newest: Timestamp| {
+        partition.config.retention_ms().is_some_and(|keep| now.0.saturating_sub(newest.0) > keep)
+    };
+    let mut segments = holdings.segments.iter().peekable();
+    while let Some(segment) = segments.next() {
+        let too_many = partition
+            .config
+            .retention_bytes()
+            .is_some_and(|keep| left.saturating_sub(segment.state.len) >= keep && segment.state.len > 0);
+        if !is_old(segment.state.newest()) && !too_many {
+            return start;
+        }
+        left -= segment.state.len;
+        start = Some(segments.peek().map_or(tail_begin, |next| next.state.base));
+    }
+    let newest = holdings.tail.range(0).map(|batch| batch.max_timestamp).max();
+    match newest {
+        // Batches without timestamps are as old as their arrival.
+        Some(newest) if is_old(if newest >= 0 { Timestamp(newest) } else { partition.tail_since }) => {
+            // Only what is visible may go: the rest has not even been acknowledged.
+            let end = partition.view.high_watermark();
+            (end == partition.next_offset).then_some(end).or(start)
+        }
+        _ => start,
+    }
+}

@@ -1,0 +1,186 @@
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use segment_store::{Disk, DiskFile, Mapped, OpenMode};
+
+use super::offset_index::{self, OffsetIndex};
+use super::rebuild::rebuild;
+use super::time_index::{self, TimeIndex};
+use super::{Segment, SegmentFiles};
+use crate::{Offset, PartitionId};
+
+/// How far a segment may grow before its index is mapped anew; reading over that stretch costs less.
+const INDEX_LAG_MAX: u64 = 256 << 10;
+/// Bytes between two entries of a rebuilt index: Kafka's default interval.
+const REBUILD_INTERVAL: u64 = 4096;
+
+/// The segment files that are open for reading: a bounded number, and none of a partition that nobody reads.
+pub(crate) struct SegmentCache {
+    disk: Arc<dyn Disk>,
+    capacity: usize,
+    open: Mutex<OpenFiles>,
+}
+
+#[derive(Default)]
+struct OpenFiles {
+    clock: u64,
+    by_segment: HashMap<(PartitionId, Offset), Slot>,
+}
+
+struct Slot {
+    used: u64,
+    segment: Arc<OpenSegment>,
+}
+
+/// One segment's open files.
+pub(super) struct OpenSegment {
+    pub log: Box<dyn DiskFile>,
+    offsets: Mutex<Option<Arc<OffsetIndex>>>,
+    times: Mutex<Option<Arc<TimeIndex>>>,
+}
+
+impl SegmentCache {
+    pub(crate) fn new(disk: Arc<dyn Disk>, capacity: usize) -> SegmentCache {
+        SegmentCache { disk, capacity: capacity.max(1), open: Mutex::default() }
+    }
+
+    /// The open files of a segment.
+    pub(super) fn open(&self, segment: &Segment) -> io::Result<Arc<OpenSegment>> {
+        let key = (segment.files.partition, segment.files.base);
+        {
+            let mut open = self.open.lock();
+            open.clock += 1;
+            let now = open.clock;
+            if let Some(slot) = open.by_segment.get_mut(&key) {
+                slot.used = now;
+                return Ok(Arc::clone(&slot.segment));
+            }
+        }
+        let log = self.disk.open(&segment.files.path(SegmentFiles::LOG), OpenMode::Read)?;
+        let opened = Arc::new(OpenSegment { log, offsets: Mutex::default(), times: Mutex::default() });
+        let mut open = self.open.lock();
+        if open.by_segment.len() >= self.capacity {
+            let oldest = open.by_segment.iter().min_by_key(|(_, slot)| slot.used).map(|(key, _)| *key);
+            if let Some(oldest) = oldest {
+                open.by_segment.remove(&oldest);
+            }
+        }
+        let slot = Slot { used: open.clock, segment: Arc::clone(&opened) };
+        open.by_segment.insert(key, slot);
+        Ok(opened)
+    }
+
+    /// Closes one segment's files, because they are about to be removed or replaced.
+    pub(crate) fn close(&self, partition: PartitionId, base: Offset) {
+        self.open.lock().by_segment.remove(&(partition, base));
+    }
+
+    /// Closes what was not used since the last call but one.
+    pub(crate) fn close_idle(&self, since: u64) -> u64 {
+        let mut open = self.open.lock();
+        open.by_segment.retain(|_, slot| slot.used > since);
+        open.clock
+    }
+
+    /// How many segments have open files.
+    #[cfg(test)]
+    pub(crate) fn open_count(&self) -> usize {
+        self.open.lock().by_segment.len()
+    }
+
+    /// The offset index: mapped, or made anew when the file is missing or damaged.
+    pub(super) fn offsets(&self, segment: &Segment, open: &OpenSegment) -> io::Result<Arc<OffsetIndex>> {
+        if let Some(index) = &*open.offsets.lock()
+            && index.covered() + INDEX_LAG_MAX >= segment.state.len
+        {
+            return Ok(Arc::clone(index));
+        }
+        let count = segment.files.index_entries.load(Ordering::Relaxed) as usize;
+        let mapped = self.map(segment, SegmentFiles::INDEX, count * offset_index::ENTRY_LEN);
+        match mapped.and_then(|bytes| OffsetIndex::new(bytes, count, &segment.state)) {
+            Some(index) => {
+                let index = Arc::new(index);
+                *open.offsets.lock() = Some(Arc::clone(&index));
+                Ok(index)
+            }
+            None => {
+                self.rebuild(segment, open)?;
+                open.offsets.lock().clone().ok_or_else(|| io::Error::other("no index could be made"))
+            }
+        }
+    }
+
+    /// The time index: mapped, or made anew when the file is missing or damaged.
+    pub(crate) fn times(&self, segment: &Segment) -> io::Result<Arc<TimeIndex>> {
+        let open = self.open(segment)?;
+        if let Some(index) = &*open.times.lock()
+            && index.covered() + INDEX_LAG_MAX >= segment.state.len
+        {
+            return Ok(Arc::clone(index));
+        }
+        let count = segment.files.time_entries.load(Ordering::Relaxed) as usize;
+        let mapped = self.map(segment, SegmentFiles::TIME_INDEX, count * time_index::ENTRY_LEN);
+        match mapped.and_then(|bytes| TimeIndex::new(bytes, count, &segment.state)) {
+            Some(index) => {
+                let index = Arc::new(index);
+                *open.times.lock() = Some(Arc::clone(&index));
+                Ok(index)
+            }
+            None => {
+                self.rebuild(segment, &open)?;
+                open.times.lock().clone().ok_or_else(|| io::Error::other("no index could be made"))
+            }
+        }
+    }
+
+    fn map(&self, segment: &Segment, extension: &str, len: usize) -> Option<Mapped> {
+        if len == 0 {
+            return Some(Mapped::Copy(Bytes::new()));
+        }
+        let file = self.disk.open(&segment.files.path(extension), OpenMode::Read).ok()?;
+        // A map must not reach beyond the file: touching what is not there kills the process.
+        if file.size().ok()? < len as u64 {
+            return None;
+        }
+        file.map(len).ok()
+    }
+
+    /// Makes both indexes anew from the log. Those of a sealed segment are also written, for the next time.
+    pub(super) fn rebuild(&self, segment: &Segment, open: &OpenSegment) -> io::Result<()> {
+        let built = rebuild(open.log.as_ref(), &segment.state, REBUILD_INTERVAL)?;
+        let (offset_count, time_count) =
+            (built.offsets.len() / offset_index::ENTRY_LEN, built.times.len() / time_index::ENTRY_LEN);
+        if segment.sealed {
+            // An index that cannot be written is only slower; the one in memory serves.
+            let written = self
+                .replace(&segment.files.path(SegmentFiles::INDEX), &built.offsets)
+                .and_then(|()| self.replace(&segment.files.path(SegmentFiles::TIME_INDEX), &built.times));
+            if written.is_ok() {
+                segment.files.index_entries.store(offset_count as u32, Ordering::Relaxed);
+                segment.files.time_entries.store(time_count as u32, Ordering::Relaxed);
+            }
+        }
+        let offsets =
+            OffsetIndex::new(Mapped::Copy(Bytes::from(built.offsets)), offset_count, &segment.state);
+        *open.offsets.lock() = offsets.map(Arc::new);
+        let times = TimeIndex::new(Mapped::Copy(Bytes::from(built.times)), time_count, &segment.state);
+        *open.times.lock() = times.map(Arc::new);
+        Ok(())
+    }
+
+    /// Writes a file beside its place and moves it there: whoever has the old one mapped keeps it.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let fresh = path.with_extension("fresh");
+        let file = self.disk.open(&fresh, OpenMode::Create)?;
+        file.set_len(0)?;
+        file.write_all_at(bytes, 0)?;
+        file.sync_data()?;
+        drop(file);
+        self.disk.rename(&fresh, path)
+    }
+}

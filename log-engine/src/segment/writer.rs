@@ -1,0 +1,193 @@
+use std::io;
+use std::path::Path;
+
+use message::Timestamp;
+use segment_store::{Disk, DiskFile, OpenMode};
+
+use super::rebuild::{IndexBuilder, rebuild};
+use super::state::segment_path;
+use super::{SegmentFiles, SegmentState, offset_index, time_index};
+use crate::tail::TailBatch;
+
+/// Bytes gathered before they are written.
+const WRITE_CHUNK: usize = 1 << 20;
+/// The largest span of offsets and of bytes that an index entry can express.
+const SPAN_MAX: i64 = i32::MAX as i64;
+
+/// When a segment ends and how densely it is indexed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WriterConfig {
+    pub segment_bytes: u64,
+    pub index_interval: u64,
+    pub now: Timestamp,
+}
+
+/// Appends batches to one segment's files, in large writes.
+pub(crate) struct SegmentWriter {
+    state: SegmentState,
+    log: Box<dyn DiskFile>,
+    buffer: Vec<u8>,
+    written: u64,
+    index: IndexBuilder,
+    config: WriterConfig,
+}
+
+impl SegmentWriter {
+    /// Opens a segment's log file, making it when it is new. With `check`, what a crash may have left is put right:
+    /// bytes beyond the recorded ones go, and an index that lacks entries is made anew.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        dir: &Path,
+        mut state: SegmentState,
+        config: WriterConfig,
+        check: bool,
+    ) -> io::Result<SegmentWriter> {
+        let log = disk.open(&segment_path(dir, state.base, SegmentFiles::LOG), OpenMode::Create)?;
+        if check || state.len == 0 {
+            if log.size()? > state.len {
+                log.set_len(state.len)?;
+            }
+            repair_indexes(disk, dir, &mut state, log.as_ref(), config.index_interval)?;
+        }
+        let index = IndexBuilder::resume(&state, config.index_interval);
+        Ok(SegmentWriter { state, log, buffer: Vec::new(), written: state.len, index, config })
+    }
+
+    /// Whether the batch must start a new segment.
+    pub(crate) fn is_full_for(&self, batch: &TailBatch) -> bool {
+        let len = self.state.len + batch.bytes.len() as u64;
+        self.state.len > 0
+            && (len > self.config.segment_bytes.min(SPAN_MAX as u64)
+                || batch.last.0 - self.state.base.0 > SPAN_MAX
+                // After a loss the next segment's name tells where the log goes on.
+                || batch.base != self.state.end)
+    }
+
+    /// Adds a batch.
+    pub(crate) fn push(&mut self, batch: &TailBatch) -> io::Result<()> {
+        let len = batch.bytes.len() as u64;
+        self.index.add_parts(batch.last, batch.max_timestamp, len, self.state.len);
+        if self.buffer.len() + batch.bytes.len() > WRITE_CHUNK {
+            self.write_out()?;
+        }
+        if batch.bytes.len() >= WRITE_CHUNK {
+            self.log.write_all_at(&batch.bytes, self.written)?;
+            self.written += len;
+        } else {
+            self.buffer.extend_from_slice(&batch.bytes);
+        }
+        self.state.len += len;
+        self.state.end = batch.last.next();
+        self.state.written = self.config.now;
+        (self.state.max_timestamp, self.state.max_timestamp_offset) = self.index.max_timestamp();
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.log.write_all_at(&self.buffer, self.written)?;
+            self.written += self.buffer.len() as u64;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, entries of the indexes included; [`Written::sync`] makes it durable.
+    pub(crate) fn finish(mut self, disk: &dyn Disk, dir: &Path, seal: bool) -> io::Result<Written> {
+        self.write_out()?;
+        self.buffer = Vec::new();
+        if seal {
+            self.index.mark_time();
+        }
+        let state = &mut self.state;
+        let offsets = append_entries(
+            disk,
+            &segment_path(dir, state.base, SegmentFiles::INDEX),
+            u64::from(state.index_entries) * offset_index::ENTRY_LEN as u64,
+            &self.index.offsets,
+        )?;
+        let times = append_entries(
+            disk,
+            &segment_path(dir, state.base, SegmentFiles::TIME_INDEX),
+            u64::from(state.time_entries) * time_index::ENTRY_LEN as u64,
+            &self.index.times,
+        )?;
+        state.index_entries += (self.index.offsets.len() / offset_index::ENTRY_LEN) as u32;
+        state.time_entries += (self.index.times.len() / time_index::ENTRY_LEN) as u32;
+        // The indexes of a growing segment are made anew when a crash takes them; a sealed one should not need that.
+        let indexes = if seal { [offsets, times] } else { [None, None] };
+        Ok(Written { state: self.state, log: self.log, indexes })
+    }
+}
+
+/// A segment that was written and waits to be durable.
+pub(crate) struct Written {
+    pub state: SegmentState,
+    log: Box<dyn DiskFile>,
+    indexes: [Option<Box<dyn DiskFile>>; 2],
+}
+
+impl Written {
+    /// Returns when the segment would survive power loss.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.log.sync_data()?;
+        for index in self.indexes.iter().flatten() {
+            index.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+fn append_entries(
+    disk: &dyn Disk,
+    path: &Path,
+    position: u64,
+    entries: &[u8],
+) -> io::Result<Option<Box<dyn DiskFile>>> {
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let file = disk.open(path, OpenMode::Create)?;
+    file.write_all_at(entries, position)?;
+    Ok(Some(file))
+}
+
+fn repair_indexes(
+    disk: &dyn Disk,
+    dir: &Path,
+    state: &mut SegmentState,
+    log: &dyn DiskFile,
+    interval: u64,
+) -> io::Result<()> {
+    let index_path = segment_path(dir, state.base, SegmentFiles::INDEX);
+    let time_path = segment_path(dir, state.base, SegmentFiles::TIME_INDEX);
+    let index_len = u64::from(state.index_entries) * offset_index::ENTRY_LEN as u64;
+    let time_len = u64::from(state.time_entries) * time_index::ENTRY_LEN as u64;
+    if !has_entries(disk, &index_path, index_len)? || !has_entries(disk, &time_path, time_len)? {
+        let built = rebuild(log, state, interval)?;
+        for (path, entries) in [(&index_path, &built.offsets), (&time_path, &built.times)] {
+            // The old file may be mapped by a reader: it is replaced, never cut.
+            let fresh = path.with_extension("fresh");
+            let file = disk.open(&fresh, OpenMode::Create)?;
+            file.set_len(0)?;
+            file.write_all_at(entries, 0)?;
+            file.sync_data()?;
+            disk.rename(&fresh, path)?;
+        }
+        state.index_entries = (built.offsets.len() / offset_index::ENTRY_LEN) as u32;
+        state.time_entries = (built.times.len() / time_index::ENTRY_LEN) as u32;
+    }
+    Ok(())
+}
+
+/// Whether an index file has the recorded entries. Longer is fine: what follows gets written over.
+fn has_entries(disk: &dyn Disk, path: &Path, len: u64) -> io::Result<bool> {
+    if len == 0 {
+        return Ok(true);
+    }
+    let file = match disk.open(path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    Ok(file.size()? >= len)
+}

@@ -1,0 +1,169 @@
+//! Moving batches from the journal and memory into the partitions' own files.
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use message::Timestamp;
+use segment_store::Disk;
+
+use crate::segment::{PartitionDir, SegmentState, SegmentWriter, WriterConfig, file_base};
+use crate::tail::TailBatch;
+use crate::{Offset, PartitionId, TopicConfig};
+
+/// Partitions that are written before the first of them is synced: so many files are open at once, at most, and
+/// the file system commits their metadata together.
+const SYNC_GROUP: usize = 64;
+/// Segments that one partition may begin in one job; what is left settles in the next.
+const SEGMENTS_MAX: usize = 64;
+
+/// Work for a blocking thread: writes batches to segment files and removes files that nobody needs.
+///
+/// It shares nothing with the engine but the batches' bytes. The engine goes on as if it did not exist until its
+/// result comes back through [`crate::LogEngine::settled`]; a result that never comes back loses nothing.
+pub struct SettleJob {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) partitions: Vec<PartitionSettle>,
+    pub(crate) removals: Vec<Removal>,
+    pub(crate) now: Timestamp,
+}
+
+/// One partition's part.
+pub(crate) struct PartitionSettle {
+    pub id: PartitionId,
+    pub dir: PartitionDir,
+    pub config: TopicConfig,
+    /// The segment to go on with.
+    pub active: Option<SegmentState>,
+    /// The segments that are known, when others must be removed first.
+    pub check: Option<Vec<Offset>>,
+    pub batches: Vec<TailBatch>,
+}
+
+/// Files that nobody needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    File(PathBuf),
+    Directory(PathBuf),
+}
+
+/// What a [`SettleJob`] did; goes to [`crate::LogEngine::settled`].
+pub struct SettleResult {
+    pub(crate) partitions: Vec<(PartitionId, io::Result<Vec<SegmentState>>)>,
+    pub(crate) not_removed: Vec<(Removal, io::Error)>,
+}
+
+/// What a finished settle job changed.
+#[derive(Debug, Default)]
+pub struct SettleOutcome {
+    /// Bytes of batches that left memory.
+    pub freed_bytes: u64,
+    /// Partitions that could not be written, and why. They are tried again after a pause; nothing is lost.
+    pub failed: Vec<(PartitionId, crate::LogError)>,
+}
+
+impl SettleJob {
+    /// Bytes of batches that it will write.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let of = |partition: &PartitionSettle| -> usize {
+            partition.batches.iter().map(|batch| batch.bytes.len()).sum()
+        };
+        self.partitions.iter().map(|partition| of(partition) as u64).sum()
+    }
+
+    /// Does the work; blocks on the disk.
+    #[must_use]
+    pub fn run(self) -> SettleResult {
+        let disk = self.disk.as_ref();
+        let mut result = SettleResult { partitions: Vec::new(), not_removed: Vec::new() };
+        for removal in self.removals {
+            let done = match &removal {
+                Removal::File(path) => disk.remove(path),
+                Removal::Directory(path) => disk.remove_dir_all(path),
+            };
+            match done {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    result.not_removed.push((removal, error))
+                }
+                _ => {}
+            }
+        }
+        for group in self.partitions.chunks(SYNC_GROUP) {
+            let written: Vec<_> = group.iter().map(|partition| partition.write(disk, self.now)).collect();
+            for (partition, written) in group.iter().zip(written) {
+                let synced = written.and_then(|written| partition.sync(disk, written));
+                result.partitions.push((partition.id, synced));
+            }
+        }
+        result
+    }
+}
+
+struct WrittenPartition {
+    segments: Vec<crate::segment::Written>,
+    names_changed: bool,
+}
+
+impl PartitionSettle {
+    fn write(&self, disk: &dyn Disk, now: Timestamp) -> io::Result<WrittenPartition> {
+        let dir = self.dir.path();
+        let mut written = WrittenPartition { segments: Vec::new(), names_changed: false };
+        if let Some(known) = &self.check {
+            self.remove_unknown(disk, known)?;
+        }
+        let Some(first) = self.batches.first() else { return Ok(written) };
+        let config = WriterConfig {
+            segment_bytes: self.config.segment_bytes(),
+            index_interval: self.config.index_interval_bytes(),
+            now,
+        };
+        let active = self.active.filter(|active| !self.config.is_segment_old(active.created, now));
+        if active.is_none() {
+            disk.create_dir_all(&dir)?;
+            written.names_changed = true;
+        }
+        let state = active.unwrap_or(SegmentState::begin(first.base, now));
+        let mut writer = SegmentWriter::open(disk, &dir, state, config, self.check.is_some())?;
+        for batch in &self.batches {
+            if writer.is_full_for(batch) {
+                written.segments.push(writer.finish(disk, &dir, true)?);
+                written.names_changed = true;
+                if written.segments.len() >= SEGMENTS_MAX {
+                    return Ok(written);
+                }
+                let next = SegmentState::begin(batch.base, now);
+                writer = SegmentWriter::open(disk, &dir, next, config, false)?;
+            }
+            writer.push(batch)?;
+        }
+        written.segments.push(writer.finish(disk, &dir, false)?);
+        Ok(written)
+    }
+
+    fn sync(&self, disk: &dyn Disk, written: WrittenPartition) -> io::Result<Vec<SegmentState>> {
+        for segment in &written.segments {
+            segment.sync()?;
+        }
+        if written.names_changed {
+            let dir = self.dir.path();
+            disk.sync_dir(&dir)?;
+            for parent in dir.ancestors().skip(1) {
+                disk.sync_dir(parent)?;
+            }
+        }
+        Ok(written.segments.iter().map(|segment| segment.state).collect())
+    }
+
+    /// Removes segments that the journal does not know: left by a crash, before settling or after retention.
+    fn remove_unknown(&self, disk: &dyn Disk, known: &[Offset]) -> io::Result<()> {
+        let dir = self.dir.path();
+        for entry in disk.list(&dir)? {
+            if entry.is_dir || file_base(&entry.name).is_some_and(|base| known.contains(&base)) {
+                continue;
+            }
+            disk.remove(&dir.join(&entry.name))?;
+        }
+        // What is known but longer than recorded is cut when it is written to.
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+use std::io;
+use std::sync::Arc;
+
+use message::Timestamp;
+use segment_store::{Block, Lsn};
+
+use crate::engine::{Doomed, DoomedFiles};
+use crate::partition::Freed;
+use crate::record::LogRecord;
+use crate::settle::{PartitionSettle, Removal, SettleJob, SettleOutcome, SettleResult};
+use crate::{LogEngine, LogError, Offset, PartitionId};
+
+/// Partitions in one job at most: each takes a sync of its own.
+const PARTITIONS_MAX: usize = 1024;
+/// What an unsettled partition should bring along on average before settling is worth its sync.
+const WORTHWHILE_BYTES: u64 = 16 << 10;
+/// Partitions without new batches whose directories are looked through in one job after a restart.
+const CHECKS_MAX: usize = 128;
+/// The pause after a failed attempt.
+const RETRY_MS: i64 = 1000;
+
+impl LogEngine {
+    /// Whether the shell should take a settle job now.
+    #[must_use]
+    pub fn wants_settle(&self) -> bool {
+        let settling = &self.settling;
+        if settling.in_flight || settling.blocked_until.is_some() {
+            return false;
+        }
+        let threshold = self
+            .config
+            .settle_bytes
+            .max(settling.dirty.len() as u64 * WORTHWHILE_BYTES)
+            .min(self.config.unsettled_bytes_max / 2);
+        settling.unsettled >= threshold
+            || settling.removal_due
+            || !settling.aged.is_empty()
+            || !settling.unchecked.is_empty()
+            || self.oldest_unsettled().is_some_and(|oldest| oldest < settling.wanted_below)
+    }
+
+    /// Asks for everything that the journal holds below `lsn` to be settled, because it wants that room back.
+    pub fn settle_below(&mut self, lsn: Lsn) {
+        self.settling.wanted_below = self.settling.wanted_below.max(lsn);
+    }
+
+    /// The job to run on a blocking thread, if there is something to do and no other job is under way.
+    /// `durable` is how far the journal is synced: only what is given up durably is removed.
+    pub fn take_settle_job(&mut self, durable: Lsn, now: Timestamp) -> Option<SettleJob> {
+        if self.settling.in_flight || self.settling.blocked_until.is_some() {
+            return None;
+        }
+        let removals = self.take_removals(durable);
+        let mut partitions = Vec::new();
+        for id in self.choose() {
+            partitions.extend(self.settle_partition(id, true));
+        }
+        let unchecked = self.settling.unchecked.len().saturating_sub(CHECKS_MAX);
+        for id in self.settling.unchecked.split_off(unchecked) {
+            partitions.extend(self.settle_partition(id, false));
+        }
+        self.settling.removal_due = false;
+        if partitions.is_empty() && removals.is_empty() {
+            return None;
+        }
+        self.settling.in_flight = true;
+        Some(SettleJob { disk: Arc::clone(&self.disk), partitions, removals, now })
+    }
+
+    /// Which partitions to settle: those that hold the journal back, then the largest, until most is covered.
+    fn choose(&mut self) -> Vec<PartitionId> {
+        let aged = std::mem::take(&mut self.settling.aged);
+        let wanted = self.settling.wanted_below;
+        self.settling.dirty.sort_unstable();
+        self.settling.dirty.dedup();
+        let mut ranked = Vec::with_capacity(self.settling.dirty.len());
+        for id in &self.settling.dirty {
+            let Some(partition) = self.partitions.get(id) else { continue };
+            let Some(oldest) = partition.oldest_lsn() else { continue };
+            let urgent = oldest < wanted || aged.contains(id);
+            ranked.push((std::cmp::Reverse(urgent), std::cmp::Reverse(partition.tail_weight()), *id));
+        }
+        ranked.sort_unstable();
+        let enough = self.settling.unsettled - self.settling.unsettled / 8;
+        let mut covered = 0;
+        let mut chosen = Vec::new();
+        for (urgent, weight, id) in ranked {
+            if (covered >= enough && !urgent.0) || chosen.len() >= PARTITIONS_MAX {
+                break;
+            }
+            covered += weight.0;
+            chosen.push(id);
+        }
+        chosen
+    }
+
+    fn settle_partition(&mut self, id: PartitionId, write: bool) -> Option<PartitionSettle> {
+        let partition = self.partitions.get_mut(&id)?;
+        if partition.settling || (!write && !partition.unchecked) {
+            return None;
+        }
+        partition.settling = true;
+        let holdings = partition.view.holdings.read();
+        let known = |offsets: &[crate::segment::Segment]| offsets.iter().map(|s| s.state.base).collect();
+        Some(PartitionSettle {
+            id,
+            dir: partition.view.dir().clone(),
+            config: partition.config,
+            active: holdings.segments.last().map(crate::segment::Segment::recorded),
+            check: partition.unchecked.then(|| known(&holdings.segments)),
+            batches: if write { holdings.tail.range(0).cloned().collect() } else { Vec::new() },
+        })
+    }
+
+    /// Takes a job's result: what settled leaves memory, and the block gets a record of it.
+    pub fn settled(&mut self, block: &mut Block, result: SettleResult, now: Timestamp) -> SettleOutcome {
+        self.settling.in_flight = false;
+        let mut outcome = SettleOutcome::default();
+        let oldest = self.oldest_unsettled();
+        let mut last_record = None;
+        for (id, written) in result.partitions {
+            let Some(partition) = self.partitions.get_mut(&id) else { continue };
+            partition.settling = false;
+            match written {
+                Ok(states) => {
+                    partition.unchecked = false;
+                    if states.is_empty() {
+                        continue;
+                    }
+                    let freed = partition.apply_settled(&states);
+                    outcome.freed_bytes += freed.weight;
+                    let record = self.push(block, &LogRecord::Settled { partition: id, segments: states });
+                    last_record = Some(record);
+                    self.free(freed, record);
+                }
+                Err(error) => {
+                    // Half-written files are put right by the next attempt.
+                    partition.unchecked = true;
+                    self.settling.blocked_until = Some(Timestamp(now.0.saturating_add(RETRY_MS)));
+                    let name = partition.view.name();
+                    let error = LogError::io(format!("writing segments of partition {name}"), error);
+                    self.settling.disk_full |= matches!(error, LogError::DiskFull);
+                    outcome.failed.push((id, error));
+                }
+            }
+        }
+        if outcome.failed.is_empty() {
+            self.settling.disk_full = false;
+        }
+        for (removal, _) in result.not_removed {
+            self.settling.doomed.push(Doomed { record: Lsn(0), what: DoomedFiles::Other(removal) });
+        }
+        if let Some(record) = last_record {
+            self.hold_journal(record, oldest);
+        }
+        let partitions = &self.partitions;
+        self.settling
+            .dirty
+            .retain(|id| partitions.get(id).is_some_and(|partition| partition.oldest_lsn().is_some()));
+        outcome
+    }
+
+    /// The oldest position of the journal that logs still need, as far as `durable` allows to tell: what was settled
+    /// is needed until the record that says so is durable. None when nothing is needed.
+    pub fn oldest_needed(&mut self, durable: Lsn) -> Option<Lsn> {
+        while self.settling.held.front().is_some_and(|(record, _)| *record < durable) {
+            self.settling.held.pop_front();
+        }
+        let held = self.settling.held.iter().map(|(_, needed)| *needed).min();
+        held.into_iter().chain(self.oldest_unsettled()).min()
+    }
+
+    fn oldest_unsettled(&self) -> Option<Lsn> {
+        let partitions = self.settling.dirty.iter().filter_map(|id| self.partitions.get(id));
+        partitions.filter_map(crate::partition::Partition::oldest_lsn).min()
+    }
+
+    /// Keeps the journal from `needed` on until `record` is durable.
+    pub(crate) fn hold_journal(&mut self, record: Lsn, needed: Option<Lsn>) {
+        if let Some(needed) = needed {
+            self.settling.held.push_back((record, needed));
+        }
+    }
+
+    /// Takes note of what moving a log's start gave up.
+    pub(crate) fn free(&mut self, freed: Freed, record: Lsn) {
+        self.settling.unsettled -= freed.weight;
+        for files in freed.segments {
+            self.settling.doomed.push(Doomed { record, what: DoomedFiles::Segment(files) });
+            self.settling.removal_due = true;
+        }
+    }
+
+    fn take_removals(&mut self, durable: Lsn) -> Vec<Removal> {
+        let mut removals = Vec::new();
+        let settings = &self.settings;
+        self.settling.doomed.retain_mut(|doomed| {
+            if doomed.record >= durable && doomed.record != Lsn(0) {
+                return true;
+            }
+            match &mut doomed.what {
+                DoomedFiles::Segment(files) => {
+                    if Arc::strong_count(files) > 1 {
+                        return true;
+                    }
+                    settings.cache.close(files.partition, files.base);
+                    removals.extend(files.paths().map(Removal::File));
+                }
+                DoomedFiles::Other(removal) => removals.push(removal.clone()),
+            }
+            false
+        });
+        removals
+    }
+
+    /// Lets settling try again once the pause after a failure is over; answers when that is.
+    pub(crate) fn unblock_settling(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.settling.blocked_until.is_some_and(|until| until <= now) {
+            self.settling.blocked_until = None;
+        }
+        self.settling.blocked_until
+    }
+
+    /// Removes everything of a log before `offset`; -1 means everything visible. Answers the new start.
+    pub fn delete_records(
+        &mut self,
+        block: &mut Block,
+        partition: PartitionId,
+        before: Offset,
+    ) -> Result<Offset, LogError> {
+        let slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
+        let (start, end) = (slot.view.log_start(), slot.view.high_watermark());
+        let target = if before.0 == -1 { end } else { before };
+        if target < start || target > end {
+            return Err(LogError::OffsetOutOfRange { requested: before, start, end });
+        }
+        if target > start {
+            self.move_log_start(block, partition, target);
+        }
+        Ok(target)
+    }
+
+    /// Moves a log's start, in memory and in the journal.
+    pub(crate) fn move_log_start(&mut self, block: &mut Block, id: PartitionId, start: Offset) {
+        let Some(partition) = self.partitions.get_mut(&id) else { return };
+        let oldest = partition.oldest_lsn();
+        let freed = partition.move_start(start);
+        let record = self.push(block, &LogRecord::LogStart { partition: id, start });
+        self.hold_journal(record, oldest);
+        self.free(freed, record);
+    }
+}
+
+/// Whether a directory under the logs' root belongs to no topic.
+pub(crate) fn orphans(engine: &LogEngine) -> io::Result<Vec<Removal>> {
+    let root = std::path::Path::new(crate::segment::PartitionDir::ROOT);
+    let live: std::collections::HashSet<String> = engine
+        .topics
+        .values()
+        .map(|topic| crate::segment::PartitionDir::topic_dir_name(topic.name.as_str(), topic.id))
+        .collect();
+    let entries = engine.disk.list(root)?;
+    let orphans = entries.into_iter().filter(|entry| entry.is_dir && !live.contains(&entry.name));
+    Ok(orphans.map(|entry| Removal::Directory(root.join(entry.name))).collect())
+}

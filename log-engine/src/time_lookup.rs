@@ -1,0 +1,95 @@
+use crate::batch::{BatchHeader, RecordSet};
+use crate::{LogError, Offset, PartitionView};
+
+/// Bytes read at once while looking for a time.
+const READ_BYTES: usize = 64 << 10;
+/// Batches of the tail looked at under one lock.
+const TAIL_RUN_MAX: usize = 4096;
+
+/// The answer to "where does this time begin?".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOffset {
+    /// The first record that is at least as new.
+    pub offset: Offset,
+    /// That record's own timestamp, in milliseconds.
+    pub timestamp: i64,
+}
+
+impl PartitionView {
+    /// The first visible record whose timestamp is `timestamp` (milliseconds) or later, also inside compressed
+    /// batches; none when all are older. Damaged stretches are passed over.
+    pub fn offset_for_time(&self, timestamp: i64) -> Result<Option<TimedOffset>, LogError> {
+        let mut from = self.log_start();
+        let end = self.high_watermark();
+        while from < end {
+            let Some(start) = self.time_candidate(from, timestamp)? else { return Ok(None) };
+            // A whole batch or stretch without a match moves on by at least one record.
+            match self.scan_for_time(start, timestamp)? {
+                Ok(found) => return Ok((found.offset < end).then_some(found)),
+                Err(next) => from = next.max(from.next()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// An offset at or after `from`, with nothing as new as `timestamp` between the two.
+    fn time_candidate(&self, from: Offset, timestamp: i64) -> Result<Option<Offset>, LogError> {
+        let segment = {
+            let holdings = self.holdings.read();
+            let at = holdings.segments.partition_point(|segment| segment.state.end <= from);
+            let later = holdings.segments.get(at..).unwrap_or_default();
+            later.iter().find(|segment| segment.state.max_timestamp >= timestamp).cloned()
+        };
+        let Some(segment) = segment else { return Ok(self.tail_candidate(from, timestamp)) };
+        let start = from.max(segment.state.base);
+        let times = self.settings.cache.times(&segment);
+        let times = times
+            .map_err(|error| LogError::io(format!("reading the time index of {}", self.name()), error))?;
+        // The entry's batch itself is too old, but says whether the entry is true; so reading starts there.
+        match times.before(timestamp) {
+            Some((recorded, offset)) if offset > start && self.has_time(offset, recorded) => Ok(Some(offset)),
+            _ => Ok(Some(start)),
+        }
+    }
+
+    /// Whether the batch that ends at `last` has this largest timestamp.
+    fn has_time(&self, last: Offset, timestamp: i64) -> bool {
+        let Ok(read) = self.read(last, 1) else { return false };
+        let header = read.batches.first().and_then(|batch| BatchHeader::parse(batch).ok());
+        header.is_some_and(|header| header.last_offset() == last && header.max_timestamp == timestamp)
+    }
+
+    fn tail_candidate(&self, from: Offset, timestamp: i64) -> Option<Offset> {
+        let mut from = from;
+        loop {
+            let holdings = self.holdings.read();
+            let mut last = None;
+            for batch in holdings.tail.range(holdings.tail.find(from)).take(TAIL_RUN_MAX) {
+                if batch.max_timestamp >= timestamp {
+                    return Some(batch.base.max(from));
+                }
+                last = Some(batch.last);
+            }
+            from = last?.next();
+        }
+    }
+
+    /// Reads on from `start`: the match, or where nothing was found up to.
+    fn scan_for_time(&self, start: Offset, timestamp: i64) -> Result<Result<TimedOffset, Offset>, LogError> {
+        let read = match self.read(start, READ_BYTES) {
+            Err(LogError::Damaged { next, .. }) => return Ok(Err(next)),
+            read => read?,
+        };
+        for batch in &read.batches {
+            let Ok(header) = BatchHeader::parse(batch) else { continue };
+            if header.max_timestamp < timestamp {
+                continue;
+            }
+            let records = RecordSet::open(batch, self.settings.decompressed_max)?;
+            if let Some((offset, timestamp)) = records.iter_from(start).find_time(timestamp)? {
+                return Ok(Ok(TimedOffset { offset, timestamp }));
+            }
+        }
+        Ok(Err(read.next_offset))
+    }
+}

@@ -1,0 +1,293 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use message::TopicName;
+use parking_lot::RwLock;
+
+use crate::segment::{self, PartitionDir, Segment, SegmentCache, SegmentFault, Want};
+use crate::tail::Tail;
+use crate::{LogError, Offset, PartitionId, TopicPartition};
+
+/// Batches taken from the tail under one lock, so that readers never hold up the writer for long.
+const TAIL_RUN_MAX: usize = 512;
+
+/// What all partitions' readers share.
+pub(crate) struct ReadSettings {
+    pub cache: SegmentCache,
+    pub verify: bool,
+    pub decompressed_max: usize,
+}
+
+/// One partition for its readers, on any thread, without a trip to its owner.
+///
+/// What was appended is seen once the owner's shell has called [`PartitionView::advance`], which it does when the
+/// records are as durable as their producers asked for.
+pub struct PartitionView {
+    id: PartitionId,
+    name: TopicPartition,
+    dir: PartitionDir,
+    pub(crate) settings: Arc<ReadSettings>,
+    log_start: AtomicI64,
+    high_watermark: AtomicI64,
+    log_end: AtomicI64,
+    bytes: AtomicU64,
+    pub(crate) holdings: RwLock<Holdings>,
+}
+
+/// Where the records are. Segments end where the tail begins, except where records were lost.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings {
+    pub segments: Vec<Segment>,
+    pub tail: Tail,
+}
+
+/// What a read found.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    /// Whole stored batches, in order. The first may begin before the offset asked for.
+    pub batches: Vec<Bytes>,
+    /// Where to read on.
+    pub next_offset: Offset,
+    /// The offset after the last visible record.
+    pub high_watermark: Offset,
+    /// The first offset held.
+    pub log_start: Offset,
+    /// Bytes of all batches.
+    pub bytes: usize,
+}
+
+/// Where a record is to be looked for.
+enum Place {
+    Segment(Box<Segment>),
+    Tail,
+    Lost { first: Offset, next: Offset },
+}
+
+impl PartitionView {
+    pub(crate) fn new(
+        id: PartitionId,
+        name: TopicPartition,
+        dir: PartitionDir,
+        settings: Arc<ReadSettings>,
+    ) -> PartitionView {
+        PartitionView {
+            id,
+            name,
+            dir,
+            settings,
+            log_start: AtomicI64::new(0),
+            high_watermark: AtomicI64::new(0),
+            log_end: AtomicI64::new(0),
+            bytes: AtomicU64::new(0),
+            holdings: RwLock::default(),
+        }
+    }
+
+    /// The partition's id.
+    #[must_use]
+    pub fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// The partition as clients name it.
+    #[must_use]
+    pub fn name(&self) -> &TopicPartition {
+        &self.name
+    }
+
+    /// Its topic's name.
+    #[must_use]
+    pub fn topic(&self) -> &TopicName {
+        &self.name.topic
+    }
+
+    /// Its number in the topic, from 0 on.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.name.partition
+    }
+
+    pub(crate) fn dir(&self) -> &PartitionDir {
+        &self.dir
+    }
+
+    /// The first offset held.
+    #[must_use]
+    pub fn log_start(&self) -> Offset {
+        Offset(self.log_start.load(Ordering::Acquire))
+    }
+
+    /// Where a reader begins that wants everything: the same as [`PartitionView::log_start`].
+    #[must_use]
+    pub fn earliest(&self) -> Offset {
+        self.log_start()
+    }
+
+    /// The offset after the last visible record.
+    #[must_use]
+    pub fn high_watermark(&self) -> Offset {
+        Offset(self.high_watermark.load(Ordering::Acquire))
+    }
+
+    /// Where a reader begins that wants only what is new: the same as [`PartitionView::high_watermark`].
+    #[must_use]
+    pub fn latest(&self) -> Offset {
+        self.high_watermark()
+    }
+
+    /// The offset that the next record gets; records from the high watermark on are not visible yet.
+    #[must_use]
+    pub fn log_end(&self) -> Offset {
+        Offset(self.log_end.load(Ordering::Acquire))
+    }
+
+    /// Bytes of all batches held, settled or not.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Makes everything before `offset` visible. Called by the shell when it releases a group of appends.
+    pub fn advance(&self, offset: Offset) {
+        self.high_watermark.fetch_max(offset.0, Ordering::AcqRel);
+    }
+
+    pub(crate) fn set_log_start(&self, offset: Offset) {
+        self.log_start.fetch_max(offset.0, Ordering::AcqRel);
+    }
+
+    pub(crate) fn set_log_end(&self, offset: Offset) {
+        self.log_end.fetch_max(offset.0, Ordering::AcqRel);
+    }
+
+    pub(crate) fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_bytes(&self, holdings: &Holdings) {
+        let settled: u64 = holdings.segments.iter().map(|segment| segment.state.len).sum();
+        self.bytes.store(settled + holdings.tail.bytes(), Ordering::Relaxed);
+    }
+
+    /// Reads visible batches from the one that holds `from` on, up to `max_bytes`; but always one if there is any.
+    ///
+    /// At the end of the log the answer is empty. Where records are damaged the error names exactly the lost
+    /// offsets; reading goes on behind them.
+    pub fn read(&self, from: Offset, max_bytes: usize) -> Result<Read, LogError> {
+        let high_watermark = self.high_watermark();
+        self.check_range(from)?;
+        let mut read =
+            Read { next_offset: from, high_watermark, log_start: self.log_start(), ..Read::default() };
+        while read.next_offset < high_watermark && (read.batches.is_empty() || read.bytes < max_bytes) {
+            let at = read.next_offset;
+            match self.read_more(&mut read, max_bytes) {
+                Ok(()) if read.next_offset == at => break,
+                Ok(()) => {}
+                // What was read so far goes out; the next read meets the trouble at its start.
+                Err(_) if !read.batches.is_empty() => break,
+                // Retention may have passed by in the meantime.
+                Err(error) => return self.check_range(from).and(Err(error)),
+            }
+        }
+        Ok(read)
+    }
+
+    fn check_range(&self, from: Offset) -> Result<(), LogError> {
+        let (start, end) = (self.log_start(), self.log_end());
+        if from < start || from > end {
+            return Err(LogError::OffsetOutOfRange { requested: from, start, end: self.high_watermark() });
+        }
+        Ok(())
+    }
+
+    fn read_more(&self, read: &mut Read, max_bytes: usize) -> Result<(), LogError> {
+        match self.find(read.next_offset) {
+            Place::Tail => {
+                self.read_tail(read, max_bytes);
+                Ok(())
+            }
+            Place::Lost { first, next } => Err(self.damaged(first, next)),
+            Place::Segment(segment) => {
+                let want = Want {
+                    from: read.next_offset,
+                    limit: read.high_watermark,
+                    max_bytes: max_bytes.saturating_sub(read.bytes) as u64,
+                    at_least_one: read.batches.is_empty(),
+                    verify: self.settings.verify,
+                };
+                let had = read.batches.len();
+                match segment::read(&self.settings.cache, &segment, &want, &mut read.batches) {
+                    Ok(next) => {
+                        read.next_offset = next;
+                        read.bytes += read.batches.iter().skip(had).map(Bytes::len).sum::<usize>();
+                        Ok(())
+                    }
+                    Err(SegmentFault::Lost { first, next }) => Err(self.damaged(first, next)),
+                    Err(SegmentFault::Io(error)) => Err(LogError::io(
+                        format!("reading partition {} at offset {}", self.name, want.from),
+                        error,
+                    )),
+                }
+            }
+        }
+    }
+
+    fn damaged(&self, first: Offset, next: Offset) -> LogError {
+        LogError::Damaged { partition: self.name.clone(), first: first.max(self.log_start()), next }
+    }
+
+    fn find(&self, offset: Offset) -> Place {
+        let holdings = self.holdings.read();
+        let at = holdings.segments.partition_point(|segment| segment.state.end <= offset);
+        if let Some(segment) = holdings.segments.get(at) {
+            if segment.state.base <= offset {
+                return Place::Segment(Box::new(segment.clone()));
+            }
+            let first = at.checked_sub(1).and_then(|before| holdings.segments.get(before));
+            let first = first.map_or(self.log_start(), |segment| segment.state.end);
+            return Place::Lost { first, next: segment.state.base };
+        }
+        match holdings.tail.range(holdings.tail.find(offset)).next() {
+            Some(batch) if batch.base > offset => {
+                // The gap begins where the batch or the segment before it ends.
+                let before =
+                    holdings.tail.find(offset).checked_sub(1).and_then(|at| holdings.tail.range(at).next());
+                let first = match (before, holdings.segments.last()) {
+                    (Some(batch), _) => batch.last.next(),
+                    (None, Some(segment)) => segment.state.end,
+                    (None, None) => self.log_start(),
+                };
+                Place::Lost { first, next: batch.base }
+            }
+            _ => Place::Tail,
+        }
+    }
+
+    fn read_tail(&self, read: &mut Read, max_bytes: usize) {
+        let holdings = self.holdings.read();
+        // Settling may have moved the batch to a segment since it was looked for; then the next turn finds it there.
+        let at = holdings.tail.find(read.next_offset);
+        for batch in holdings.tail.range(at).take(TAIL_RUN_MAX) {
+            let fits = read.batches.is_empty() || read.bytes + batch.bytes.len() <= max_bytes;
+            if batch.base > read.next_offset || batch.last >= read.high_watermark || !fits {
+                return;
+            }
+            read.bytes += batch.bytes.len();
+            read.next_offset = batch.last.next();
+            read.batches.push(batch.bytes.clone());
+        }
+    }
+}
+
+impl std::fmt::Debug for PartitionView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartitionView")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("log_start", &self.log_start())
+            .field("high_watermark", &self.high_watermark())
+            .field("log_end", &self.log_end())
+            .finish_non_exhaustive()
+    }
+}
