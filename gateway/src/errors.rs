@@ -1,0 +1,150 @@
+//! The one table from `ErrorCode` to what each door says: HTTP status, Kafka error code, AMQP reply code.
+//!
+//! Exhaustive and without a wildcard, so that a new code cannot be forgotten. `docs/errors.md` is its print.
+
+use message::ErrorCode;
+
+/// How far an AMQP error reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AmqpScope {
+    /// The channel closes, the connection lives.
+    Channel,
+    /// The connection closes.
+    Connection,
+}
+
+/// What each door says for one code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// HTTP status (RFC 9110).
+    pub status: u16,
+    /// The `title` of the problem document (RFC 9457).
+    pub title: &'static str,
+    /// Kafka error code, as in the protocol's table.
+    pub kafka: i16,
+    /// AMQP 0-9-1 reply code.
+    pub amqp: u16,
+    /// What the AMQP error closes.
+    pub amqp_scope: AmqpScope,
+}
+
+const fn row(status: u16, title: &'static str, kafka: i16, amqp: u16) -> Mapping {
+    // Hard errors of AMQP 0-9-1 (320 and 5xx) close the connection, soft ones the channel.
+    let amqp_scope = if amqp == 320 || amqp >= 500 { AmqpScope::Connection } else { AmqpScope::Channel };
+    Mapping { status, title, kafka, amqp, amqp_scope }
+}
+
+/// The table.
+#[must_use]
+pub fn mapping(code: ErrorCode) -> Mapping {
+    match code {
+        ErrorCode::InvalidRequest => row(400, "The request is malformed", 42, 406),
+        ErrorCode::InvalidName => row(400, "The name is not allowed", 17, 406),
+        ErrorCode::InvalidConfig => row(400, "A setting is unknown or out of range", 40, 406),
+        ErrorCode::CorruptMessage => row(400, "The message or batch is broken", 2, 406),
+        ErrorCode::UnknownTopic => row(404, "No such topic", 3, 404),
+        ErrorCode::UnknownPartition => row(404, "No such partition", 3, 404),
+        ErrorCode::UnknownExchange => row(404, "No such exchange", 3, 404),
+        ErrorCode::UnknownBinding => row(404, "No such binding", 42, 404),
+        ErrorCode::UnknownMessage => row(404, "No such message", 42, 404),
+        ErrorCode::UnknownGroup => row(404, "No such group", 69, 404),
+        ErrorCode::UnknownJob => row(404, "No such job", 42, 404),
+        ErrorCode::UnknownMember => row(404, "The group has no such member", 25, 404),
+        ErrorCode::WrongModel => row(409, "The topic has the other model", 17, 406),
+        ErrorCode::AlreadyExists => row(409, "It exists with other properties", 36, 406),
+        ErrorCode::InUse => row(409, "It is in use or not empty", 68, 406),
+        ErrorCode::Reserved => row(403, "Reserved for Sluice itself", 44, 403),
+        ErrorCode::StaleLease => row(410, "The lease has ended", 121, 406),
+        ErrorCode::OffsetOutOfRange => row(416, "The offset is out of range", 1, 406),
+        ErrorCode::StaleGeneration => row(409, "The group has moved on", 22, 406),
+        ErrorCode::TooLarge => row(413, "Too large", 10, 311),
+        ErrorCode::QueueFull => row(429, "The queue is full", 89, 406),
+        // 422 and 409 as in draft-ietf-httpapi-idempotency-key-header, section 2.7.
+        ErrorCode::IdempotencyMismatch => {
+            row(422, "The idempotency key was used for another request", 42, 406)
+        }
+        ErrorCode::IdempotencyInFlight => row(409, "The same request is being worked on", 51, 406),
+        ErrorCode::Overloaded => row(429, "Too much at once", 89, 406),
+        ErrorCode::TimedOut => row(504, "Timed out", 7, 406),
+        ErrorCode::ShuttingDown => row(503, "The server is going down", 6, 320),
+        ErrorCode::DiskFull => row(507, "No disk space for more messages", 56, 406),
+        ErrorCode::StorageFailed => row(503, "Storage has failed", 56, 541),
+        ErrorCode::DataDamaged => row(500, "Stored data is damaged", 2, 541),
+        ErrorCode::Internal => row(500, "A defect in Sluice", -1, 541),
+    }
+}
+
+/// The `type` of a problem document: a name, not a link.
+pub const PROBLEM_TYPE_PREFIX: &str = "urn:sluice:problem:";
+
+/// When a client may try again if the refusal itself does not say, in milliseconds.
+#[must_use]
+pub fn default_retry_after_ms(code: ErrorCode) -> Option<u64> {
+    match code {
+        ErrorCode::IdempotencyInFlight => Some(200),
+        ErrorCode::Overloaded | ErrorCode::QueueFull => Some(1_000),
+        ErrorCode::ShuttingDown | ErrorCode::DiskFull => Some(5_000),
+        ErrorCode::StorageFailed => Some(30_000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    fn page() -> String {
+        let mut page = String::from(
+            "# Error codes\n\n\
+             Every refusal carries one of these codes, whatever door it leaves through. Over HTTP it is the `code` of an\n\
+             `application/problem+json` document (RFC 9457) whose `type` is `urn:sluice:problem:` and the code. *Retry* means that\n\
+             the same request may succeed later unchanged; `retry_after_ms` and the header `Retry-After` then say when.\n\
+             429 asks the client to slow down; 503 and 507 are the server's own trouble. 410 is a lease that has ended: whoever\n\
+             held it must expect the message to be handed out again, unless it was settled already.\n\n\
+             This page is printed from `gateway/src/errors.rs` by a test (`UPDATE=1 cargo test -p sluice errors`).\n\n\
+             | code | HTTP | title | retry | Kafka | AMQP |\n|---|---|---|---|---|---|\n",
+        );
+        for code in ErrorCode::ALL {
+            let Mapping { status, title, kafka, amqp, amqp_scope } = mapping(code);
+            let retry = if code.is_retryable() { "yes" } else { "" };
+            let scope = format!("{amqp_scope:?}").to_lowercase();
+            let _ = writeln!(
+                page,
+                "| `{}` | {status} | {title} | {retry} | {kafka} | {amqp} ({scope}) |",
+                code.as_str()
+            );
+        }
+        page.push_str(
+            "\n## Only over HTTP\n\nThese concern the request itself and have no counterpart elsewhere.\n\n\
+             | code | HTTP | when |\n|---|---|---|\n",
+        );
+        for (code, status, when) in crate::codec::problem::HTTP_ONLY {
+            let _ = writeln!(page, "| `{code}` | {status} | {when} |");
+        }
+        page
+    }
+
+    #[test]
+    fn the_printed_table_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        let printed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(printed == page(), "docs/errors.md is stale: run `UPDATE=1 cargo test -p sluice errors`");
+    }
+
+    #[test]
+    fn statuses_agree_with_whether_a_retry_helps() {
+        for code in ErrorCode::ALL {
+            let status = mapping(code).status;
+            if matches!(status, 429 | 503 | 504 | 507) {
+                assert!(code.is_retryable(), "{code:?} has status {status} but is not retryable");
+            }
+            if default_retry_after_ms(code).is_some() {
+                assert!(code.is_retryable(), "{code:?} says when to retry but not that it helps");
+            }
+        }
+    }
+}
