@@ -1,0 +1,12 @@
+//! The broker: one set of topics behind HTTP and WebSocket.
+
+pub mod cli;
+pub mod codec;
+pub mod config;
+pub mod drain;
+pub mod errors;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod refusal;
+pub mod topics;

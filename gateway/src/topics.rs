@@ -1,0 +1,210 @@
+//! The seam: the only place that knows both models.
+//!
+//! Doors name topics and get answers in these types; engines get plain calls from the shard's owner. A topic that
+//! lives on an external cluster will be a third variant of [`Topic`].
+
+mod administration;
+mod clock;
+mod delivery;
+mod directory;
+mod exchange_spec;
+mod exchanges;
+mod group_positions;
+mod group_spec;
+mod groups;
+mod header_json;
+mod job_spec;
+mod jobs;
+mod lease;
+mod log_topic;
+mod opening;
+mod outgoing;
+mod partitioner;
+mod publishing;
+mod queue_message;
+mod queue_topic;
+mod record_batches;
+mod record_chunk;
+mod refusals;
+mod settling;
+mod shard;
+mod spec;
+mod view;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use dashmap::DashMap;
+use message::{ErrorCode, GroupName, Limits, Timestamp, TopicName};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+pub use delivery::QueueDelivery;
+pub use exchange_spec::{
+    BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeKind, ExchangeSpec,
+};
+pub use group_spec::{
+    CommitOffset, GroupCommit, GroupDescription, GroupMember, GroupOffset, GroupReceive, GroupReset,
+    GroupSummary, Joined, ResetOutcome, ResetTo, TopicPartition,
+};
+pub use groups::GroupBatch;
+pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
+pub use lease::{Lease, NotALease};
+pub use log_engine::{LogEngineConfig, LowWatermark, Offset};
+pub use log_topic::{LogTopic, LogWatch, PartitionBounds};
+pub use opening::{OwnerTask, TopicsSettings};
+pub use outgoing::{Acks, IdempotencyKey, Outgoing, OutgoingOptions, Receipt, Receipts};
+pub use queue_engine::EngineConfig as QueueEngineConfig;
+pub use queue_topic::{QueueSubscription, QueueTopic, SubscribeOptions};
+pub use record_chunk::RecordChunk;
+pub use settling::{SettleAction, SettleRequest, SettledLease};
+pub use shard::IdempotencySettings;
+pub use spec::{
+    Created, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings, QueueStats,
+    TopicDescription, TopicFilter, TopicPatch, TopicSpec,
+};
+pub use view::{HeadersView, MessageView, Place, Standing};
+
+use directory::Directory;
+use group_positions::GroupPositions;
+use jobs::Jobs;
+use shard::ShardHandle;
+
+use crate::refusal::Refusal;
+
+/// All topics, for every door. Cheap to clone.
+#[derive(Clone)]
+pub struct Topics(Arc<House>);
+
+/// Where each group member that comes request by request reads on.
+type Positions = DashMap<(GroupName, String), Arc<Mutex<GroupPositions>>>;
+
+struct House {
+    shard: ShardHandle,
+    directory: Arc<Directory>,
+    limits: Limits,
+    clock: clock::Clock,
+    draining: CancellationToken,
+    stop: CancellationToken,
+    jobs: Jobs,
+    positions: Positions,
+    sweep_at: AtomicUsize,
+}
+
+/// A topic of either model. An enum and not a trait: a trait wide enough for both would speak the language of neither.
+#[derive(Clone)]
+pub enum Topic {
+    /// Partitioned, kept, pulled by offset.
+    Log(LogTopic),
+    /// Pushed, leased, acked one by one, deleted.
+    Queue(QueueTopic),
+}
+
+impl Topic {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &TopicName {
+        match self {
+            Topic::Log(log) => log.name(),
+            Topic::Queue(queue) => queue.name(),
+        }
+    }
+
+    /// Its model.
+    #[must_use]
+    pub fn model(&self) -> Model {
+        match self {
+            Topic::Log(_) => Model::Log,
+            Topic::Queue(_) => Model::Queue,
+        }
+    }
+}
+
+fn wrong_model(topic: &Topic) -> Refusal {
+    let name = topic.name();
+    let detail = match topic {
+        Topic::Log(_) => format!("{name} is a log; this operation is for queues"),
+        Topic::Queue(_) => format!("{name} is a queue; this operation is for logs"),
+    };
+    Refusal::new(ErrorCode::WrongModel, detail)
+}
+
+impl Topics {
+    /// The topic of that name, whatever its model.
+    pub fn topic(&self, name: &str) -> Result<Topic, Refusal> {
+        self.0.directory.get(name)
+    }
+
+    /// The log of that name.
+    pub fn log(&self, name: &str) -> Result<LogTopic, Refusal> {
+        match self.topic(name)? {
+            Topic::Log(log) => Ok(log),
+            other @ Topic::Queue(_) => Err(wrong_model(&other)),
+        }
+    }
+
+    /// The queue of that name.
+    pub fn queue(&self, name: &str) -> Result<QueueTopic, Refusal> {
+        match self.topic(name)? {
+            Topic::Queue(queue) => Ok(queue),
+            other @ Topic::Log(_) => Err(wrong_model(&other)),
+        }
+    }
+
+    /// The time as engines see it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Sizes that nothing may exceed.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Cancelled once the server goes down: long polls end, streams say goodbye.
+    #[must_use]
+    pub fn draining(&self) -> &CancellationToken {
+        &self.0.draining
+    }
+
+    /// Stops taking new work and ends every wait. What was accepted is still carried out.
+    pub fn drain(&self) {
+        self.0.draining.cancel();
+    }
+
+    /// Ends the owner once everything accepted is on disk; call it after the doors have closed.
+    pub fn close(&self) {
+        self.0.draining.cancel();
+        self.0.stop.cancel();
+    }
+
+    fn check_not_draining(&self) -> Result<(), Refusal> {
+        if self.0.draining.is_cancelled() {
+            let detail = "the server is stopping; retry against it when it is back";
+            return Err(Refusal::new(ErrorCode::ShuttingDown, detail).retry_after(1000));
+        }
+        Ok(())
+    }
+
+    fn shard(&self) -> &ShardHandle {
+        &self.0.shard
+    }
+
+    fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    fn jobs(&self) -> &Jobs {
+        &self.0.jobs
+    }
+
+    fn positions(&self) -> &Positions {
+        &self.0.positions
+    }
+
+    fn sweep_at(&self) -> &AtomicUsize {
+        &self.0.sweep_at
+    }
+}

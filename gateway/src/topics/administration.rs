@@ -1,0 +1,339 @@
+//! Topics made, described, changed and deleted.
+
+use std::sync::Arc;
+
+use log_engine::{TopicConfig, TopicView};
+use message::TopicName;
+use queue_engine::{QueueInfo, QueueOptions};
+
+use super::log_topic::{LogInner, LogPartition, LogTopic};
+use super::outgoing::Acks;
+use super::queue_topic::QueueTopic;
+use super::shard::{Engines, Room, Terms, Turn};
+use super::spec::{
+    Created, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings, QueueStats,
+    TopicDescription, TopicFilter, TopicPatch, TopicSpec,
+};
+use super::{Topic, Topics};
+use crate::refusal::Refusal;
+
+/// Definitions are always on disk before they are confirmed.
+const DEFINE: Terms = Terms { acks: Acks::All, weight: 512 << 10, room: Room::Ordinary };
+const UNDEFINE: Terms = Terms { acks: Acks::All, weight: 512 << 10, room: Room::Reserved };
+
+impl Topics {
+    /// Makes a topic, or finds it made the same way.
+    pub async fn create(&self, name: &TopicName, spec: TopicSpec) -> Result<Created, Refusal> {
+        self.check_not_draining()?;
+        let (name, topics) = (name.clone(), self.clone());
+        match spec {
+            TopicSpec::Queue(settings) => {
+                let terms = Terms { weight: 4096, ..DEFINE };
+                self.shard().call(terms, move |turn| topics.create_queue(turn, name, settings)).await?
+            }
+            TopicSpec::Log(settings) => {
+                self.shard().call(DEFINE, move |turn| topics.create_log(turn, name, settings)).await?
+            }
+        }
+    }
+
+    fn create_queue(
+        &self,
+        turn: &mut Turn<'_>,
+        name: TopicName,
+        settings: QueueSettings,
+    ) -> Result<Created, Refusal> {
+        turn.engines.check_name_is_free_of(&name, "log")?;
+        let declared = turn.engines.queue.declare_queue(
+            turn.journal.block(),
+            &name,
+            QueueOptions::from(settings),
+            turn.now,
+        )?;
+        if declared.created {
+            turn.engines.directory.insert(self.queue_topic(name));
+        }
+        Ok(if declared.created { Created::Made } else { Created::Same })
+    }
+
+    fn create_log(
+        &self,
+        turn: &mut Turn<'_>,
+        name: TopicName,
+        settings: LogSettings,
+    ) -> Result<Created, Refusal> {
+        turn.engines.check_name_is_free_of(&name, "queue")?;
+        let config = TopicConfig::parse(settings.config.iter())?;
+        if let Some(have) = turn.engines.log.topic(&name) {
+            check_same_log(have, settings.partitions, &config)?;
+            return Ok(Created::Same);
+        }
+        let made = turn.engines.log.create_topic(
+            turn.journal.block(),
+            &name,
+            settings.partitions,
+            config,
+            turn.now,
+        )?;
+        self.enter_log(turn.engines, &made);
+        Ok(Created::Made)
+    }
+
+    /// A topic as it stands.
+    pub async fn describe(&self, name: &str) -> Result<TopicDescription, Refusal> {
+        match self.topic(name)? {
+            Topic::Log(log) => self.describe_log(&log),
+            Topic::Queue(queue) => {
+                let name = queue.name.clone();
+                let look =
+                    move |turn: &mut Turn<'_>| Ok(describe_queue(&turn.engines.queue.queue_info(&name)?));
+                self.shard().call(super::queue_topic::LOOK, look).await?
+            }
+        }
+    }
+
+    fn describe_log(&self, log: &LogTopic) -> Result<TopicDescription, Refusal> {
+        let partitions = log.0.partitions.iter().zip(0..).map(|(partition, number)| PartitionDescription {
+            partition: number,
+            log_start_offset: partition.view.log_start().0,
+            high_watermark: partition.view.high_watermark().0,
+            bytes: partition.view.size_bytes(),
+        });
+        let config = log.0.config.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        Ok(TopicDescription {
+            name: log.name().to_string(),
+            model: Model::Log,
+            queue: None,
+            log: Some(LogSettings { partitions: log.partitions(), config }),
+            queue_stats: None,
+            partitions: Some(partitions.collect()),
+        })
+    }
+
+    /// Topics sorted by name, from after `after`.
+    pub async fn list(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        filter: &TopicFilter,
+    ) -> Result<Vec<TopicDescription>, Refusal> {
+        let wanted = |topic: &Topic| {
+            filter.model.is_none_or(|model| model == topic.model())
+                && filter.prefix.as_ref().is_none_or(|prefix| topic.name().as_str().starts_with(prefix))
+        };
+        let found = self.directory().list(after, limit, wanted);
+        let queues = found.iter().filter_map(|topic| match topic {
+            Topic::Queue(queue) => Some(queue.name.clone()),
+            Topic::Log(_) => None,
+        });
+        let queues: Vec<TopicName> = queues.collect();
+        let look = move |turn: &mut Turn<'_>| -> Vec<Option<TopicDescription>> {
+            let info = |name| turn.engines.queue.queue_info(name).ok().map(|info| describe_queue(&info));
+            queues.iter().map(info).collect()
+        };
+        let mut queues = self.shard().call(super::queue_topic::LOOK, look).await?.into_iter();
+        let mut described = Vec::with_capacity(found.len());
+        for topic in &found {
+            match topic {
+                Topic::Log(log) => described.push(self.describe_log(log)?),
+                // A queue that was deleted in between is left out.
+                Topic::Queue(_) => described.extend(queues.next().flatten()),
+            }
+        }
+        Ok(described)
+    }
+
+    /// Changes a topic's settings while it is in use.
+    pub async fn update(&self, name: &str, patch: TopicPatch) -> Result<TopicDescription, Refusal> {
+        let found = self.topic(name)?;
+        match (found, patch) {
+            (Topic::Queue(queue), TopicPatch::Queue(settings)) => {
+                let name = queue.name.clone();
+                let change = move |turn: &mut Turn<'_>| {
+                    let options = QueueOptions::from(settings);
+                    turn.engines.queue.update_queue(turn.journal.block(), &name, options, turn.now)?;
+                    Ok::<_, Refusal>(())
+                };
+                self.shard().call(Terms { room: Room::Reserved, ..DEFINE }, change).await??;
+            }
+            (Topic::Log(log), TopicPatch::Log { partitions, config }) => {
+                let (name, topics) = (log.name().clone(), self.clone());
+                let change = move |turn: &mut Turn<'_>| topics.update_log(turn, &name, partitions, &config);
+                self.shard().call(DEFINE, change).await??;
+            }
+            (topic, _) => return Err(super::wrong_model(&topic)),
+        }
+        self.describe(name).await
+    }
+
+    fn update_log(
+        &self,
+        turn: &mut Turn<'_>,
+        name: &TopicName,
+        partitions: Option<u32>,
+        changes: &std::collections::BTreeMap<String, Option<String>>,
+    ) -> Result<(), Refusal> {
+        let Some(have) = turn.engines.log.topic(name).map(Arc::clone) else { return Ok(()) };
+        let mut config = have.config().clone();
+        for (key, value) in changes {
+            match value {
+                Some(value) => config.set(key, value)?,
+                None => config.unset(key)?,
+            }
+        }
+        let mut changed = turn.engines.log.alter_config(turn.journal.block(), name, config, turn.now)?;
+        if let Some(partitions) = partitions.filter(|wanted| *wanted as usize != have.partitions().len()) {
+            changed = turn.engines.log.add_partitions(turn.journal.block(), name, partitions, turn.now)?;
+        }
+        self.enter_log(turn.engines, &changed);
+        Ok(())
+    }
+
+    /// Deletes a topic and everything in it.
+    pub async fn delete(&self, name: &str, only_if: DeleteIf) -> Result<(), Refusal> {
+        let found = self.topic(name)?;
+        let delete = move |turn: &mut Turn<'_>| {
+            let name = found.name();
+            match &found {
+                Topic::Queue(_) => {
+                    let block = turn.journal.block();
+                    turn.engines.queue.delete_queue(block, name, only_if.unused, only_if.empty)?;
+                }
+                Topic::Log(log) => {
+                    let holds = log
+                        .0
+                        .partitions
+                        .iter()
+                        .any(|partition| partition.view.log_start() < partition.view.high_watermark());
+                    if only_if.empty && holds {
+                        let detail = format!("{name} holds records; delete it without if_empty");
+                        return Err(Refusal::new(message::ErrorCode::InUse, detail));
+                    }
+                    turn.engines.queue.unbind_log(turn.journal.block(), name)?;
+                    turn.engines.log.delete_topic(turn.journal.block(), name)?;
+                    for partition in &log.0.partitions {
+                        turn.engines.bells.remove(&partition.id);
+                        partition.grew.notify_waiters();
+                    }
+                }
+            }
+            turn.engines.directory.remove(name);
+            Ok(())
+        };
+        self.shard().call(UNDEFINE, delete).await?
+    }
+
+    pub(crate) fn queue_topic(&self, name: TopicName) -> Topic {
+        Topic::Queue(QueueTopic { name, shard: self.shard().clone(), draining: self.draining().clone() })
+    }
+
+    /// Puts a log, new or changed, where doors find it. Partitions that were there keep their bells and readers.
+    pub(crate) fn enter_log(&self, engines: &mut Engines, topic: &TopicView) {
+        let partitions = topic.partitions().iter().map(|view| {
+            let partition = engines.bells.entry(view.id()).or_insert_with(|| {
+                Arc::new(LogPartition {
+                    id: view.id(),
+                    view: Arc::clone(view),
+                    grew: tokio::sync::Notify::new(),
+                })
+            });
+            Arc::clone(partition)
+        });
+        let inner = LogInner {
+            name: topic.name().clone(),
+            partitions: partitions.collect(),
+            partitioner: Arc::default(),
+            batch_bytes: topic.config().max_message_bytes(),
+            append_time: topic.config().timestamp_type() == log_engine::batch::TimestampType::LogAppendTime,
+            config: topic.config().explicit(),
+            decompressed_bytes: self.limits().decompressed_bytes,
+            draining: self.draining().clone(),
+        };
+        engines.directory.insert(Topic::Log(LogTopic(Arc::new(inner))));
+    }
+}
+
+fn check_same_log(have: &TopicView, partitions: u32, config: &TopicConfig) -> Result<(), Refusal> {
+    let differs = |field: &str, have: String, want: String| {
+        let detail = format!("the log exists with {field} = {have}, not {want}; change it with PATCH");
+        Err(Refusal::new(message::ErrorCode::AlreadyExists, detail).in_field(format!("log/{field}")))
+    };
+    if have.partitions().len() != partitions as usize {
+        return differs("partitions", have.partitions().len().to_string(), partitions.to_string());
+    }
+    let (have, want) = (have.config().explicit(), config.explicit());
+    if have != want {
+        return differs("config", format!("{have:?}"), format!("{want:?}"));
+    }
+    Ok(())
+}
+
+fn describe_queue(info: &QueueInfo) -> TopicDescription {
+    let totals = &info.totals;
+    TopicDescription {
+        name: info.name.to_string(),
+        model: Model::Queue,
+        queue: Some(QueueSettings::from(info.options.clone())),
+        log: None,
+        queue_stats: Some(QueueStats {
+            ready: info.ready,
+            leased: info.leased,
+            delayed: info.delayed,
+            ready_bytes: info.ready_bytes,
+            consumers: info.consumers,
+            published: totals.published,
+            delivered: totals.delivered,
+            acked: totals.acked,
+            redelivered: totals.redelivered,
+            dead_lettered: totals.dead_rejected
+                + totals.dead_expired
+                + totals.dead_maxlen
+                + totals.dead_delivery_limit,
+        }),
+        partitions: None,
+    }
+}
+
+impl From<QueueSettings> for QueueOptions {
+    fn from(settings: QueueSettings) -> QueueOptions {
+        QueueOptions {
+            max_priority: settings.max_priority,
+            message_ttl_ms: settings.message_ttl_ms,
+            expires_ms: settings.expires_ms,
+            max_length: settings.max_length,
+            max_length_bytes: settings.max_length_bytes,
+            overflow: match settings.overflow {
+                Overflow::DropHead => queue_engine::Overflow::DropHead,
+                Overflow::RejectPublish => queue_engine::Overflow::RejectPublish,
+                Overflow::RejectPublishDlx => queue_engine::Overflow::RejectPublishDlx,
+            },
+            dead_letter_exchange: settings.dead_letter_exchange,
+            dead_letter_routing_key: settings.dead_letter_routing_key,
+            delivery_limit: settings.delivery_limit,
+            lease_ms: settings.lease_ms,
+            durable: settings.durable,
+        }
+    }
+}
+
+impl From<QueueOptions> for QueueSettings {
+    fn from(options: QueueOptions) -> QueueSettings {
+        QueueSettings {
+            max_priority: options.max_priority,
+            message_ttl_ms: options.message_ttl_ms,
+            expires_ms: options.expires_ms,
+            max_length: options.max_length,
+            max_length_bytes: options.max_length_bytes,
+            overflow: match options.overflow {
+                queue_engine::Overflow::DropHead => Overflow::DropHead,
+                queue_engine::Overflow::RejectPublish => Overflow::RejectPublish,
+                queue_engine::Overflow::RejectPublishDlx => Overflow::RejectPublishDlx,
+            },
+            dead_letter_exchange: options.dead_letter_exchange,
+            dead_letter_routing_key: options.dead_letter_routing_key,
+            delivery_limit: options.delivery_limit,
+            lease_ms: options.lease_ms,
+            durable: options.durable,
+        }
+    }
+}

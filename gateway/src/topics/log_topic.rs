@@ -1,0 +1,163 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use log_engine::{Offset, PartitionId, PartitionView};
+use message::{ErrorCode, TopicName};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::job_spec::StartAt;
+use super::partitioner::Partitioner;
+use super::record_chunk::RecordChunk;
+use crate::refusal::Refusal;
+
+/// A log, for readers: positions and stored bytes, without a trip to the owner. Cheap to clone.
+#[derive(Clone)]
+pub struct LogTopic(pub(crate) Arc<LogInner>);
+
+pub(crate) struct LogInner {
+    pub name: TopicName,
+    pub partitions: Vec<Arc<LogPartition>>,
+    pub partitioner: Arc<Partitioner>,
+    /// Largest batch that the topic takes, in bytes.
+    pub batch_bytes: usize,
+    /// The settings that were made explicitly.
+    pub config: std::collections::BTreeMap<&'static str, String>,
+    /// Whether records bear the time of their arrival instead of the producer's.
+    pub append_time: bool,
+    pub decompressed_bytes: usize,
+    pub draining: CancellationToken,
+}
+
+/// One partition and the bell that rings when it grows.
+pub(crate) struct LogPartition {
+    pub id: PartitionId,
+    pub view: Arc<PartitionView>,
+    pub grew: Notify,
+}
+
+/// What a partition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionBounds {
+    /// The first offset that it still holds.
+    pub log_start: i64,
+    /// The end of what can be read.
+    pub high_watermark: i64,
+}
+
+impl LogTopic {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &TopicName {
+        &self.0.name
+    }
+
+    /// How many partitions it has.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.0.partitions.len() as u32
+    }
+
+    pub(crate) fn partition(&self, partition: u32) -> Result<&Arc<LogPartition>, Refusal> {
+        self.0.partitions.get(partition as usize).ok_or_else(|| {
+            let (name, count) = (&self.0.name, self.partitions());
+            let detail = format!("{name} has no partition {partition}; it has {count}, counted from 0");
+            Refusal::new(ErrorCode::UnknownPartition, detail).in_field("partition")
+        })
+    }
+
+    /// What the partition holds now.
+    pub fn bounds(&self, partition: u32) -> Result<PartitionBounds, Refusal> {
+        let view = &self.partition(partition)?.view;
+        Ok(PartitionBounds { log_start: view.log_start().0, high_watermark: view.high_watermark().0 })
+    }
+
+    /// The offset that `start` means now. An offset is taken as it is, whether or not it is there.
+    pub fn resolve(&self, partition: u32, start: StartAt) -> Result<i64, Refusal> {
+        let view = &self.partition(partition)?.view;
+        Ok(match start {
+            StartAt::Earliest => view.log_start().0,
+            StartAt::Latest => view.high_watermark().0,
+            StartAt::Offset(offset) => offset,
+            StartAt::Time(ms) => {
+                view.offset_for_time(ms)?.map_or_else(|| view.high_watermark().0, |found| found.offset.0)
+            }
+        })
+    }
+
+    /// Stored batches from `from` on: at least one if there is any, then up to about `max_bytes`.
+    pub fn read(&self, partition: u32, from: i64, max_bytes: usize) -> Result<RecordChunk, Refusal> {
+        let view = &self.partition(partition)?.view;
+        let read = view.read(Offset(from), max_bytes)?;
+        Ok(RecordChunk {
+            topic: self.0.name.clone(),
+            partition,
+            from,
+            next_offset: read.next_offset.0,
+            high_watermark: read.high_watermark.0,
+            log_start_offset: read.log_start.0,
+            batches: read.batches,
+            decompressed_bytes: self.0.decompressed_bytes,
+        })
+    }
+
+    /// The same, waiting up to `wait` while there is nothing. A drain ends the wait early with an empty chunk.
+    pub async fn read_wait(
+        &self,
+        partition: u32,
+        from: i64,
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<RecordChunk, Refusal> {
+        let deadline = Instant::now() + wait;
+        let mut watch = self.watch_from(partition, from)?;
+        loop {
+            let chunk = self.read(partition, from, max_bytes)?;
+            if !chunk.is_empty() {
+                return Ok(chunk);
+            }
+            let waited = tokio::select! {
+                grew = tokio::time::timeout_at(deadline, watch.changed()) => grew.is_ok(),
+                () = self.0.draining.cancelled() => false,
+            };
+            if !waited {
+                return Ok(chunk);
+            }
+        }
+    }
+
+    /// A watch on the partition's end, starting from where it is now.
+    pub fn watch(&self, partition: u32) -> Result<LogWatch, Refusal> {
+        let from = self.partition(partition)?.view.high_watermark().0;
+        self.watch_from(partition, from)
+    }
+
+    /// A watch that rings as soon as the end lies beyond `from`.
+    pub fn watch_from(&self, partition: u32, from: i64) -> Result<LogWatch, Refusal> {
+        Ok(LogWatch { partition: Arc::clone(self.partition(partition)?), seen: Offset(from) })
+    }
+}
+
+/// Tells when a partition may hold something new.
+pub struct LogWatch {
+    partition: Arc<LogPartition>,
+    seen: Offset,
+}
+
+impl LogWatch {
+    /// Returns once the end has moved past what it was when this returned last, or when the watch was made.
+    pub async fn changed(&mut self) {
+        loop {
+            let grew = self.partition.grew.notified();
+            tokio::pin!(grew);
+            grew.as_mut().enable();
+            let end = self.partition.view.high_watermark();
+            if end > self.seen {
+                self.seen = end;
+                return;
+            }
+            grew.await;
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! From a data directory to running topics.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use bytes::Bytes;
+use dashmap::DashMap;
+use log_engine::{LogEngine, LogEngineConfig};
+use message::Limits;
+use queue_engine::{BodyReader, EngineConfig, QueueEngine};
+use segment_store::{
+    Disk, Journal, JournalConfig, JournalReader, Lsn, RealDisk, RecordKind, Replayed, Source, StoreError,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::clock::Clock;
+use super::directory::Directory;
+use super::jobs::Jobs;
+use super::partitioner::Partitioner;
+use super::shard::{Engines, Idempotency, IdempotencySettings, Outlets, Owner, ShardHandle, Upkeep};
+use super::{House, Topics};
+
+/// What the topics are opened with.
+#[derive(Clone, Debug)]
+pub struct TopicsSettings {
+    /// The data directory; made when missing.
+    pub data_dir: PathBuf,
+    /// The journal.
+    pub journal: JournalConfig,
+    /// The logs.
+    pub log: LogEngineConfig,
+    /// The queues.
+    pub queue: EngineConfig,
+    /// Kept answers.
+    pub idempotency: IdempotencySettings,
+    /// Sizes that nothing may exceed.
+    pub limits: Limits,
+    /// Most bytes of requests between a door and the disk.
+    pub in_flight_bytes: u32,
+}
+
+impl TopicsSettings {
+    /// Defaults for a data directory.
+    #[must_use]
+    pub fn new(data_dir: PathBuf) -> TopicsSettings {
+        TopicsSettings {
+            data_dir,
+            journal: JournalConfig::default(),
+            log: LogEngineConfig::default(),
+            queue: EngineConfig::default(),
+            idempotency: IdempotencySettings::default(),
+            limits: Limits::default(),
+            in_flight_bytes: 64 << 20,
+        }
+    }
+}
+
+/// The task that owns all state; it ends after the last [`Topics`] is gone or drained.
+pub struct OwnerTask(tokio::task::JoinHandle<()>);
+
+impl OwnerTask {
+    /// Waits until everything accepted is on disk and the owner has ended.
+    pub async fn ended(self) -> Result<(), tokio::task::JoinError> {
+        self.0.await
+    }
+}
+
+impl Topics {
+    /// Recovers what the data directory holds and starts the owner. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When another process has the directory, or it cannot be read.
+    pub fn open(settings: TopicsSettings) -> Result<(Topics, OwnerTask), StoreError> {
+        let disk = RealDisk::new(settings.data_dir.clone());
+        Topics::open_on(Arc::new(disk), settings)
+    }
+
+    /// The same over any disk.
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        mut settings: TopicsSettings,
+    ) -> Result<(Topics, OwnerTask), StoreError> {
+        let clock = Clock::start();
+        settings.log.limits = settings.limits;
+        settings.queue.segment_bytes = settings.journal.segment_bytes;
+        let directory = Arc::new(Directory::default());
+        let mut engines = Engines {
+            log: LogEngine::open(Arc::clone(&disk), settings.log),
+            queue: QueueEngine::new(settings.queue),
+            idempotency: Idempotency::new(settings.idempotency),
+            outlets: Outlets::default(),
+            directory: Arc::clone(&directory),
+            bells: HashMap::new(),
+            partitioner: Partitioner::default(),
+            limits: settings.limits,
+            unrouted: Vec::new(),
+        };
+        let (journal, report) = Journal::open(disk, settings.journal, &mut |record| engines.replay(record))?;
+        if let Some(torn) = &report.torn_tail {
+            info!(
+                ?torn,
+                "the journal ended in a torn write, as a crash leaves it; nothing confirmed was in it"
+            );
+        }
+        for damage in &report.damage {
+            warn!(file = %damage.file.display(), position = damage.position, length = damage.length, what = %damage.what,
+                "the journal is damaged; what lies around the damage was recovered");
+        }
+        let now = clock.now();
+        engines.queue.attach_reader(Arc::new(Bodies(journal.reader())));
+        engines.queue.finish_recovery(now);
+        let damages = engines.log.finish_recovery(now).map_err(|error| unreadable(&error.to_string()))?;
+        for damage in damages {
+            warn!(?damage, "a log lost records to damage; what lies around them is served");
+        }
+        info!(records = report.records, checkpoint = ?report.checkpoint, "recovered");
+        let (shard, commands) = ShardHandle::new(settings.in_flight_bytes);
+        let stop = CancellationToken::new();
+        let topics = Topics(Arc::new(House {
+            shard,
+            directory,
+            limits: settings.limits,
+            clock,
+            draining: CancellationToken::new(),
+            stop: stop.clone(),
+            jobs: Jobs::default(),
+            positions: DashMap::new(),
+            sweep_at: AtomicUsize::new(64),
+        }));
+        topics.enter_all(&mut engines);
+        let upkeep = Upkeep::new(report.checkpoint.unwrap_or(Lsn(0)));
+        let owner = Owner::new(journal, engines, clock, upkeep)
+            .map_err(|source| StoreError::Io { context: "starting the sync thread".into(), source })?;
+        Ok((topics, OwnerTask(tokio::spawn(owner.run(commands, stop)))))
+    }
+
+    fn enter_all(&self, engines: &mut Engines) {
+        let names: Vec<_> = engines.queue.queue_names().cloned().collect();
+        for name in names {
+            engines.directory.insert(self.queue_topic(name));
+        }
+        let logs: Vec<_> = engines.log.topics().map(Arc::clone).collect();
+        for log in logs {
+            self.enter_log(engines, &log);
+        }
+    }
+}
+
+impl Engines {
+    fn replay(&mut self, record: Replayed<'_>) -> Result<(), StoreError> {
+        match record.kind {
+            RecordKind::LOG => self.log.replay(record).map_err(|error| unreadable(&error.to_string())),
+            RecordKind::QUEUE => self.queue.replay(record).map_err(|error| unreadable(&error.to_string())),
+            RecordKind::GATEWAY => {
+                if record.source == Source::Checkpoint || record.lsn >= record.checkpoint_lsn {
+                    self.idempotency.replay(record.payload);
+                }
+                Ok(())
+            }
+            RecordKind(other) => Err(unreadable(&format!("records of kind {other} are unknown"))),
+        }
+    }
+}
+
+fn unreadable(what: &str) -> StoreError {
+    StoreError::Corrupt {
+        file: PathBuf::from("journal"),
+        position: 0,
+        what: format!("{what}; was it written by a newer version?"),
+    }
+}
+
+/// Lets queues page bodies back in.
+struct Bodies(JournalReader);
+
+impl BodyReader for Bodies {
+    fn read(&self, lsn: Lsn, len: u32) -> std::io::Result<Bytes> {
+        self.0.read(lsn, len).map_err(std::io::Error::other)
+    }
+}

@@ -1,0 +1,194 @@
+//! Messages in: one call to the owner a request, whatever the model and however many messages.
+
+use log_engine::LogError;
+use message::Limits;
+use queue_engine::{Destination, NewMessage, Published};
+
+use super::log_topic::LogTopic;
+use super::outgoing::{Acks, IdempotencyKey, Outgoing, Receipt, Receipts};
+use super::queue_message;
+use super::queue_topic::{QueueTopic, SETTLE_WEIGHT};
+use super::record_batches::{self, Place, RecordBatches};
+use super::shard::{Room, Terms, Turn};
+use super::{Topic, Topics};
+use crate::refusal::Refusal;
+
+/// Journal bytes that a message takes beside its own: ids, lengths, the delivery that it may cause at once.
+const MESSAGE_OVERHEAD: usize = 64 + SETTLE_WEIGHT;
+/// Journal bytes of a kept answer, per message.
+const ANSWER_WEIGHT: usize = 32;
+
+impl Topics {
+    /// Publishes to a topic of either model: one receipt or refusal per message, in the order sent.
+    ///
+    /// # Errors
+    /// When the request as a whole could not be carried out; nothing of it was then.
+    pub async fn publish(
+        &self,
+        topic: &str,
+        messages: Vec<Outgoing>,
+        acks: Acks,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Receipts, Refusal> {
+        self.check_not_draining()?;
+        match self.topic(topic)? {
+            Topic::Log(log) => self.publish_to_log(&log, messages, acks, key).await,
+            Topic::Queue(queue) => self.publish_to_queue(&queue, messages, acks, key).await,
+        }
+    }
+
+    async fn publish_to_log(
+        &self,
+        log: &LogTopic,
+        messages: Vec<Outgoing>,
+        acks: Acks,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Receipts, Refusal> {
+        let count = messages.len();
+        let built = record_batches::build(
+            &messages,
+            log.partitions(),
+            log.0.batch_bytes,
+            self.limits(),
+            &log.0.partitioner,
+            self.now(),
+        );
+        drop(messages);
+        let bytes: usize = built.batches.iter().map(|(_, batch)| batch.len() + MESSAGE_OVERHEAD).sum();
+        let log = log.clone();
+        let work = move |turn: &mut Turn<'_>| append(turn, &log, built);
+        self.publish_with(count, bytes, acks, key, work).await
+    }
+
+    async fn publish_to_queue(
+        &self,
+        queue: &QueueTopic,
+        messages: Vec<Outgoing>,
+        acks: Acks,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Receipts, Refusal> {
+        let count = messages.len();
+        let (messages, bytes) = convert(messages, self.limits());
+        let name = queue.name.clone();
+        let work = move |turn: &mut Turn<'_>| {
+            let receipt = |published: &Published| Receipt::Queue { id: published.id.map_or(0, |id| id.0) };
+            enqueue(turn, Destination::Queue(&name), messages, receipt)
+        };
+        self.publish_with(count, bytes, acks, key, work).await
+    }
+
+    /// Publishes through an exchange (`""` is the default one): each receipt says how many topics took the message.
+    pub async fn publish_to_exchange(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        messages: Vec<Outgoing>,
+        acks: Acks,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Receipts, Refusal> {
+        self.check_not_draining()?;
+        let count = messages.len();
+        let (messages, bytes) = convert(messages, self.limits());
+        let (exchange, routing_key) = (exchange.to_owned(), routing_key.to_owned());
+        let work = move |turn: &mut Turn<'_>| {
+            let to = Destination::Exchange { name: &exchange, routing_key: &routing_key };
+            enqueue(turn, to, messages, |published| Receipt::Routed {
+                queues: published.queues as u32,
+                logs: published.logs.len() as u32,
+            })
+        };
+        self.publish_with(count, bytes, acks, key, work).await
+    }
+
+    /// One trip to the owner, with the answer kept under its key when it has one.
+    async fn publish_with<F>(
+        &self,
+        count: usize,
+        bytes: usize,
+        acks: Acks,
+        key: Option<IdempotencyKey>,
+        work: F,
+    ) -> Result<Receipts, Refusal>
+    where
+        F: FnOnce(&mut Turn<'_>) -> Result<Receipts, Refusal> + Send + 'static,
+    {
+        let answer = key.as_ref().map_or(0, |key| key.key.len() + 64 + count * ANSWER_WEIGHT);
+        let weight = 256 + bytes + answer;
+        if acks == Acks::None && key.is_none() {
+            // Nobody asked what becomes of it.
+            self.shard().cast(weight, Room::Ordinary, |turn| drop(work(turn))).await?;
+            return Ok(vec![Ok(Receipt::Unconfirmed); count]);
+        }
+        let work = move |turn: &mut Turn<'_>| {
+            let Some(key) = key else { return work(turn) };
+            if let Some(receipts) = turn.engines.idempotency.find(&key, turn.now)? {
+                return Ok(receipts);
+            }
+            let receipts = work(turn)?;
+            turn.engines.idempotency.keep(turn.journal.block(), &key, &receipts, turn.now);
+            Ok(receipts)
+        };
+        self.shard().call(Terms { acks, weight, room: Room::Ordinary }, work).await?
+    }
+}
+
+fn append(turn: &mut Turn<'_>, log: &LogTopic, built: RecordBatches) -> Result<Receipts, Refusal> {
+    let mut appended: Vec<Result<_, LogError>> = Vec::with_capacity(built.batches.len());
+    for (partition, batch) in built.batches {
+        let id = log.partition(partition)?.id;
+        let outcome = turn.engines.log.append(turn.journal.block(), id, batch, turn.now);
+        appended.push(outcome.map(|done| (partition, done.base_offset.0, done.timestamp.0)));
+    }
+    let receipt = |place: Place| match &appended[place.batch as usize] {
+        Ok((partition, base, batch_timestamp)) => Ok(Receipt::Log {
+            partition: *partition,
+            offset: base + i64::from(place.index),
+            timestamp: if log.0.append_time { *batch_timestamp } else { place.timestamp },
+        }),
+        Err(error) => Err(Box::new(Refusal::from(error))),
+    };
+    Ok(built.slots.into_iter().map(|slot| slot.and_then(receipt)).collect())
+}
+
+type Converted = Vec<Result<NewMessage, Box<Refusal>>>;
+
+fn convert(messages: Vec<Outgoing>, limits: &Limits) -> (Converted, usize) {
+    let mut bytes = 0;
+    let converted = messages.into_iter().map(|message| {
+        let message = queue_message::from_outgoing(message, limits)?;
+        let key = message.key.as_ref().map_or(0, |key| key.len());
+        let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
+        bytes += message.body.len() + key + texts + MESSAGE_OVERHEAD;
+        Ok(message)
+    });
+    (converted.collect(), bytes)
+}
+
+fn enqueue(
+    turn: &mut Turn<'_>,
+    destination: Destination<'_>,
+    messages: Converted,
+    receipt: impl Fn(&Published) -> Receipt,
+) -> Result<Receipts, Refusal> {
+    let mut receipts = Receipts::with_capacity(messages.len());
+    let mut good = Vec::with_capacity(messages.len());
+    for message in messages {
+        match message {
+            Ok(message) => {
+                receipts.push(Ok(Receipt::Unconfirmed));
+                good.push(message);
+            }
+            Err(refusal) => receipts.push(Err(refusal)),
+        }
+    }
+    let published = turn.engines.queue.publish_batch(turn.journal.block(), destination, good, turn.now)?;
+    let routed = published.iter().flatten().flat_map(|published| published.logs.iter().cloned()).collect();
+    turn.engines.append_routed(turn.journal, routed, turn.now)?;
+    let mut published = published.into_iter();
+    for slot in receipts.iter_mut().filter(|slot| slot.is_ok()) {
+        if let Some(outcome) = published.next() {
+            *slot = outcome.as_ref().map(&receipt).map_err(|error| Box::new(Refusal::from(error)));
+        }
+    }
+    Ok(receipts)
+}

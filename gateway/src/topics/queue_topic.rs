@@ -1,0 +1,255 @@
+use std::time::Duration;
+
+use message::TopicName;
+use queue_engine::{ConsumerId, ConsumerOptions, Delivery, LeaseFor, MessageId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::delivery::QueueDelivery;
+use super::outgoing::Acks;
+use super::shard::{Room, ShardHandle, Terms, Turn};
+use crate::refusal::Refusal;
+
+/// Journal bytes that settling one lease, or handing out one message, takes at most.
+pub(crate) const SETTLE_WEIGHT: usize = 64;
+/// Deliveries that one command may cause, as far as its journal bytes are reckoned beforehand.
+const MOST_AT_ONCE: usize = 4096;
+/// Bytes of messages that one look shows at most, as long as it shows one.
+const BROWSE_BYTES: u64 = 8 << 20;
+/// A look changes nothing.
+pub(crate) const LOOK: Terms = Terms { acks: Acks::Leader, weight: 0, room: Room::Reserved };
+
+/// A queue, for readers. Cheap to clone.
+#[derive(Clone)]
+pub struct QueueTopic {
+    pub(crate) name: TopicName,
+    pub(crate) shard: ShardHandle,
+    pub(crate) draining: CancellationToken,
+}
+
+/// What a subscriber asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscribeOptions {
+    /// Most messages that may be on their way or unsettled at a time.
+    pub credit_messages: u32,
+    /// Most bytes of them.
+    pub credit_bytes: u64,
+    /// How long each is leased; `None` takes the queue's own time.
+    pub lease: Option<Duration>,
+    /// Delivered for good: nothing to settle.
+    pub auto_ack: bool,
+    /// Consumers of higher priority are served first.
+    pub priority: i32,
+    /// Refuse, and keep out, any other consumer.
+    pub exclusive: bool,
+}
+
+impl QueueTopic {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &TopicName {
+        &self.name
+    }
+
+    /// Takes up to `max` messages, waiting up to `wait` for the first. When the caller's future is dropped, what was
+    /// taken meanwhile returns to the queue.
+    pub async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        lease: Option<Duration>,
+        auto_ack: bool,
+    ) -> Result<Vec<QueueDelivery>, Refusal> {
+        let max = max.max(1);
+        let terms = Terms { acks: Acks::Leader, weight: 256 + max * SETTLE_WEIGHT, room: Room::Reserved };
+        let lease = lease_for(lease, auto_ack);
+        let name = self.name.clone();
+        if wait.is_zero() {
+            let take = move |turn: &mut Turn<'_>| {
+                Ok::<_, Refusal>(turn.engines.queue.receive(
+                    turn.journal.block(),
+                    &name,
+                    max,
+                    lease,
+                    turn.now,
+                )?)
+            };
+            let taken = self.shard.call(terms, take).await??;
+            return Ok(taken.into_iter().map(QueueDelivery::from).collect());
+        }
+        let options =
+            ConsumerOptions { credit_messages: max as u64, lease, once: true, ..ConsumerOptions::default() };
+        let mut once = Once { subscription: self.open(terms, options).await?, open: true };
+        let inlet = &mut once.subscription.inlet;
+        let got = tokio::select! {
+            biased;
+            got = inlet.recv() => got,
+            () = tokio::time::sleep(wait) => once.give_up().await,
+            () = self.draining.cancelled() => once.give_up().await,
+        };
+        once.open = false;
+        Ok(got.unwrap_or_default().into_iter().map(QueueDelivery::from).collect())
+    }
+
+    /// Opens a subscription: messages come as credit allows.
+    pub async fn subscribe(&self, options: SubscribeOptions) -> Result<QueueSubscription, Refusal> {
+        let weight = 256 + (options.credit_messages as usize).min(MOST_AT_ONCE) * SETTLE_WEIGHT;
+        let terms = Terms { acks: Acks::Leader, weight, room: Room::Reserved };
+        let options = ConsumerOptions {
+            credit_messages: u64::from(options.credit_messages),
+            credit_bytes: Some(options.credit_bytes),
+            lease: lease_for(options.lease, options.auto_ack),
+            once: false,
+            priority: options.priority,
+            exclusive: options.exclusive,
+        };
+        self.open(terms, options).await
+    }
+
+    async fn open(&self, terms: Terms, options: ConsumerOptions) -> Result<QueueSubscription, Refusal> {
+        let (outlet, inlet) = mpsc::unbounded_channel();
+        let name = self.name.clone();
+        let subscribe = move |turn: &mut Turn<'_>| {
+            let consumer = turn.engines.queue.subscribe(turn.journal.block(), &name, options, turn.now)?;
+            turn.engines.outlets.insert(consumer, outlet);
+            Ok::<_, Refusal>(consumer)
+        };
+        let consumer = self.shard.call(terms, subscribe).await??;
+        Ok(QueueSubscription { consumer, inlet, shard: self.shard.clone() })
+    }
+
+    /// Looks at messages without taking them, in order of id, from after `after` on.
+    pub async fn browse(&self, after: Option<u64>, limit: usize) -> Result<Vec<QueueDelivery>, Refusal> {
+        let name = self.name.clone();
+        let look = move |turn: &mut Turn<'_>| {
+            let page = turn.engines.queue.browse(&name, after.map(MessageId), limit, BROWSE_BYTES)?;
+            page.messages.into_iter().map(QueueDelivery::try_from).collect::<Result<Vec<_>, Refusal>>()
+        };
+        self.shard.call(LOOK, look).await?
+    }
+
+    /// Looks at one message.
+    pub async fn get(&self, id: u64) -> Result<QueueDelivery, Refusal> {
+        let name = self.name.clone();
+        let look =
+            move |turn: &mut Turn<'_>| QueueDelivery::try_from(turn.engines.queue.get(&name, MessageId(id))?);
+        self.shard.call(LOOK, look).await?
+    }
+
+    /// Deletes one message, whoever holds it.
+    pub async fn delete_message(&self, id: u64) -> Result<(), Refusal> {
+        let name = self.name.clone();
+        let delete = move |turn: &mut Turn<'_>| {
+            turn.engines.queue.delete_message(turn.journal.block(), &name, MessageId(id))?;
+            Ok(())
+        };
+        self.shard.call(Terms { acks: Acks::All, weight: 256, room: Room::Reserved }, delete).await?
+    }
+
+    /// Deletes every ready message and answers how many there were.
+    pub async fn purge(&self) -> Result<u64, Refusal> {
+        let mut purged = 0;
+        loop {
+            let name = self.name.clone();
+            let purge = move |turn: &mut Turn<'_>| {
+                Ok::<_, Refusal>(turn.engines.queue.purge_queue(turn.journal.block(), &name, turn.now)?)
+            };
+            let step = self
+                .shard
+                .call(Terms { acks: Acks::All, weight: 64 << 10, room: Room::Reserved }, purge)
+                .await??;
+            purged += step.messages;
+            if step.complete {
+                return Ok(purged);
+            }
+        }
+    }
+}
+
+fn lease_for(lease: Option<Duration>, auto_ack: bool) -> LeaseFor {
+    match (auto_ack, lease) {
+        (true, _) => LeaseFor::AutoAck,
+        (false, Some(lease)) => LeaseFor::Duration(lease),
+        (false, None) => LeaseFor::QueueDefault,
+    }
+}
+
+/// A one-shot consumer that gives back what nobody picked up.
+struct Once {
+    subscription: QueueSubscription,
+    open: bool,
+}
+
+impl Once {
+    /// Ends the wait. What was assigned before the owner heard of it still counts.
+    async fn give_up(&mut self) -> Option<Vec<Delivery>> {
+        let consumer = self.subscription.consumer;
+        let terms = Terms { acks: Acks::Leader, weight: 256, room: Room::Reserved };
+        let cancel = move |turn: &mut Turn<'_>| turn.engines.cancel(turn.journal.block(), consumer, turn.now);
+        // When the owner is gone, so is everything that it could have assigned.
+        let _ = self.subscription.shard.call(terms, cancel).await;
+        self.subscription.inlet.try_recv().ok()
+    }
+}
+
+fn cancel(shard: &ShardHandle, consumer: ConsumerId) {
+    shard.post(MOST_AT_ONCE * SETTLE_WEIGHT, move |turn| {
+        turn.engines.cancel(turn.journal.block(), consumer, turn.now);
+    });
+}
+
+/// An open subscription. Dropping it closes it, and what it holds unsettled returns to the queue.
+pub struct QueueSubscription {
+    consumer: ConsumerId,
+    inlet: mpsc::UnboundedReceiver<Vec<Delivery>>,
+    shard: ShardHandle,
+}
+
+impl QueueSubscription {
+    /// The next deliveries; `None` once the queue is gone.
+    pub async fn next(&mut self) -> Option<Vec<QueueDelivery>> {
+        let run = self.inlet.recv().await?;
+        Some(run.into_iter().map(QueueDelivery::from).collect())
+    }
+
+    /// Allows more messages and bytes.
+    pub fn credit(&self, messages: u32, bytes: u64) {
+        let consumer = self.consumer;
+        let deliveries = (messages as usize).min(MOST_AT_ONCE);
+        // A subscription that ended meanwhile needs no credit.
+        self.shard.post(deliveries * SETTLE_WEIGHT, move |turn| {
+            let _ = turn.engines.queue.add_credit(
+                turn.journal.block(),
+                consumer,
+                messages.into(),
+                bytes,
+                turn.now,
+            );
+        });
+    }
+
+    /// Nothing is assigned until `resume`.
+    pub fn pause(&self) {
+        let consumer = self.consumer;
+        self.shard.post(0, move |turn| {
+            let _ = turn.engines.queue.pause(turn.journal.block(), consumer, turn.now);
+        });
+    }
+
+    /// Assigns again.
+    pub fn resume(&self) {
+        let consumer = self.consumer;
+        self.shard.post(MOST_AT_ONCE * SETTLE_WEIGHT, move |turn| {
+            let _ = turn.engines.queue.resume(turn.journal.block(), consumer, turn.now);
+        });
+    }
+
+    /// Closes it; the same as dropping it.
+    pub fn close(self) {}
+}
+
+impl Drop for QueueSubscription {
+    fn drop(&mut self) {
+        cancel(&self.shard, self.consumer);
+    }
+}

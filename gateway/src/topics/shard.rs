@@ -1,0 +1,22 @@
+//! The shard: one owner for everything that changes, one journal under it.
+//!
+//! **Invariant:** what the outside learns of a change, it learns after the change is as durable as was asked.
+
+mod command;
+mod engines;
+mod group;
+mod handle;
+mod idempotency;
+mod outlets;
+mod owner;
+mod sync_thread;
+mod upkeep;
+
+pub(crate) use command::{Room, Terms, Turn};
+pub(crate) use engines::Engines;
+pub(crate) use handle::ShardHandle;
+pub(crate) use idempotency::Idempotency;
+pub use idempotency::IdempotencySettings;
+pub(crate) use outlets::Outlets;
+pub(crate) use owner::Owner;
+pub(crate) use upkeep::Upkeep;

@@ -1,0 +1,115 @@
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use log_engine::{LogEngine, Offset, PartitionId, PartitionView};
+use message::{ErrorCode, Limits, Timestamp, TopicName};
+use queue_engine::{ConsumerId, LogTarget, OpenLeases, Outbox, QueueEngine};
+use segment_store::{Block, Journal};
+use tracing::warn;
+
+use super::idempotency::Idempotency;
+use super::outlets::Outlets;
+use crate::refusal::Refusal;
+use crate::topics::directory::Directory;
+use crate::topics::log_topic::LogPartition;
+use crate::topics::outgoing::Outgoing;
+use crate::topics::partitioner::Partitioner;
+use crate::topics::record_batches;
+
+/// All state that the owner guards.
+pub(crate) struct Engines {
+    pub log: LogEngine,
+    pub queue: QueueEngine,
+    pub idempotency: Idempotency,
+    pub outlets: Outlets,
+    /// What doors look names up in; only the owner changes it.
+    pub directory: Arc<Directory>,
+    pub bells: HashMap<PartitionId, Arc<LogPartition>>,
+    pub partitioner: Partitioner,
+    pub limits: Limits,
+    /// Dead letters for logs that found no room yet.
+    pub unrouted: Vec<LogTarget>,
+}
+
+impl Engines {
+    /// The effects of the group that ends now. What dead letters send to logs is appended within the group.
+    pub(crate) fn collect(&mut self, journal: &mut Journal, now: Timestamp) -> Outbox {
+        let mut outbox = self.queue.take_outbox(journal.block());
+        let mut routed = std::mem::take(&mut self.unrouted);
+        routed.append(&mut outbox.log_appends);
+        if !routed.is_empty()
+            && let Err(refusal) = self.append_routed(journal, routed.clone(), now)
+        {
+            warn!(%refusal, count = routed.len(), "dead letters for a log wait for room");
+            self.unrouted = routed;
+        }
+        for (_, name) in &outbox.expired_queues {
+            self.directory.remove(name);
+        }
+        outbox
+    }
+
+    /// Puts messages that an exchange routed to logs into them. A log that is gone by now takes nothing.
+    pub(crate) fn append_routed(
+        &mut self,
+        journal: &mut Journal,
+        routed: Vec<LogTarget>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let mut by_log: BTreeMap<TopicName, Vec<Outgoing>> = BTreeMap::new();
+        for LogTarget { topic, message } in routed {
+            by_log.entry(topic).or_default().push(Outgoing::from(message.as_ref()));
+        }
+        for (name, messages) in by_log {
+            let Some(topic) = self.log.topic(&name).map(Arc::clone) else { continue };
+            let partitions = topic.partitions().len() as u32;
+            let batch_bytes = topic.config().max_message_bytes();
+            let built = record_batches::build(
+                &messages,
+                partitions,
+                batch_bytes,
+                &self.limits,
+                &self.partitioner,
+                now,
+            );
+            for (partition, batch) in built.batches {
+                let Some(view) = topic.partition(partition) else { continue };
+                journal.ensure(LogEngine::append_record_len(batch.len()))?;
+                self.log.append(journal.block(), view.id(), batch, now)?;
+            }
+            if let Some(refusal) = built.slots.into_iter().find_map(Result::err) {
+                return Err(*refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows readers what a partition holds now.
+    pub(crate) fn advance(&self, view: &PartitionView, end: Offset) {
+        view.advance(end);
+        if let Some(partition) = self.bells.get(&view.id()) {
+            partition.grew.notify_waiters();
+        }
+    }
+
+    /// Ends a subscription; what it held returns to the queue.
+    pub(crate) fn cancel(&mut self, block: &mut Block, consumer: ConsumerId, now: Timestamp) {
+        self.outlets.remove(consumer);
+        // A consumer that ended by itself, or with its queue, is unknown here: nothing is left to do.
+        let _ = self.queue.cancel(block, consumer, OpenLeases::Return, now);
+    }
+
+    /// Refuses a name that a topic of the other model has.
+    pub(crate) fn check_name_is_free_of(&self, name: &TopicName, other: &'static str) -> Result<(), Refusal> {
+        let taken = match other {
+            "log" => self.log.topic(name).is_some(),
+            _ => self.queue.has_queue(name),
+        };
+        if taken {
+            let detail = format!("{name} exists as a {other}; delete it first or use another name");
+            return Err(Refusal::new(ErrorCode::AlreadyExists, detail).in_field("model"));
+        }
+        Ok(())
+    }
+}

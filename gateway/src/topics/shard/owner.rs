@@ -1,0 +1,252 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use log_engine::{LogEngine, Offset, PartitionView};
+use message::{ErrorCode, Timestamp};
+use queue_engine::{ConsumerId, Delivery};
+use segment_store::{Journal, Lsn, StoreError};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::Engines;
+use super::command::{Command, Room, Turn};
+use super::group::{Group, GroupQueue};
+use super::sync_thread::SyncThread;
+use super::upkeep::{Upkeep, UpkeepDone};
+use crate::refusal::Refusal;
+use crate::topics::Acks;
+use crate::topics::clock::Clock;
+
+/// Most commands that one group takes, so that the first of them does not wait for the last of a flood.
+const GROUP_COMMANDS: usize = 1024;
+/// Engines are asked for what is due at least this often while anything can become due.
+const TICK: Duration = Duration::from_millis(1000);
+
+/// What a group does to the outside once it may.
+pub(crate) struct Effects {
+    commands: Vec<Box<dyn Command>>,
+    advanced: Vec<(Arc<PartitionView>, Offset)>,
+    deliveries: Vec<(ConsumerId, Delivery)>,
+    cancelled: Vec<ConsumerId>,
+}
+
+/// Drains the inbox, applies, writes, and releases in journal order.
+pub(crate) struct Owner {
+    journal: Journal,
+    engines: Engines,
+    clock: Clock,
+    sync: SyncThread,
+    groups: GroupQueue<Effects>,
+    upkeep: Upkeep,
+    poisoned: Option<String>,
+    due: Timestamp,
+}
+
+impl Owner {
+    pub(crate) fn new(
+        journal: Journal,
+        engines: Engines,
+        clock: Clock,
+        upkeep: Upkeep,
+    ) -> std::io::Result<Owner> {
+        let sync = SyncThread::start(journal.syncer(), journal.durable())?;
+        let due = clock.now();
+        Ok(Owner { journal, engines, clock, sync, groups: GroupQueue::new(), upkeep, poisoned: None, due })
+    }
+
+    /// Runs until it is told to stop and the inbox is empty, then puts everything on disk.
+    pub(crate) async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Box<dyn Command>>,
+        stop: CancellationToken,
+    ) {
+        let mut drained = Vec::with_capacity(GROUP_COMMANDS);
+        let timer = sleep_until(self.wake_at());
+        tokio::pin!(timer);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.sync.progressed() => self.release(),
+                count = inbox.recv_many(&mut drained, GROUP_COMMANDS) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.turn(&mut drained);
+                }
+                done = self.upkeep.done() => self.finish_upkeep(done),
+                () = &mut timer => self.turn(&mut drained),
+                () = stop.cancelled(), if !inbox.is_closed() => inbox.close(),
+            }
+            let wake_at = self.wake_at();
+            if timer.deadline() != wake_at {
+                timer.as_mut().reset(wake_at);
+            }
+        }
+        self.stop();
+    }
+
+    fn wake_at(&self) -> Instant {
+        Instant::from_std(self.clock.instant_of(self.due))
+    }
+
+    /// One group: everything that was drained, and what became due meanwhile.
+    fn turn(&mut self, drained: &mut Vec<Box<dyn Command>>) {
+        let now = self.clock.now();
+        let mut commands = Vec::with_capacity(drained.len());
+        let mut synced = false;
+        for mut command in drained.drain(..) {
+            match self.admit(command.as_ref()) {
+                Ok(()) => {
+                    synced |= command.terms().acks == Acks::All;
+                    command.apply(&mut Turn { engines: &mut self.engines, journal: &mut self.journal, now });
+                    commands.push(command);
+                }
+                Err(refusal) => command.refuse(refusal),
+            }
+        }
+        if self.poisoned.is_none() {
+            self.due = self.tick(now);
+            self.close_group(commands, synced);
+        } else {
+            self.due = now.plus(TICK);
+            let refusal = self.poison_refusal();
+            commands.into_iter().for_each(|command| command.refuse(refusal.clone()));
+        }
+        self.release();
+    }
+
+    /// Makes sure that what the command may write has a place before it changes anything.
+    fn admit(&mut self, command: &dyn Command) -> Result<(), Refusal> {
+        if self.poisoned.is_some() {
+            return Err(self.poison_refusal());
+        }
+        let terms = command.terms();
+        if terms.room == Room::Ordinary && self.journal.room() < terms.weight as u64 {
+            self.journal.make_room()?;
+        }
+        match self.journal.ensure(terms.weight) {
+            Err(StoreError::Poisoned(why)) => Err(self.poison(&StoreError::Poisoned(why))),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// What time brings: expired leases and messages, retention, sessions. Answers when to ask again.
+    fn tick(&mut self, now: Timestamp) -> Timestamp {
+        let queue_due = self.engines.queue.next_deadline();
+        if now < self.due && queue_due.is_none_or(|due| due > now) {
+            return queue_due.map_or(self.due, |due| due.min(self.due));
+        }
+        if self.journal.ensure(LogEngine::RECORDS_LEN_MAX).is_err() {
+            return now.plus(TICK);
+        }
+        self.engines.queue.tick(self.journal.block(), now);
+        let log_due = self.engines.log.tick(self.journal.block(), now);
+        self.engines.idempotency.forget_old(now);
+        let queue_due = self.engines.queue.next_deadline();
+        let next = [log_due, queue_due].into_iter().flatten().fold(now.plus(TICK), Timestamp::min);
+        next.max(now.plus(Duration::from_millis(1)))
+    }
+
+    fn close_group(&mut self, commands: Vec<Box<dyn Command>>, synced: bool) {
+        let now = self.clock.now();
+        self.upkeep.before_flush(&mut self.engines, &mut self.journal, now);
+        let outbox = self.engines.collect(&mut self.journal, now);
+        let effects = Effects {
+            commands,
+            advanced: self.engines.log.take_advanced(),
+            deliveries: outbox.deliveries,
+            cancelled: outbox.cancelled,
+        };
+        match self.flush() {
+            Ok(end) => {
+                self.groups.push(Group { end, synced, effects });
+                self.upkeep.after_flush(&mut self.engines, &mut self.journal);
+                if let Some(wanted) = self.groups.wanted() {
+                    self.sync.request(wanted);
+                }
+            }
+            Err(refusal) => effects.commands.into_iter().for_each(|command| command.refuse(refusal.clone())),
+        }
+    }
+
+    fn flush(&mut self) -> Result<Lsn, Refusal> {
+        self.journal.flush().map_err(|error| self.poison(&error))
+    }
+
+    /// Memory is ahead of the disk from here on: only a restart can tell the truth again.
+    fn poison(&mut self, error: &StoreError) -> Refusal {
+        error!(%error, "storage failed; nothing more is accepted until a restart");
+        self.poisoned.get_or_insert_with(|| error.to_string());
+        self.poison_refusal()
+    }
+
+    fn poison_refusal(&self) -> Refusal {
+        let why = self.poisoned.as_deref().unwrap_or("a write failed");
+        Refusal::new(
+            ErrorCode::StorageFailed,
+            format!("storage failed ({why}); restart the server to recover"),
+        )
+    }
+
+    /// Lets go every group that is durable enough.
+    fn release(&mut self) {
+        match self.sync.outcome() {
+            Ok(durable) => self.release_upto(durable),
+            Err(why) => {
+                self.poisoned.get_or_insert(why);
+                let refusal = self.poison_refusal();
+                for group in self.groups.drain() {
+                    group.effects.commands.into_iter().for_each(|command| command.refuse(refusal.clone()));
+                }
+            }
+        }
+    }
+
+    fn release_upto(&mut self, durable: Lsn) {
+        while let Some(group) = self.groups.pop_ready(durable) {
+            let Effects { commands, advanced, deliveries, cancelled } = group.effects;
+            for (view, end) in advanced {
+                self.engines.advance(&view, end);
+            }
+            commands.into_iter().for_each(|command| command.release());
+            let gone = self.engines.outlets.send(deliveries);
+            cancelled.into_iter().for_each(|consumer| self.engines.outlets.remove(consumer));
+            self.drop_consumers(gone);
+        }
+    }
+
+    /// A consumer that vanished gives back what it was sent.
+    fn drop_consumers(&mut self, gone: Vec<ConsumerId>) {
+        let now = self.clock.now();
+        for consumer in gone {
+            self.engines.cancel(self.journal.block(), consumer, now);
+            self.due = now;
+        }
+    }
+
+    fn finish_upkeep(&mut self, done: UpkeepDone) {
+        let now = self.clock.now();
+        if self.poisoned.is_none() && self.journal.ensure(LogEngine::RECORDS_LEN_MAX).is_ok() {
+            self.upkeep.finish(done, &mut self.engines, &mut self.journal, now);
+        }
+        self.due = now;
+    }
+
+    /// The last sync: everything written is on disk when the process ends in good order.
+    fn stop(mut self) {
+        self.release();
+        if self.poisoned.is_some() {
+            return;
+        }
+        let synced = self.journal.flush().and_then(|end| self.journal.syncer().sync(end));
+        match synced {
+            Ok(durable) => self.release_upto(durable),
+            Err(error) => error!(%error, "the last sync failed"),
+        }
+        if let Err(error) = self.journal.close() {
+            error!(%error, "the journal could not be closed in order");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::{Condvar, Mutex};
+use segment_store::{Lsn, StoreError, Syncer};
+use tokio::sync::Notify;
+
+/// The thread that waits for the disk so that the owner never does.
+///
+/// It syncs up to the newest position asked for, so requests that arrive during one sync share the next.
+pub(crate) struct SyncThread {
+    shared: Arc<Shared>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    asked: Condvar,
+    done: Notify,
+}
+
+struct State {
+    wanted: Lsn,
+    outcome: Result<Lsn, String>,
+    stop: bool,
+}
+
+impl SyncThread {
+    pub(crate) fn start(syncer: Syncer, durable: Lsn) -> std::io::Result<SyncThread> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State { wanted: durable, outcome: Ok(durable), stop: false }),
+            asked: Condvar::new(),
+            done: Notify::new(),
+        });
+        let worker = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("sluice-sync".into()).spawn(move || worker.run(&syncer))?;
+        Ok(SyncThread { shared, thread: Some(thread) })
+    }
+
+    /// Asks for everything below `upto` to reach the disk.
+    pub(crate) fn request(&self, upto: Lsn) {
+        let mut state = self.shared.state.lock();
+        if upto > state.wanted {
+            state.wanted = upto;
+            self.shared.asked.notify_one();
+        }
+    }
+
+    /// How far the disk is certain, or why it never will be again.
+    pub(crate) fn outcome(&self) -> Result<Lsn, String> {
+        self.shared.state.lock().outcome.clone()
+    }
+
+    /// Returns when a sync ended since the last time this returned.
+    pub(crate) async fn progressed(&self) {
+        self.shared.done.notified().await;
+    }
+}
+
+impl Drop for SyncThread {
+    fn drop(&mut self) {
+        self.shared.state.lock().stop = true;
+        self.shared.asked.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, syncer: &Syncer) {
+        let mut state = self.state.lock();
+        loop {
+            let reached = match &state.outcome {
+                Ok(durable) => *durable,
+                Err(_) => return,
+            };
+            if state.wanted <= reached {
+                if state.stop {
+                    return;
+                }
+                self.asked.wait(&mut state);
+                continue;
+            }
+            let wanted = state.wanted;
+            drop(state);
+            let outcome = syncer.sync(wanted).map_err(|error: StoreError| error.to_string());
+            state = self.state.lock();
+            state.outcome = outcome;
+            self.done.notify_one();
+        }
+    }
+}

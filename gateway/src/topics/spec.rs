@@ -1,0 +1,220 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Which of the two ways a topic works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Model {
+    /// Pushed, leased, acked one by one, deleted.
+    Queue,
+    /// Partitioned, kept, pulled by offset.
+    Log,
+}
+
+/// What a topic is made as.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TopicSpec {
+    /// A queue.
+    Queue(QueueSettings),
+    /// A log.
+    Log(LogSettings),
+}
+
+/// What happens when a queue is at its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    /// The oldest ready message makes room.
+    #[default]
+    DropHead,
+    /// The new message is refused.
+    RejectPublish,
+    /// The new message is refused and dead-lettered.
+    RejectPublishDlx,
+}
+
+/// A queue's settings. What is absent is off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSettings {
+    /// Highest priority that is told apart; higher ones count as this. Absent: one order for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 255, nullable = false)]
+    pub max_priority: Option<u8>,
+    /// Life of a message from its arrival, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 9007199254740991u64, nullable = false)]
+    pub message_ttl_ms: Option<u64>,
+    /// The queue is deleted after it went unused for this long, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 9007199254740991u64, nullable = false)]
+    pub expires_ms: Option<u64>,
+    /// Most ready messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 9007199254740991u64, nullable = false)]
+    pub max_length: Option<u64>,
+    /// Most bytes of ready messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 9007199254740991u64, nullable = false)]
+    pub max_length_bytes: Option<u64>,
+    /// What happens at the limit.
+    #[serde(default)]
+    pub overflow: Overflow,
+    /// Where messages go that are rejected, expire, overflow or were delivered too often. Empty is the default exchange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 255, nullable = false)]
+    pub dead_letter_exchange: Option<String>,
+    /// The routing key for it, instead of the message's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 255, nullable = false)]
+    pub dead_letter_routing_key: Option<String>,
+    /// How often a message is delivered before it is dead-lettered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 4294967295u64, nullable = false)]
+    pub delivery_limit: Option<u32>,
+    /// For how long a message is leased when the reader does not say, in milliseconds.
+    #[serde(default = "default_lease_ms")]
+    #[schema(minimum = 1, maximum = 43200000, default = 30000)]
+    pub lease_ms: u64,
+    /// Whether it survives a restart.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub durable: bool,
+}
+
+fn default_lease_ms() -> u64 {
+    30_000
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A log's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    /// How many partitions.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 10000, default = 1)]
+    pub partitions: u32,
+    /// Kafka's topic configuration keys, values as text or numbers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        LogSettings { partitions: 1, config: BTreeMap::new() }
+    }
+}
+
+/// Whether something was made, or was there already as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// Made now.
+    Made,
+    /// There already, the same.
+    Same,
+}
+
+/// Under which conditions something may be deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeleteIf {
+    /// Only if it holds nothing.
+    pub empty: bool,
+    /// Only if nobody consumes from it.
+    pub unused: bool,
+}
+
+/// Which topics to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicFilter {
+    /// Of one model only.
+    pub model: Option<Model>,
+    /// Whose name starts so.
+    pub prefix: Option<String>,
+}
+
+/// A change of a topic's settings: what is absent stays.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TopicPatch {
+    /// The queue's settings as they shall be (the door merges the change into what `describe` answered).
+    Queue(QueueSettings),
+    /// More partitions, or other configuration; `None` takes a key back to its default.
+    Log {
+        /// The new number, not smaller than before.
+        partitions: Option<u32>,
+        /// Keys to set or take back.
+        config: BTreeMap<String, Option<String>>,
+    },
+}
+
+/// A topic as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: String,
+    /// Its model.
+    pub model: Model,
+    /// Settings and state, if it is a queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub queue: Option<QueueSettings>,
+    /// Settings, if it is a log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub log: Option<LogSettings>,
+    /// What it holds and did, if it is a queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub queue_stats: Option<QueueStats>,
+    /// Its partitions, if it is a log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub partitions: Option<Vec<PartitionDescription>>,
+}
+
+/// What a queue holds and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct QueueStats {
+    /// Messages that can be delivered now.
+    pub ready: u64,
+    /// Messages that somebody holds.
+    pub leased: u64,
+    /// Messages that wait for their time.
+    pub delayed: u64,
+    /// Bytes of ready messages.
+    pub ready_bytes: u64,
+    /// Open subscriptions.
+    pub consumers: u64,
+    /// Messages that ever arrived.
+    pub published: u64,
+    /// Deliveries ever made.
+    pub delivered: u64,
+    /// Messages ever acked.
+    pub acked: u64,
+    /// Deliveries that were not a message's first.
+    pub redelivered: u64,
+    /// Messages ever dead-lettered or dropped instead.
+    pub dead_lettered: u64,
+}
+
+/// One partition of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PartitionDescription {
+    /// Its number.
+    pub partition: u32,
+    /// The first offset that it still holds.
+    pub log_start_offset: i64,
+    /// The offset that the next record gets once it can be read.
+    pub high_watermark: i64,
+    /// Bytes that it holds.
+    pub bytes: u64,
+}
