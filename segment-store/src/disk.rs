@@ -1,7 +1,7 @@
 use std::io::{self, IoSlice};
 use std::ops::Deref;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -45,7 +45,8 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Claims the data directory for this process until the guard is dropped.
+    /// Claims the data directory for this process until the guard is dropped. When another holds it, the error
+    /// carries a [`LockHeld`].
     fn lock(&self) -> io::Result<DirLock>;
     /// Bytes that ordinary writes may still take.
     fn free_bytes(&self) -> io::Result<u64>;
@@ -85,6 +86,23 @@ impl DirLock {
     pub fn new(held: Box<dyn Send + Sync>) -> DirLock {
         DirLock { _held: held }
     }
+}
+
+/// Why [`Disk::lock`] refused: the claim is somebody else's.
+#[derive(Debug, thiserror::Error)]
+#[error("the data directory {dir} is in use by another process")]
+pub struct LockHeld {
+    /// The data directory.
+    pub dir: PathBuf,
+}
+
+/// Refuses a path that could lead out of the data directory: absolute, or with `..` in it.
+pub(crate) fn check_inside(path: &Path) -> io::Result<()> {
+    if path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Ok(());
+    }
+    let message = format!("{} leads out of the data directory", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
 /// Bytes of a file: mapped or copied.

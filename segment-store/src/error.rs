@@ -1,7 +1,9 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use message::ErrorCode;
+
+use crate::Lsn;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,22 @@ pub enum StoreError {
         /// What was wrong.
         what: String,
     },
+    /// The journal does not hold this position: it was recycled, or nothing was written there yet.
+    #[error("the journal does not hold position {0}: it was recycled, or is not written yet")]
+    NotHeld(Lsn),
+    /// One record is larger than a segment can take.
+    #[error(
+        "a record of {bytes} bytes does not fit a journal segment, which takes {limit}; send it in parts or raise the segment size"
+    )]
+    TooLarge {
+        /// Bytes asked for.
+        bytes: u64,
+        /// The largest payload of one record.
+        limit: u64,
+    },
+    /// A setting is out of range or contradicts what is on disk.
+    #[error("{0}")]
+    Config(String),
     /// The operating system refused an operation that did not endanger written data.
     #[error("{context}: {source}")]
     Io {
@@ -42,10 +60,28 @@ impl StoreError {
     pub fn code(&self) -> ErrorCode {
         match self {
             StoreError::DiskFull => ErrorCode::DiskFull,
-            StoreError::Poisoned(_)
-            | StoreError::Locked(_)
-            | StoreError::Corrupt { .. }
-            | StoreError::Io { .. } => ErrorCode::StorageFailed,
+            StoreError::TooLarge { .. } => ErrorCode::TooLarge,
+            StoreError::Config(_) => ErrorCode::InvalidConfig,
+            StoreError::Corrupt { .. } | StoreError::NotHeld(_) => ErrorCode::DataDamaged,
+            StoreError::Poisoned(_) | StoreError::Locked(_) | StoreError::Io { .. } => {
+                ErrorCode::StorageFailed
+            }
         }
     }
+
+    /// The error for an operation on `path` that did not endanger written data; a full disk is told apart.
+    pub(crate) fn io(doing: &str, path: &Path, source: io::Error) -> StoreError {
+        if is_full(&source) {
+            return StoreError::DiskFull;
+        }
+        StoreError::Io { context: format!("{doing} {}", path.display()), source }
+    }
+}
+
+/// Whether the operating system says that there is no room: disk, quota or file size limit.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }

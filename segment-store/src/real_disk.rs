@@ -1,0 +1,106 @@
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use crate::disk::check_inside;
+use crate::real_file::RealFile;
+use crate::{DirEntry, DirLock, Disk, DiskFile, LockHeld, OpenMode};
+
+/// The operating system's files below one data directory.
+#[derive(Debug)]
+pub struct RealDisk {
+    root: PathBuf,
+}
+
+impl RealDisk {
+    /// A disk whose files lie below `root`, which is made when the disk is locked or first used.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> RealDisk {
+        RealDisk { root: root.into() }
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn at(&self, path: &Path) -> io::Result<PathBuf> {
+        check_inside(path)?;
+        Ok(self.root.join(path))
+    }
+}
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        let path = self.at(path)?;
+        let file = File::options()
+            .read(true)
+            .write(mode != OpenMode::Read)
+            .create(mode == OpenMode::Create)
+            .truncate(false)
+            .open(path)?;
+        Ok(Box::new(RealFile::new(file)))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        let entries = match fs::read_dir(self.at(dir)?) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            // Names that are not UTF-8 are none of ours.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let is_dir = metadata.is_dir();
+            found.push(DirEntry { name, len: if is_dir { 0 } else { metadata.len() }, is_dir });
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(self.at(dir)?)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(self.at(path)?)
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(self.at(dir)?) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(self.at(from)?, self.at(to)?)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(self.at(dir)?)?.sync_all()
+    }
+
+    fn lock(&self) -> io::Result<DirLock> {
+        fs::create_dir_all(&self.root)?;
+        let file = File::options().write(true).create(true).truncate(false).open(self.root.join("lock"))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(DirLock::new(Box::new(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(io::Error::new(io::ErrorKind::WouldBlock, LockHeld { dir: self.root.clone() }))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.root)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
