@@ -1,1 +1,94 @@
-//! Under construction.
+//! Queues: messages that are pushed to consumers, leased, settled one by one, and then gone.
+//!
+//! A pure state machine. Calls, the journal's records and the time go in; records for the journal's next block, answers
+//! and an [`Outbox`] come out. What is durable is a fold over the records: the functions that apply a record when it is
+//! read back are those that applied it when it was written.
+//!
+//! **Invariant:** no clock, no socket, no file, no thread in here; nothing of logs or of any protocol.
+//!
+//! ```
+//! use message::{Timestamp, TopicName};
+//! use queue_engine::{
+//!     Destination, EngineConfig, LeaseFor, NewMessage, QueueEngine, QueueOptions, Settle, SettleAction, Settled,
+//! };
+//! use segment_store::{Block, Lsn};
+//!
+//! let now = Timestamp(1_000);
+//! let mut block = Block::for_test(Lsn(0));
+//! let mut engine = QueueEngine::new(EngineConfig::default());
+//! let orders = TopicName::new("orders")?;
+//! engine.declare_queue(&mut block, &orders, QueueOptions::default(), now)?;
+//!
+//! let message = NewMessage { body: "one pear".into(), ..NewMessage::default() };
+//! engine.publish(&mut block, Destination::Queue(&orders), message, now)?;
+//!
+//! let taken = engine.receive(&mut block, &orders, 10, LeaseFor::QueueDefault, now)?;
+//! assert_eq!(taken[0].message.body, "one pear");
+//!
+//! let settle = Settle { lease: taken[0].lease.expect("a lease was asked for"), action: SettleAction::Ack };
+//! assert_eq!(engine.settle(&mut block, &[settle], now), [Ok(Settled::Acked)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+mod binding;
+mod browse;
+mod config;
+mod consumer;
+mod dead_letter;
+mod death;
+mod declare;
+mod dispatch;
+mod engine;
+mod enqueue;
+mod envelope;
+mod error;
+mod exchange;
+mod fields;
+mod header_match;
+mod identity;
+mod lease;
+mod ledger;
+mod message;
+mod options;
+mod outbox;
+mod paging;
+mod properties;
+mod publish;
+mod queue;
+mod ready;
+mod record;
+mod recovery;
+mod redrive;
+mod relocation;
+mod routing;
+mod runs;
+mod settle;
+mod slots;
+mod subscription;
+mod tick;
+mod topic_trie;
+mod topology;
+mod totals;
+
+pub use crate::message::{Delivery, Message, NewMessage, Origin};
+pub use binding::BindingTarget;
+pub use browse::{BrowsePage, Browsed, MessageState};
+pub use config::EngineConfig;
+pub use consumer::{ConsumerOptions, LeaseFor, OpenLeases};
+pub use dead_letter::Reason;
+pub use declare::{Declared, Purged};
+pub use engine::QueueEngine;
+pub use error::{QueueError, SettleError};
+pub use exchange::{Binding, ExchangeInfo, ExchangeKind, ExchangeOptions};
+pub use identity::{ConsumerId, MessageId, QueueId};
+pub use lease::{LeaseToken, LeaseTokenError};
+pub use ledger::SegmentUse;
+pub use options::{Overflow, QueueOptions};
+pub use outbox::{LogTarget, Outbox};
+pub use paging::BodyReader;
+pub use properties::{Properties, PropertyError, PropertyFields};
+pub use publish::Published;
+pub use redrive::{RedriveStep, Selection};
+pub use relocation::Relocation;
+pub use routing::Destination;
+pub use settle::{Settle, SettleAction, Settled};
+pub use totals::{QueueInfo, QueueTotals};

@@ -1,0 +1,222 @@
+use std::sync::Arc;
+
+use ::message::Timestamp;
+use segment_store::Block;
+
+use crate::QueueId;
+use crate::death::{is_cycle, record_death};
+use crate::engine::QueueEngine;
+use crate::enqueue::{Parcel, bound};
+use crate::message::{Message, Origin};
+use crate::paging::load;
+use crate::properties::PropertyFields;
+use crate::publish::log_targets;
+use crate::record::Record;
+use crate::routing::Route;
+use crate::runs::Runs;
+use crate::slots::{NEVER, State};
+
+/// Why a message left its queue for the dead-letter exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A consumer rejected it.
+    Rejected,
+    /// Its time to live was over.
+    Expired,
+    /// The queue was too long.
+    MaxLen,
+    /// It came back more often than the queue allows.
+    DeliveryLimit,
+}
+
+impl Reason {
+    const ALL: [Reason; 4] = [Reason::Rejected, Reason::Expired, Reason::MaxLen, Reason::DeliveryLimit];
+
+    /// The name in `x-death`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Rejected => "rejected",
+            Reason::Expired => "expired",
+            Reason::MaxLen => "maxlen",
+            Reason::DeliveryLimit => "delivery_limit",
+        }
+    }
+
+    /// The number in the journal; 0 is none.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Reason::Rejected => 1,
+            Reason::Expired => 2,
+            Reason::MaxLen => 3,
+            Reason::DeliveryLimit => 4,
+        }
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.number() == number)
+    }
+}
+
+/// A message that waits to be moved to its dead-letter exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dying {
+    pub(crate) queue: QueueId,
+    pub(crate) sequence: u64,
+    pub(crate) reason: Reason,
+}
+
+impl QueueEngine {
+    /// Moves the dying to their dead-letter exchanges, each with one record that takes it away here and puts it there.
+    /// Answers whether all are moved; otherwise the block is full.
+    pub(crate) fn bury(&mut self, block: &mut Block, now: Timestamp) -> bool {
+        while let Some(dying) = self.core.dying.front().copied() {
+            if !self.bury_one(block, dying, now) {
+                return false;
+            }
+            self.core.dying.pop_front();
+            self.core.dying_recorded = self.core.dying_recorded.saturating_sub(1);
+        }
+        true
+    }
+
+    fn bury_one(&mut self, block: &mut Block, dying: Dying, now: Timestamp) -> bool {
+        let Dying { queue: id, sequence, reason } = dying;
+        let core = &mut self.core;
+        let Some(queue) = self.queues.get_mut(&id) else { return true };
+        if queue.slots.get(sequence).is_none_or(|slot| slot.state != State::Dying) {
+            return true;
+        }
+        let message = match load(queue, sequence, &mut core.ledger, &core.config, core.reader.as_deref()) {
+            Ok(message) => message,
+            Err(_) => {
+                queue.totals.damaged += 1;
+                queue.change(sequence, State::Damaged, NEVER);
+                return true;
+            }
+        };
+        let mut route = Route::default();
+        let letter = self.dead_letter(id, &message, reason, now, &mut route);
+        let Some(parcel) = letter.filter(|_| !(route.queues.is_empty() && route.logs.is_empty())) else {
+            self.drop_dead(id, sequence);
+            return true;
+        };
+        if !block.fits(bound(std::iter::once(&parcel), route.queues.len())) {
+            return false;
+        }
+        self.outbox.log_appends.extend(log_targets(&route, &parcel.message));
+        let core = &mut self.core;
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.remove(sequence, &mut core.ledger);
+        }
+        if route.queues.is_empty() {
+            core.removed.push(id, sequence);
+        } else {
+            core.store(block, &mut self.queues, &route.queues, &[parcel], Some((id, sequence)), now);
+            self.touched.extend_from_slice(&route.queues);
+        }
+        true
+    }
+
+    /// A message that its dead-letter exchange did not take is gone, as in RabbitMQ.
+    fn drop_dead(&mut self, id: QueueId, sequence: u64) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.totals.dropped += 1;
+            queue.remove(sequence, &mut self.core.ledger);
+            self.core.removed.push(id, sequence);
+        }
+    }
+
+    /// Dead-letters a copy of a message that a full queue refused.
+    pub(crate) fn bury_refused(
+        &mut self,
+        block: &mut Block,
+        id: QueueId,
+        message: &Arc<Message>,
+        now: Timestamp,
+    ) {
+        let mut route = Route::default();
+        let letter = self.dead_letter(id, message, Reason::MaxLen, now, &mut route);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.totals.count_dead(Reason::MaxLen);
+        }
+        let Some(parcel) =
+            letter.filter(|parcel| block.fits(bound(std::iter::once(parcel), route.queues.len())))
+        else {
+            return;
+        };
+        self.outbox.log_appends.extend(log_targets(&route, &parcel.message));
+        if !route.queues.is_empty() {
+            self.core.store(block, &mut self.queues, &route.queues, &[parcel], None, now);
+            self.touched.extend_from_slice(&route.queues);
+        }
+    }
+
+    /// The message as its dead-letter exchange gets it, and where that sends it. `None` without such an exchange.
+    fn dead_letter(
+        &mut self,
+        id: QueueId,
+        message: &Arc<Message>,
+        reason: Reason,
+        now: Timestamp,
+        route: &mut Route,
+    ) -> Option<Parcel> {
+        let queue = self.queues.get(&id)?;
+        let exchange = queue.options.dead_letter_exchange.as_deref()?;
+        let own_key = queue.options.dead_letter_routing_key.as_deref();
+        let key = own_key.unwrap_or(&message.origin.routing_key);
+        let headers = record_death(message, queue.name.as_str(), reason, now);
+        let exchange = if exchange.is_empty() {
+            route.queues.extend(self.names.get(key));
+            None
+        } else {
+            let to = self.topology.id(exchange)?;
+            self.topology.route(to, key, &headers, route);
+            Some(self.topology.get(to)?.name.clone())
+        };
+        let body_len = message.body.len();
+        route.queues.retain(|target| {
+            let takes = |queue: &crate::queue::Queue| {
+                let cycle = reason != Reason::Rejected && is_cycle(&headers, queue.name.as_str());
+                !cycle && !queue.refuses(body_len)
+            };
+            self.queues.get(target).is_some_and(|queue| takes(queue))
+        });
+        let fields = message.properties.fields();
+        let properties = match fields.expiration {
+            None => message.properties.clone(),
+            Some(_) => PropertyFields { expiration: None, ..fields }.build().unwrap_or_default(),
+        };
+        let origin = Arc::new(Origin { exchange, routing_key: key.into() });
+        let message = Message {
+            key: message.key.clone(),
+            headers,
+            properties,
+            body: message.body.clone(),
+            origin,
+            priority: message.priority,
+            ttl_ms: None,
+        };
+        Some(Parcel { message: Arc::new(message), delay_ms: 0 })
+    }
+
+    /// Writes down which messages are dying but could not be moved yet, so that none of them comes back to life.
+    pub(crate) fn record_dying(&mut self, block: &mut Block) {
+        while let Some(first) = self.core.dying.get(self.core.dying_recorded).copied() {
+            let mut runs = Runs::default();
+            let mut taken = 0;
+            for dying in self.core.dying.iter().skip(self.core.dying_recorded) {
+                let record = 16 + runs.stored_len() + crate::runs::Run::BOUND;
+                if dying.reason != first.reason || taken == 1000 || !block.fits(record) {
+                    break;
+                }
+                runs.push(dying.queue, dying.sequence);
+                taken += 1;
+            }
+            if taken == 0 || !self.core.write(block, &Record::Doomed { reason: first.reason, runs }) {
+                return;
+            }
+            self.core.dying_recorded += taken;
+        }
+    }
+}

@@ -1,0 +1,218 @@
+use ::message::{Timestamp, TopicName};
+use segment_store::Block;
+
+use crate::binding::Target;
+use crate::engine::QueueEngine;
+use crate::queue::Queue;
+use crate::record::Record;
+use crate::slots::State;
+use crate::topology::check_reserved;
+use crate::totals::QueueInfo;
+use crate::{QueueError, QueueId, QueueOptions};
+
+/// The answer to a declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The queue.
+    pub id: QueueId,
+    /// Whether it was made now.
+    pub created: bool,
+}
+
+/// The answer to a purge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Messages that went.
+    pub messages: u64,
+    /// Whether all ready messages went. Otherwise the block is full: flush it and purge again.
+    pub complete: bool,
+}
+
+impl QueueEngine {
+    /// Makes a queue, or confirms that it is there as described.
+    pub fn declare_queue(
+        &mut self,
+        block: &mut Block,
+        name: &TopicName,
+        options: QueueOptions,
+        now: Timestamp,
+    ) -> Result<Declared, QueueError> {
+        self.begin(block);
+        options.check()?;
+        if let Ok(queue) = self.queue_mut(name) {
+            if let Some((field, have, want)) = queue.options.difference(&options) {
+                let what = format!("queue {:?}", name.as_str());
+                return Err(QueueError::Differs { what, field, have, want });
+            }
+            queue.used_at = now;
+            return Ok(Declared { id: queue.id, created: false });
+        }
+        check_reserved("queue", name.as_str())?;
+        let id = QueueId(self.next_queue);
+        if id.0 == u32::MAX {
+            return Err(QueueError::OutOfIds);
+        }
+        self.change(block, Record::QueueDeclared { id, name: name.clone(), next_sequence: 0, options })?;
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.used_at = now;
+            if queue.options.expires_ms.is_some() {
+                self.touched.push(id);
+            }
+        }
+        self.wind_up(block, now);
+        Ok(Declared { id, created: true })
+    }
+
+    /// Changes how a queue behaves, from now on. Messages keep the time to live that they came in with.
+    pub fn update_queue(
+        &mut self,
+        block: &mut Block,
+        name: &TopicName,
+        options: QueueOptions,
+        now: Timestamp,
+    ) -> Result<(), QueueError> {
+        self.begin(block);
+        options.check()?;
+        let queue = self.queue(name)?;
+        let (id, levels) = (queue.id, queue.options.max_priority);
+        if queue.options == options {
+            return Ok(());
+        }
+        self.change(block, Record::QueueChanged { id, options })?;
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.used_at = now;
+            if queue.options.max_priority != levels {
+                queue.rebuild_order();
+            }
+        }
+        self.touched.push(id);
+        self.wind_up(block, now);
+        Ok(())
+    }
+
+    /// Deletes a queue with its messages, bindings and subscriptions. Answers how many messages went; none of them is
+    /// dead-lettered.
+    pub fn delete_queue(
+        &mut self,
+        block: &mut Block,
+        name: &TopicName,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<u64, QueueError> {
+        self.begin(block);
+        let queue = self.queue(name)?;
+        if if_unused && !queue.consumers.is_empty() {
+            return Err(QueueError::InUse(format!("queue {:?} has consumers", name.as_str())));
+        }
+        if if_empty && queue.counts.all() > 0 {
+            return Err(QueueError::InUse(format!("queue {:?} is not empty", name.as_str())));
+        }
+        let (id, messages) = (queue.id, queue.counts.all());
+        if self.drop_queue(block, id) { Ok(messages) } else { Err(QueueError::BlockFull) }
+    }
+
+    /// Removes every ready message; leased and delayed ones stay.
+    pub fn purge_queue(
+        &mut self,
+        block: &mut Block,
+        name: &TopicName,
+        now: Timestamp,
+    ) -> Result<Purged, QueueError> {
+        self.begin(block);
+        let id = self.find_queue(name)?;
+        let Some(queue) = self.queues.get_mut(&id) else { return Ok(Purged::default()) };
+        self.core.write_runs(block);
+        let mut purged = Purged { messages: 0, complete: true };
+        let mut runs = crate::runs::Runs::default();
+        let ready = queue.slots.iter_from(0).filter(|(_, slot)| slot.state == State::Ready);
+        for (sequence, _) in ready {
+            if !block.fits(runs.bound() + 1024) {
+                purged.complete = false;
+                break;
+            }
+            runs.push(id, sequence);
+        }
+        for sequence in runs.iter().flat_map(|run| run.sequences()) {
+            purged.messages += u64::from(queue.remove(sequence, &mut self.core.ledger).is_some());
+        }
+        queue.used_at = now;
+        if !runs.is_empty() {
+            self.core.write(block, &Record::Removed(runs));
+        }
+        Ok(purged)
+    }
+
+    /// What is known of a queue.
+    pub fn queue_info(&self, name: &TopicName) -> Result<QueueInfo, QueueError> {
+        self.queue(name).map(Queue::info)
+    }
+
+    /// The name of a queue.
+    #[must_use]
+    pub fn queue_name(&self, id: QueueId) -> Option<&TopicName> {
+        self.queues.get(&id).map(|queue| &queue.name)
+    }
+
+    /// The options of a queue.
+    pub fn queue_options(&self, name: &TopicName) -> Result<&QueueOptions, QueueError> {
+        self.queue(name).map(|queue| &queue.options)
+    }
+
+    /// Whether there is a queue of that name.
+    #[must_use]
+    pub fn has_queue(&self, name: &TopicName) -> bool {
+        self.names.contains_key(name.as_str())
+    }
+
+    /// All queues, in no order.
+    pub fn queues(&self) -> impl Iterator<Item = QueueInfo> {
+        self.queues.values().map(|queue| queue.info())
+    }
+
+    /// The names of all queues, in no order.
+    pub fn queue_names(&self) -> impl Iterator<Item = &TopicName> {
+        self.queues.values().map(|queue| &queue.name)
+    }
+
+    /// Deletes a queue; `false` when the block is full.
+    pub(crate) fn drop_queue(&mut self, block: &mut Block, id: QueueId) -> bool {
+        self.change(block, Record::QueueDeleted { id }).is_ok()
+    }
+
+    pub(crate) fn add_queue(
+        &mut self,
+        id: QueueId,
+        name: TopicName,
+        next_sequence: u64,
+        options: QueueOptions,
+    ) {
+        self.next_queue = self.next_queue.max(id.0.saturating_add(1));
+        match self.queues.get_mut(&id) {
+            Some(queue) => {
+                queue.options = options;
+                queue.next_sequence = queue.next_sequence.max(next_sequence);
+            }
+            None => {
+                // Only recovery finds the name taken: by a transient queue of an earlier run.
+                if let Some(old) = self.names.get(name.as_str()).copied() {
+                    self.forget_queue(old);
+                }
+                self.names.insert(name.as_str().into(), id);
+                let mut queue = Queue::new(id, name, options);
+                queue.next_sequence = next_sequence;
+                self.queues.insert(id, Box::new(queue));
+            }
+        }
+    }
+
+    pub(crate) fn forget_queue(&mut self, id: QueueId) {
+        let Some(mut queue) = self.queues.remove(&id) else { return };
+        queue.empty(&mut self.core.ledger);
+        self.names.remove(queue.name.as_str());
+        self.topology.forget(&Target::Queue(id));
+        for consumer in queue.consumers {
+            self.consumers.remove(&consumer);
+            self.outbox.cancelled.push(consumer);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+use ::message::{Timestamp, TopicName};
+use segment_store::Block;
+
+use crate::consumer::LeaseFor;
+use crate::dead_letter::Reason;
+use crate::engine::{Core, QueueEngine};
+use crate::message::Delivery;
+use crate::paging::load;
+use crate::queue::Queue;
+use crate::slots::{NEVER, State};
+use crate::{ConsumerId, LeaseToken, MessageId, QueueError, QueueId};
+
+impl Core {
+    /// Takes the next message out for a consumer; on the way, those whose time is over and those that came back too
+    /// often leave.
+    fn hand_over(
+        &mut self,
+        queue: &mut Queue,
+        consumer: ConsumerId,
+        lease: LeaseFor,
+        now: Timestamp,
+    ) -> Option<Delivery> {
+        loop {
+            let (level, sequence) = queue.head()?;
+            let slot = queue.slots.get(sequence)?;
+            let died = if slot.expires_at < now {
+                Some(Reason::Expired)
+            } else if slot.attempts > 0 && queue.is_over_limit(sequence) {
+                // Its last consumer fell together with the process.
+                Some(Reason::DeliveryLimit)
+            } else {
+                None
+            };
+            if let Some(reason) = died {
+                queue.take_head();
+                self.kill(queue, sequence, reason);
+                continue;
+            }
+            let message = match load(queue, sequence, &mut self.ledger, &self.config, self.reader.as_deref())
+            {
+                Ok(message) => message,
+                Err(_) => {
+                    queue.take_head();
+                    queue.totals.damaged += 1;
+                    queue.change(sequence, State::Damaged, NEVER);
+                    continue;
+                }
+            };
+            queue.take_head();
+            queue.totals.delivered += 1;
+            let due = lease.due(queue, now);
+            let state = if due.is_some() { State::Leased } else { State::Ready };
+            let slot = queue.change(sequence, state, due.unwrap_or(NEVER))?;
+            slot.attempts = slot.attempts.saturating_add(1);
+            let (attempts, enqueued_at, lsn) = (slot.attempts, slot.enqueued_at, slot.lsn);
+            let mut token = None;
+            if let Some(due) = due {
+                slot.nonce = self.nonce;
+                slot.consumer = consumer;
+                token = Some(LeaseToken { queue: queue.id, sequence, nonce: self.nonce });
+                self.nonce = self.nonce.wrapping_add(1);
+                queue.watch(due, sequence);
+                self.delivered.push(queue.id, sequence);
+                // A long queue keeps what comes next in memory rather than what is out.
+                if queue.counts.loaded * 2 > self.config.queue_memory_bytes && !self.is_unwritten(lsn) {
+                    queue.forget(sequence, &mut self.ledger);
+                }
+            } else {
+                queue.totals.acked += 1;
+                queue.remove(sequence, &mut self.ledger);
+                self.removed.push(queue.id, sequence);
+            }
+            queue.totals.redelivered += u64::from(attempts > 1);
+            return Some(Delivery {
+                queue: queue.id,
+                lease: token,
+                id: MessageId(sequence),
+                attempt: u32::from(attempts),
+                redelivered: attempts > 1,
+                priority: level,
+                enqueued_at,
+                lease_expires_at: due.filter(|due| *due != NEVER),
+                message,
+            });
+        }
+    }
+}
+
+impl QueueEngine {
+    /// Takes up to `max` messages at once, or as many as are ready. The leases belong to whoever has the tokens.
+    pub fn receive(
+        &mut self,
+        block: &mut Block,
+        queue: &TopicName,
+        max: usize,
+        lease: LeaseFor,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        self.begin(block);
+        let id = self.find_queue(queue)?;
+        let mut taken = Vec::new();
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.used_at = now;
+            while taken.len() < max {
+                match self.core.hand_over(queue, ConsumerId::NOBODY, lease, now) {
+                    Some(delivery) => taken.push(delivery),
+                    None => break,
+                }
+            }
+        }
+        self.touched.push(id);
+        self.wind_up(block, now);
+        Ok(taken)
+    }
+
+    /// Hands a queue's messages to its consumers in turn while they have credit.
+    pub(crate) fn dispatch(&mut self, id: QueueId, now: Timestamp) {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        while let Some((_, consumer_id)) = queue.rotation.front().copied() {
+            let Some(consumer) = self.consumers.get_mut(&consumer_id) else {
+                queue.rotation.pop_front();
+                continue;
+            };
+            loop {
+                let lease = consumer.options.lease;
+                let Some(delivery) = self.core.hand_over(queue, consumer_id, lease, now) else { return };
+                consumer.pay(delivery.message.body.len());
+                self.outbox.deliveries.push((consumer_id, delivery));
+                if consumer.options.once && !std::mem::replace(&mut consumer.fed, true) {
+                    queue.used_at = now;
+                    self.fed.push(consumer_id);
+                }
+                let hungry = consumer.is_hungry();
+                // Alone, it keeps its turn.
+                if !hungry || queue.rotation.len() > 1 {
+                    queue.rotation.pop_front();
+                    consumer.in_rotation = false;
+                    queue.enter_rotation(consumer_id, consumer);
+                    break;
+                }
+            }
+        }
+    }
+}

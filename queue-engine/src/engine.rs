@@ -1,0 +1,336 @@
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use ::message::{Timestamp, TopicName};
+use segment_store::{Block, Lsn, RecordKind};
+
+use crate::binding::Topology;
+use crate::config::EngineConfig;
+use crate::consumer::Consumer;
+use crate::dead_letter::{Dying, Reason};
+use crate::identity::IdMap;
+use crate::ledger::{Ledger, SegmentAccount};
+use crate::outbox::Outbox;
+use crate::paging::BodyReader;
+use crate::queue::Queue;
+use crate::record::{PublishTarget, Record};
+use crate::routing::Route;
+use crate::runs::Runs;
+use crate::slots::{NEVER, SpareChunks, State};
+use crate::{ConsumerId, QueueError, QueueId};
+
+/// All queues, exchanges and bindings of a shard, and who waits for their messages.
+///
+/// Order of calls: [`replay`] for every record, [`attach_reader`], [`finish_recovery`]; then any of the others. After
+/// every group of calls [`take_outbox`], and [`tick`] when [`next_deadline`] is reached. Every method that takes a
+/// block may push records into it; what they say is durable once the block is, and what a method answers may be told
+/// once the block has committed.
+///
+/// [`replay`]: QueueEngine::replay
+/// [`attach_reader`]: QueueEngine::attach_reader
+/// [`finish_recovery`]: QueueEngine::finish_recovery
+/// [`take_outbox`]: QueueEngine::take_outbox
+/// [`tick`]: QueueEngine::tick
+/// [`next_deadline`]: QueueEngine::next_deadline
+pub struct QueueEngine {
+    pub(crate) queues: IdMap<QueueId, Box<Queue>>,
+    pub(crate) names: HashMap<Box<str>, QueueId>,
+    pub(crate) next_queue: u32,
+    pub(crate) topology: Topology,
+    pub(crate) consumers: IdMap<ConsumerId, Consumer>,
+    pub(crate) next_consumer: u64,
+    /// When to look at which queue again.
+    alarms: BinaryHeap<Reverse<(Timestamp, QueueId)>>,
+    /// Queues that something happened to, to be attended to before the call ends.
+    pub(crate) touched: Vec<QueueId>,
+    pub(crate) outbox: Outbox,
+    /// `once` subscriptions that got something in this group.
+    pub(crate) fed: Vec<ConsumerId>,
+    pub(crate) core: Core,
+    /// Reused by routing.
+    pub(crate) route: Route,
+}
+
+/// What every operation on a queue needs beside the queue.
+pub(crate) struct Core {
+    pub(crate) config: EngineConfig,
+    pub(crate) reader: Option<Arc<dyn BodyReader>>,
+    pub(crate) ledger: Ledger,
+    /// Deliveries that are not in the journal yet.
+    pub(crate) delivered: Runs,
+    /// Removals that nobody waits for and that are not in the journal yet.
+    pub(crate) removed: Runs,
+    /// Whether those two are left from an earlier group.
+    pub(crate) overdue: bool,
+    /// Messages to be moved to their dead-letter exchange.
+    pub(crate) dying: VecDeque<Dying>,
+    /// How many of them, from the front, the journal knows of.
+    pub(crate) dying_recorded: usize,
+    /// The next lease's nonce.
+    pub(crate) nonce: u32,
+    /// Where this group's records start; what lies there cannot be read back yet.
+    pub(crate) group_start: Option<Lsn>,
+    /// Messages beyond the memory budget that stay until they can be read back.
+    pub(crate) fresh: Vec<(QueueId, u64)>,
+    /// Reused by writing.
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) marks: Vec<crate::enqueue::Mark>,
+    pub(crate) targets: Vec<PublishTarget>,
+}
+
+impl Core {
+    /// Writes a record if the block has room for it.
+    pub(crate) fn write(&mut self, block: &mut Block, record: &Record<'_>) -> bool {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        record.put(&mut scratch);
+        let fits = block.fits(scratch.len());
+        if fits {
+            self.push(block, &[&scratch]);
+        }
+        self.scratch = scratch;
+        fits
+    }
+
+    pub(crate) fn push(&mut self, block: &mut Block, parts: &[&[u8]]) -> Lsn {
+        let lsn = block.push(RecordKind::QUEUE, parts);
+        self.group_start.get_or_insert(lsn);
+        lsn
+    }
+
+    /// Whether what lies at `lsn` cannot be read back yet.
+    pub(crate) fn is_unwritten(&self, lsn: Lsn) -> bool {
+        self.group_start.is_some_and(|start| lsn >= start)
+    }
+
+    /// Writes what gathered, as far as the block has room.
+    pub(crate) fn write_runs(&mut self, block: &mut Block) {
+        if !self.delivered.is_empty() {
+            let runs = std::mem::take(&mut self.delivered);
+            self.delivered = self.write_some(block, runs, Record::Delivered);
+        }
+        if !self.removed.is_empty() {
+            let runs = std::mem::take(&mut self.removed);
+            self.removed = self.write_some(block, runs, Record::Removed);
+        }
+    }
+
+    fn write_some(&mut self, block: &mut Block, mut runs: Runs, kind: fn(Runs) -> Record<'static>) -> Runs {
+        let mut rest = Runs::default();
+        if !block.fits(runs.stored_len() + 1) {
+            let room = (6..30).rev().map(|bit| 1usize << bit).find(|room| block.fits(*room)).unwrap_or(0);
+            rest = runs.split_at_room(room.saturating_sub(1));
+        }
+        if runs.is_empty() {
+            return rest;
+        }
+        let record = kind(runs);
+        self.write(block, &record);
+        match (record, rest.is_empty()) {
+            // Keeps the buffer.
+            (Record::Delivered(mut runs) | Record::Removed(mut runs), true) => {
+                runs.clear();
+                runs
+            }
+            _ => rest,
+        }
+    }
+
+    /// Lets a queue's message go: to the dead-letter exchange if it has one, for good otherwise.
+    pub(crate) fn kill(&mut self, queue: &mut Queue, sequence: u64, reason: Reason) {
+        queue.totals.count_dead(reason);
+        if queue.options.dead_letter_exchange.is_none() {
+            queue.totals.dropped += 1;
+            queue.remove(sequence, &mut self.ledger);
+            self.removed.push(queue.id, sequence);
+            return;
+        }
+        if let Some(slot) = queue.change(sequence, State::Dying, NEVER) {
+            slot.nonce = u32::from(reason.number());
+            self.dying.push_back(Dying { queue: queue.id, sequence, reason });
+        }
+    }
+
+    /// Takes a message back from its consumer: to its old place, or away if it came back too often.
+    pub(crate) fn give_back(&mut self, queue: &mut Queue, sequence: u64) {
+        if queue.is_over_limit(sequence) {
+            self.kill(queue, sequence, Reason::DeliveryLimit);
+        } else if queue.change(sequence, State::Ready, NEVER).is_some() {
+            queue.index(sequence);
+        }
+    }
+}
+
+impl QueueEngine {
+    /// An engine without queues, with the exchanges that always exist.
+    #[must_use]
+    pub fn new(config: EngineConfig) -> QueueEngine {
+        QueueEngine {
+            queues: IdMap::default(),
+            names: HashMap::new(),
+            next_queue: 1,
+            topology: Topology::new(),
+            consumers: IdMap::default(),
+            next_consumer: 1,
+            alarms: BinaryHeap::new(),
+            touched: Vec::new(),
+            outbox: Outbox::default(),
+            fed: Vec::new(),
+            core: Core {
+                config,
+                reader: None,
+                ledger: Ledger {
+                    loaded: 0,
+                    segments: SegmentAccount::new(config.segment_bytes),
+                    spares: SpareChunks::default(),
+                },
+                delivered: Runs::default(),
+                removed: Runs::default(),
+                overdue: false,
+                dying: VecDeque::new(),
+                dying_recorded: 0,
+                nonce: 1,
+                group_start: None,
+                fresh: Vec::new(),
+                scratch: Vec::new(),
+                marks: Vec::new(),
+                targets: Vec::new(),
+            },
+            route: Route::default(),
+        }
+    }
+
+    /// Where bodies that left memory are read from.
+    pub fn attach_reader(&mut self, reader: Arc<dyn BodyReader>) {
+        self.core.reader = Some(reader);
+    }
+
+    /// What the world is to see of the calls since the last one, and the end of their group.
+    ///
+    /// Writes the group's deliveries into the block, so call it before the group's last block is flushed; then
+    /// attempts survive every crash that the messages survive. Called after the flush, they go with the next block.
+    pub fn take_outbox(&mut self, block: &mut Block) -> Outbox {
+        for id in std::mem::take(&mut self.fed) {
+            if let Some(queue) = self.remove_consumer(id) {
+                self.outbox.cancelled.push(id);
+                self.set_alarm(queue);
+            }
+        }
+        self.core.write_runs(block);
+        self.core.overdue = !(self.core.delivered.is_empty() && self.core.removed.is_empty());
+        let mut fresh = std::mem::take(&mut self.core.fresh);
+        for (id, sequence) in fresh.drain(..) {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.forget(sequence, &mut self.core.ledger);
+            }
+        }
+        fresh.shrink_to(1024);
+        self.core.fresh = fresh;
+        self.core.group_start = None;
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Starts a call that changes something.
+    pub(crate) fn begin(&mut self, block: &mut Block) {
+        if self.core.overdue {
+            self.core.write_runs(block);
+            self.core.overdue = !(self.core.delivered.is_empty() && self.core.removed.is_empty());
+        }
+    }
+
+    /// Ends a call that changed something: serves consumers, enforces limits, buries the dead.
+    pub(crate) fn wind_up(&mut self, block: &mut Block, now: Timestamp) {
+        loop {
+            while let Some(id) = self.touched.pop() {
+                self.attend(id, now);
+            }
+            if self.core.dying.is_empty() || !self.bury(block, now) {
+                break;
+            }
+        }
+        if self.core.dying_recorded < self.core.dying.len() {
+            self.record_dying(block);
+        }
+    }
+
+    /// Serves a queue's consumers, enforces its limits and sets its alarm.
+    fn attend(&mut self, id: QueueId, now: Timestamp) {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        if !queue.rotation.is_empty() {
+            self.dispatch(id, now);
+        }
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        while queue.is_too_long() {
+            let Some((_, sequence)) = queue.head() else { break };
+            queue.take_head();
+            self.core.kill(queue, sequence, Reason::MaxLen);
+        }
+        let mut events = self.core.config.tick_events;
+        while let (Some(sequence), 1..) = (queue.expired_head(now), events) {
+            queue.take_head();
+            self.core.kill(queue, sequence, Reason::Expired);
+            events -= 1;
+        }
+        self.set_alarm(id);
+    }
+
+    /// Makes sure that the queue is looked at when something is due there.
+    pub(crate) fn set_alarm(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        let due = queue.next_due();
+        if due >= queue.alarm {
+            return;
+        }
+        queue.alarm = due;
+        self.alarms.push(Reverse((due, id)));
+        if self.alarms.len() > 4 * self.queues.len() + 64 {
+            let queues = &self.queues;
+            let counts = |(at, id): &(Timestamp, QueueId)| queues.get(id).is_some_and(|q| q.alarm == *at);
+            self.alarms.retain(|Reverse(alarm)| counts(alarm));
+        }
+    }
+
+    /// The next queue whose alarm rings.
+    pub(crate) fn take_alarm(&mut self, now: Timestamp) -> Option<QueueId> {
+        while let Some(Reverse((at, id))) = self.alarms.peek().copied() {
+            if at > now {
+                return None;
+            }
+            self.alarms.pop();
+            if let Some(queue) = self.queues.get_mut(&id)
+                && queue.alarm == at
+            {
+                queue.alarm = NEVER;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// When `tick` has something to do; a moment in the past means now. It may turn out to be nothing.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        if !self.core.dying.is_empty() {
+            return Some(Timestamp(0));
+        }
+        let next = self.alarms.peek().map(|Reverse((at, _))| *at);
+        next.filter(|at| *at != NEVER)
+    }
+
+    pub(crate) fn find_queue(&self, name: &TopicName) -> Result<QueueId, QueueError> {
+        let id = self.names.get(name.as_str()).copied();
+        id.ok_or_else(|| QueueError::UnknownQueue(name.as_str().to_owned()))
+    }
+
+    pub(crate) fn queue(&self, name: &TopicName) -> Result<&Queue, QueueError> {
+        let found = self.queues.get(&self.find_queue(name)?).map(|queue| &**queue);
+        found.ok_or_else(|| QueueError::UnknownQueue(name.as_str().to_owned()))
+    }
+
+    pub(crate) fn queue_mut(&mut self, name: &TopicName) -> Result<&mut Queue, QueueError> {
+        let id = self.find_queue(name)?;
+        let found = self.queues.get_mut(&id).map(|queue| &mut **queue);
+        found.ok_or_else(|| QueueError::UnknownQueue(name.as_str().to_owned()))
+    }
+}

@@ -1,0 +1,124 @@
+use ::message::{ErrorCode, HeaderError, TopicName};
+
+use crate::{MessageId, QueueId};
+
+/// Why the engine refused. Nothing changed, unless the variant says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// No queue has this name.
+    #[error("there is no queue {0:?}; create it first")]
+    UnknownQueue(String),
+    /// No exchange has this name.
+    #[error("there is no exchange {0:?}; declare it first")]
+    UnknownExchange(String),
+    /// The exchange has no such binding.
+    #[error("there is no such binding on exchange {0:?}")]
+    UnknownBinding(String),
+    /// The queue holds no such message (any more).
+    #[error("queue {queue} holds no message {id}: it was settled, expired or deleted, or never existed")]
+    UnknownMessage {
+        /// Where it was looked for.
+        queue: TopicName,
+        /// What was looked for.
+        id: MessageId,
+    },
+    /// The subscription ended, or never was.
+    #[error("there is no such subscription; it was cancelled, or its queue was deleted")]
+    UnknownConsumer,
+    /// It exists, with another value of one property. `have` and `want` are printed values.
+    #[error("{what} exists with {field} = {have}, not {want}; change it with an update, or delete it first")]
+    Differs {
+        /// What exists, e.g. `queue "a"`.
+        what: String,
+        /// The property, as users name it.
+        field: &'static str,
+        /// The value in force.
+        have: String,
+        /// The value that was asked for.
+        want: String,
+    },
+    /// The request asked to delete only what nobody needs.
+    #[error("{0}")]
+    InUse(String),
+    /// The name or the thing is the broker's own.
+    #[error("{0}")]
+    Reserved(String),
+    /// An option is out of range, or needs another.
+    #[error("{field}: {why}")]
+    InvalidOption {
+        /// The option, as users name it.
+        field: &'static str,
+        /// What to do about it.
+        why: String,
+    },
+    /// The headers of the message or of the binding are not well formed.
+    #[error(transparent)]
+    Headers(#[from] HeaderError),
+    /// The queue is at its length limit and refuses. Other queues that the message was routed to have it.
+    #[error("queue {0} is full (max_length or max_length_bytes); retry when it has drained")]
+    QueueFull(TopicName),
+    /// The journal's block has no room for this request. Flush it and call again.
+    #[error("the journal block is full; retry")]
+    BlockFull,
+    /// No queue ids are left. 2^32 queues were declared in the life of this data directory.
+    #[error("no queue ids are left; start with a new data directory")]
+    OutOfIds,
+    /// A journal record does not read as one.
+    #[error("the queue record at journal position {0} is malformed")]
+    CorruptRecord(u64),
+    /// A stored message cannot be read any more.
+    #[error("message {id} of queue {queue} cannot be read from the journal: {why}")]
+    Damaged {
+        /// Whose message.
+        queue: QueueId,
+        /// Which message.
+        id: MessageId,
+        /// What the journal answered.
+        why: String,
+    },
+}
+
+impl QueueError {
+    /// The code that every door maps to its own.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            QueueError::UnknownQueue(_) => ErrorCode::UnknownTopic,
+            QueueError::UnknownExchange(_) => ErrorCode::UnknownExchange,
+            QueueError::UnknownBinding(_) => ErrorCode::UnknownBinding,
+            QueueError::UnknownMessage { .. } => ErrorCode::UnknownMessage,
+            QueueError::UnknownConsumer => ErrorCode::UnknownMember,
+            QueueError::Differs { .. } => ErrorCode::AlreadyExists,
+            QueueError::InUse(_) => ErrorCode::InUse,
+            QueueError::Reserved(_) => ErrorCode::Reserved,
+            QueueError::InvalidOption { .. } => ErrorCode::InvalidConfig,
+            QueueError::Headers(error) => error.code(),
+            QueueError::QueueFull(_) => ErrorCode::QueueFull,
+            QueueError::BlockFull => ErrorCode::Overloaded,
+            QueueError::OutOfIds => ErrorCode::Internal,
+            QueueError::CorruptRecord(_) | QueueError::Damaged { .. } => ErrorCode::DataDamaged,
+        }
+    }
+}
+
+/// Why one lease could not be settled. The others of the same request are not affected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SettleError {
+    /// The lease is over. Settling twice ends here too: the engine does not remember how a lease ended.
+    #[error("the lease is over: it was settled, it expired, or the message was deleted")]
+    StaleLease,
+    /// The journal's block has no room left. Flush it and settle this lease again.
+    #[error("the journal block is full; retry")]
+    BlockFull,
+}
+
+impl SettleError {
+    /// The code that every door maps to its own.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            SettleError::StaleLease => ErrorCode::StaleLease,
+            SettleError::BlockFull => ErrorCode::Overloaded,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+use crate::QueueError;
+use crate::fields::{Fields, Malformed, put_bytes, put_varint};
+
+/// How a queue behaves. Every option may be changed while the queue lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// Highest priority that makes a difference, 0 to 255; larger ones count as this. `None`: order of arrival only.
+    pub max_priority: Option<u8>,
+    /// Longest wait of a ready message, in milliseconds; the shorter of this and the message's own wins.
+    pub message_ttl_ms: Option<u64>,
+    /// Deletes the queue after this many milliseconds without consumers, receives and declarations. Not 0.
+    pub expires_ms: Option<u64>,
+    /// Most ready messages.
+    pub max_length: Option<u64>,
+    /// Most bytes of ready bodies.
+    pub max_length_bytes: Option<u64>,
+    /// What happens to a message too many.
+    pub overflow: Overflow,
+    /// Where rejected, expired and displaced messages go: an exchange, or `""` for the default exchange.
+    pub dead_letter_exchange: Option<String>,
+    /// The routing key that they get there; `None` keeps theirs. Needs `dead_letter_exchange`.
+    pub dead_letter_routing_key: Option<String>,
+    /// How often a message may come back before it is dead-lettered. `None`: any number of times.
+    pub delivery_limit: Option<u32>,
+    /// How long a lease lasts when the consumer does not say, in milliseconds. Not 0.
+    pub lease_ms: u64,
+    /// Whether the queue and its messages survive a restart.
+    pub durable: bool,
+}
+
+/// What a queue does with a message beyond its length limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// Takes it and dead-letters (or drops) the oldest.
+    #[default]
+    DropHead,
+    /// Refuses it.
+    RejectPublish,
+    /// Refuses it and dead-letters a copy.
+    RejectPublishDlx,
+}
+
+impl Overflow {
+    /// The name that users see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Overflow::DropHead => "drop_head",
+            Overflow::RejectPublish => "reject_publish",
+            Overflow::RejectPublishDlx => "reject_publish_dlx",
+        }
+    }
+}
+
+impl Default for QueueOptions {
+    fn default() -> QueueOptions {
+        QueueOptions {
+            max_priority: None,
+            message_ttl_ms: None,
+            expires_ms: None,
+            max_length: None,
+            max_length_bytes: None,
+            overflow: Overflow::DropHead,
+            dead_letter_exchange: None,
+            dead_letter_routing_key: None,
+            delivery_limit: None,
+            lease_ms: 30_000,
+            durable: true,
+        }
+    }
+}
+
+// Tags of the stored form; an option at its default is not stored.
+const MAX_PRIORITY: u8 = 1;
+const MESSAGE_TTL: u8 = 2;
+const EXPIRES: u8 = 3;
+const MAX_LENGTH: u8 = 4;
+const MAX_LENGTH_BYTES: u8 = 5;
+const OVERFLOW: u8 = 6;
+const DEAD_LETTER_EXCHANGE: u8 = 7;
+const DEAD_LETTER_ROUTING_KEY: u8 = 8;
+const DELIVERY_LIMIT: u8 = 9;
+const LEASE: u8 = 10;
+const TRANSIENT: u8 = 11;
+const END: u8 = 0;
+
+impl QueueOptions {
+    pub(crate) fn check(&self) -> Result<(), QueueError> {
+        let invalid = |field, why: &str| Err(QueueError::InvalidOption { field, why: why.to_owned() });
+        if self.expires_ms == Some(0) {
+            return invalid("expires_ms", "must be at least 1");
+        }
+        if self.lease_ms == 0 {
+            return invalid("lease_ms", "must be at least 1");
+        }
+        if self.dead_letter_routing_key.is_some() && self.dead_letter_exchange.is_none() {
+            return invalid("dead_letter_routing_key", "needs dead_letter_exchange as well");
+        }
+        for (field, value) in [
+            ("dead_letter_exchange", &self.dead_letter_exchange),
+            ("dead_letter_routing_key", &self.dead_letter_routing_key),
+        ] {
+            if value.as_ref().is_some_and(|text| text.len() > 255) {
+                return invalid(field, "must be at most 255 bytes");
+            }
+        }
+        Ok(())
+    }
+
+    /// The first option that differs: its name, the value here and the value there.
+    pub(crate) fn difference(&self, other: &QueueOptions) -> Option<(&'static str, String, String)> {
+        macro_rules! compare {
+            ($($field:ident),*) => {
+                $(if self.$field != other.$field {
+                    return Some((stringify!($field), format!("{:?}", self.$field), format!("{:?}", other.$field)));
+                })*
+            };
+        }
+        compare!(max_priority, message_ttl_ms, expires_ms, max_length, max_length_bytes, overflow);
+        compare!(dead_letter_exchange, dead_letter_routing_key, delivery_limit, lease_ms, durable);
+        None
+    }
+
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let numbers = [
+            (MAX_PRIORITY, self.max_priority.map(u64::from)),
+            (MESSAGE_TTL, self.message_ttl_ms),
+            (EXPIRES, self.expires_ms),
+            (MAX_LENGTH, self.max_length),
+            (MAX_LENGTH_BYTES, self.max_length_bytes),
+            (OVERFLOW, (self.overflow != Overflow::DropHead).then_some(self.overflow as u64)),
+            (DELIVERY_LIMIT, self.delivery_limit.map(u64::from)),
+            (LEASE, (self.lease_ms != 30_000).then_some(self.lease_ms)),
+            (TRANSIENT, (!self.durable).then_some(1)),
+        ];
+        for (tag, value) in numbers {
+            if let Some(value) = value {
+                out.push(tag);
+                put_varint(out, value);
+            }
+        }
+        for (tag, value) in [
+            (DEAD_LETTER_EXCHANGE, &self.dead_letter_exchange),
+            (DEAD_LETTER_ROUTING_KEY, &self.dead_letter_routing_key),
+        ] {
+            if let Some(value) = value {
+                out.push(tag);
+                put_bytes(out, value.as_bytes());
+            }
+        }
+        out.push(END);
+    }
+
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<QueueOptions, Malformed> {
+        let mut options = QueueOptions::default();
+        loop {
+            match fields.byte()? {
+                MAX_PRIORITY => options.max_priority = Some(fields.number()?),
+                MESSAGE_TTL => options.message_ttl_ms = Some(fields.varint()?),
+                EXPIRES => options.expires_ms = Some(fields.varint()?),
+                MAX_LENGTH => options.max_length = Some(fields.varint()?),
+                MAX_LENGTH_BYTES => options.max_length_bytes = Some(fields.varint()?),
+                OVERFLOW => {
+                    options.overflow = match fields.varint()? {
+                        1 => Overflow::RejectPublish,
+                        2 => Overflow::RejectPublishDlx,
+                        _ => return Err(Malformed),
+                    }
+                }
+                DELIVERY_LIMIT => options.delivery_limit = Some(fields.number()?),
+                LEASE => options.lease_ms = fields.varint()?,
+                TRANSIENT => options.durable = fields.varint()? == 0,
+                DEAD_LETTER_EXCHANGE => options.dead_letter_exchange = Some(fields.text()?.to_owned()),
+                DEAD_LETTER_ROUTING_KEY => options.dead_letter_routing_key = Some(fields.text()?.to_owned()),
+                END => return Ok(options),
+                _ => return Err(Malformed),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_stored() {
+        let options = QueueOptions {
+            max_priority: Some(9),
+            message_ttl_ms: Some(1),
+            expires_ms: Some(2),
+            max_length: Some(3),
+            max_length_bytes: Some(4),
+            overflow: Overflow::RejectPublishDlx,
+            dead_letter_exchange: Some(String::new()),
+            dead_letter_routing_key: Some("dead".to_owned()),
+            delivery_limit: Some(5),
+            lease_ms: 6,
+            durable: false,
+        };
+        for options in [options, QueueOptions::default()] {
+            let mut stored = Vec::new();
+            options.put(&mut stored);
+            assert_eq!(QueueOptions::read(&mut Fields::new(&stored)), Ok(options));
+        }
+    }
+
+    #[test]
+    fn impossible_options_are_refused_by_name() {
+        let dead_key = Some("k".to_owned());
+        for (options, name) in [
+            (QueueOptions { expires_ms: Some(0), ..QueueOptions::default() }, "expires_ms"),
+            (QueueOptions { lease_ms: 0, ..QueueOptions::default() }, "lease_ms"),
+            (
+                QueueOptions { dead_letter_routing_key: dead_key, ..QueueOptions::default() },
+                "dead_letter_routing_key",
+            ),
+        ] {
+            assert!(matches!(options.check(), Err(QueueError::InvalidOption { field, .. }) if field == name));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use segment_store::Lsn;
+
+use crate::config::EngineConfig;
+use crate::envelope::read_message;
+use crate::ledger::Ledger;
+use crate::message::Message;
+use crate::queue::Queue;
+
+/// Reads back what the engine pushed into the journal's blocks.
+///
+/// The engine asks only for positions in blocks that were written before the last [`take_outbox`].
+///
+/// [`take_outbox`]: crate::QueueEngine::take_outbox
+pub trait BodyReader: Send + Sync {
+    /// Exactly `len` bytes from `lsn` on, headers of records and blocks in between included. Ranges that cross a
+    /// segment may be refused.
+    fn read(&self, lsn: Lsn, len: u32) -> io::Result<Bytes>;
+}
+
+/// Most messages that one read brings back.
+const READ_AHEAD_MESSAGES: usize = 4096;
+
+/// A message's memory: the slot's own, or the journal's, with those that leave next brought along.
+pub(crate) fn load(
+    queue: &mut Queue,
+    sequence: u64,
+    ledger: &mut Ledger,
+    config: &EngineConfig,
+    reader: Option<&dyn BodyReader>,
+) -> Result<Arc<Message>, String> {
+    let slot = queue.slots.get(sequence).ok_or("it is gone")?;
+    if let Some(message) = &slot.message {
+        return Ok(message.clone());
+    }
+    let reader = reader.ok_or("no reader of the journal is attached")?;
+    let (start, len) = (slot.lsn, slot.envelope_len);
+    let room = config.queue_memory_bytes.saturating_sub(queue.counts.loaded);
+    let room = room.min(config.memory_bytes.saturating_sub(ledger.loaded)).min(config.read_ahead_bytes);
+    let window = start.plus(room.max(u64::from(len)));
+    let mut ahead: Vec<(u64, Lsn, u32)> = Vec::new();
+    let mut budget = room;
+    for (next, slot) in queue.ready_in_order().take(READ_AHEAD_MESSAGES) {
+        let end = slot.lsn.plus(u64::from(slot.envelope_len));
+        if next == sequence || slot.message.is_some() {
+            continue;
+        }
+        // What it will count once it is loaded is not known yet; this is close for small and for large bodies.
+        let cost = u64::from(slot.envelope_len) + 256;
+        if slot.lsn < start || end > window || cost > budget {
+            break;
+        }
+        budget -= cost;
+        ahead.push((next, slot.lsn, slot.envelope_len));
+    }
+    let end = ahead.iter().map(|(_, lsn, len)| lsn.plus(u64::from(*len)));
+    let end = end.max().unwrap_or(start).max(start.plus(u64::from(len)));
+    let wide = u32::try_from(end.0 - start.0).map_err(|_| "the window is too wide")?;
+    // A window that crosses a segment is refused; then the one message that is needed must do.
+    let (chunk, ahead) = match reader.read(start, wide) {
+        Ok(chunk) if chunk.len() == wide as usize => (chunk, ahead),
+        _ => (reader.read(start, len).map_err(|error| error.to_string())?, Vec::new()),
+    };
+    let origin = queue.origin.clone();
+    let decode = |lsn: Lsn, len: u32| {
+        let from = (lsn.0 - start.0) as usize;
+        // A copy of its own, so that a message that stays does not keep the whole chunk.
+        let envelope = Bytes::copy_from_slice(chunk.get(from..from + len as usize)?);
+        read_message(&envelope, &origin).ok().map(Arc::new)
+    };
+    let message = decode(start, len).ok_or("the journal holds something else there")?;
+    for (next, lsn, len) in ahead {
+        if let Some(message) = decode(lsn, len) {
+            queue.keep(next, &message, ledger);
+        }
+    }
+    Ok(message)
+}
+
+/// A message's memory without disturbing the queue.
+pub(crate) fn peek(
+    queue: &Queue,
+    sequence: u64,
+    reader: Option<&dyn BodyReader>,
+) -> Result<Arc<Message>, String> {
+    let slot = queue.slots.get(sequence).ok_or("it is gone")?;
+    if let Some(message) = &slot.message {
+        return Ok(message.clone());
+    }
+    let reader = reader.ok_or("no reader of the journal is attached")?;
+    let envelope = reader.read(slot.lsn, slot.envelope_len).map_err(|error| error.to_string())?;
+    let message = read_message(&envelope, &queue.origin).ok();
+    message.map(Arc::new).ok_or_else(|| "the journal holds something else there".to_owned())
+}

@@ -1,0 +1,372 @@
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use ::message::{Timestamp, TopicName};
+use segment_store::Lsn;
+
+use crate::ledger::Ledger;
+use crate::message::{Message, Origin};
+use crate::ready::ReadyOrder;
+use crate::slots::{NEVER, Slot, Slots, State};
+use crate::totals::{QueueInfo, QueueTotals};
+use crate::{ConsumerId, Overflow, QueueId, QueueOptions};
+
+/// One queue: where each of its messages stands. The engine decides; the queue keeps the books straight.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) id: QueueId,
+    pub(crate) name: TopicName,
+    pub(crate) options: QueueOptions,
+    /// What a message that was published straight into this queue remembers.
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) slots: Slots,
+    ready: ReadyOrder,
+    /// Ends of leases and delays. An entry counts only while its slot has the same `due`.
+    timers: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    pub(crate) next_sequence: u64,
+    pub(crate) counts: Counts,
+    pub(crate) totals: QueueTotals,
+    /// Whether a message with a time to live was ever put in.
+    has_expiring: bool,
+    pub(crate) consumers: Vec<ConsumerId>,
+    /// Consumers that can take a message now with their priorities, next first.
+    pub(crate) rotation: VecDeque<(i32, ConsumerId)>,
+    /// The earliest moment at which the engine will look at this queue again.
+    pub(crate) alarm: Timestamp,
+    /// Last consumer, receive or declaration, for `expires_ms`.
+    pub(crate) used_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) ready: u64,
+    pub(crate) leased: u64,
+    pub(crate) delayed: u64,
+    pub(crate) dying: u64,
+    pub(crate) damaged: u64,
+    pub(crate) ready_bytes: u64,
+    pub(crate) bytes: u64,
+    /// Memory of messages that slots hold.
+    pub(crate) loaded: u64,
+}
+
+impl Counts {
+    fn of(&mut self, state: State) -> Option<&mut u64> {
+        match state {
+            State::Vacant => None,
+            State::Ready => Some(&mut self.ready),
+            State::Leased => Some(&mut self.leased),
+            State::Delayed => Some(&mut self.delayed),
+            State::Dying => Some(&mut self.dying),
+            State::Damaged => Some(&mut self.damaged),
+        }
+    }
+
+    fn enter(&mut self, state: State, body_len: u32) {
+        self.of(state).into_iter().for_each(|count| *count += 1);
+        if state == State::Ready {
+            self.ready_bytes += u64::from(body_len);
+        }
+    }
+
+    fn leave(&mut self, state: State, body_len: u32) {
+        self.of(state).into_iter().for_each(|count| *count -= 1);
+        if state == State::Ready {
+            self.ready_bytes -= u64::from(body_len);
+        }
+    }
+
+    /// All messages.
+    pub(crate) fn all(&self) -> u64 {
+        self.ready + self.leased + self.delayed + self.dying + self.damaged
+    }
+}
+
+impl Queue {
+    pub(crate) fn new(id: QueueId, name: TopicName, options: QueueOptions) -> Queue {
+        let origin = Arc::new(Origin { exchange: None, routing_key: name.as_str().into() });
+        Queue {
+            id,
+            name,
+            options,
+            origin,
+            slots: Slots::default(),
+            ready: ReadyOrder::default(),
+            timers: BinaryHeap::new(),
+            next_sequence: 0,
+            counts: Counts::default(),
+            totals: QueueTotals::default(),
+            has_expiring: false,
+            consumers: Vec::new(),
+            rotation: VecDeque::new(),
+            alarm: NEVER,
+            used_at: Timestamp(0),
+        }
+    }
+
+    /// The level that a priority means here.
+    pub(crate) fn level(&self, priority: u8) -> u8 {
+        priority.min(self.options.max_priority.unwrap_or(0))
+    }
+
+    /// Books a message in. The durable part of arriving; `index` makes it known to consumers and timers.
+    pub(crate) fn insert(&mut self, sequence: u64, slot: Slot, ledger: &mut Ledger) {
+        self.next_sequence = self.next_sequence.max(sequence + 1);
+        self.has_expiring |= slot.expires_at != NEVER;
+        self.counts.enter(slot.state, slot.body_len);
+        self.counts.bytes += u64::from(slot.body_len);
+        ledger.segments.add(slot.lsn, slot.envelope_len);
+        if let Some(message) = &slot.message {
+            let footprint = message.footprint();
+            self.counts.loaded += footprint;
+            ledger.loaded += footprint;
+        }
+        self.slots.insert(sequence, slot, &mut ledger.spares);
+    }
+
+    /// Lets consumers or timers know of a message that was booked in.
+    pub(crate) fn index(&mut self, sequence: u64) {
+        let Some(slot) = self.slots.get(sequence) else { return };
+        let (state, due, level) = (slot.state, slot.due, self.level(slot.priority));
+        match state {
+            State::Ready => self.ready.push(level, sequence),
+            State::Leased | State::Delayed => self.watch(due, sequence),
+            State::Vacant | State::Dying | State::Damaged => {}
+        }
+    }
+
+    /// Books a message out, whatever its state.
+    pub(crate) fn remove(&mut self, sequence: u64, ledger: &mut Ledger) -> Option<Slot> {
+        let slot = self.slots.remove(sequence, &mut ledger.spares)?;
+        self.counts.leave(slot.state, slot.body_len);
+        self.counts.bytes -= u64::from(slot.body_len);
+        ledger.segments.subtract(slot.lsn, slot.envelope_len);
+        if let Some(message) = &slot.message {
+            self.unload(message, ledger);
+        }
+        if self.counts.all() == 0 {
+            if self.ready.first().is_some() {
+                self.ready.clear();
+            }
+            self.timers.clear();
+            if self.timers.capacity() > 1024 {
+                self.timers = BinaryHeap::new();
+            }
+        }
+        Some(slot)
+    }
+
+    /// Books a message from one state into another.
+    pub(crate) fn change(&mut self, sequence: u64, to: State, due: Timestamp) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(sequence)?;
+        self.counts.leave(slot.state, slot.body_len);
+        self.counts.enter(to, slot.body_len);
+        slot.state = to;
+        slot.due = due;
+        Some(slot)
+    }
+
+    /// Watches the end of a lease or delay.
+    pub(crate) fn watch(&mut self, due: Timestamp, sequence: u64) {
+        self.timers.push(Reverse((due, sequence)));
+        let live = (self.counts.leased + self.counts.delayed) as usize;
+        if self.timers.len() > 2 * live + 64 {
+            let slots = &self.slots;
+            self.timers.retain(|Reverse((due, sequence))| is_timed(slots, *due, *sequence));
+        }
+    }
+
+    /// The next lease or delay that is over at `now`.
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<u64> {
+        while let Some(Reverse((due, sequence))) = self.timers.peek().copied() {
+            let valid = is_timed(&self.slots, due, sequence);
+            if valid && due > now {
+                return None;
+            }
+            self.timers.pop();
+            if valid {
+                return Some(sequence);
+            }
+        }
+        None
+    }
+
+    /// The message that leaves next.
+    pub(crate) fn head(&mut self) -> Option<(u8, u64)> {
+        loop {
+            let (level, sequence) = self.ready.first()?;
+            if self.slots.get(sequence).is_some_and(|slot| slot.state == State::Ready) {
+                return Some((level, sequence));
+            }
+            self.ready.take_first();
+        }
+    }
+
+    /// Lets the head leave the order; its slot stays as it is.
+    pub(crate) fn take_head(&mut self) {
+        self.ready.take_first();
+    }
+
+    /// Whether a message that comes back now came back too often.
+    pub(crate) fn is_over_limit(&self, sequence: u64) -> bool {
+        let attempts = self.slots.get(sequence).map_or(0, |slot| u32::from(slot.attempts));
+        self.options.delivery_limit.is_some_and(|limit| attempts > limit)
+    }
+
+    /// The head if it had to go by `now`.
+    pub(crate) fn expired_head(&mut self, now: Timestamp) -> Option<u64> {
+        if !self.has_expiring {
+            return None;
+        }
+        let (_, sequence) = self.head()?;
+        self.slots.get(sequence).is_some_and(|slot| slot.expires_at <= now).then_some(sequence)
+    }
+
+    /// Ready messages in the order in which they leave.
+    pub(crate) fn ready_in_order(&self) -> impl Iterator<Item = (u64, &Slot)> {
+        let slot = |sequence| Some((sequence, self.slots.get(sequence)?));
+        self.ready.iter().filter_map(slot).filter(|(_, slot)| slot.state == State::Ready)
+    }
+
+    /// Orders the ready messages anew, after `max_priority` changed or after recovery.
+    pub(crate) fn rebuild_order(&mut self) {
+        self.slots.settle_strays();
+        self.ready.clear();
+        self.timers.clear();
+        for (sequence, slot) in self.slots.iter_from(0) {
+            let level = slot.priority.min(self.options.max_priority.unwrap_or(0));
+            match slot.state {
+                State::Ready => self.ready.push(level, sequence),
+                State::Leased | State::Delayed => self.timers.push(Reverse((slot.due, sequence))),
+                State::Vacant | State::Dying | State::Damaged => {}
+            }
+        }
+    }
+
+    /// When something is to be done here although nobody asks.
+    pub(crate) fn next_due(&mut self) -> Timestamp {
+        let mut next = self.timers.peek().map_or(NEVER, |Reverse((due, _))| *due);
+        if self.has_expiring {
+            let head = self.head().and_then(|(_, sequence)| self.slots.get(sequence));
+            next = next.min(head.map_or(NEVER, |slot| slot.expires_at));
+        }
+        if let (Some(expires_ms), true) = (self.options.expires_ms, self.consumers.is_empty()) {
+            next = next.min(after(self.used_at, expires_ms));
+        }
+        next
+    }
+
+    /// Whether one more body of that size would exceed the limits, given that the queue refuses then.
+    pub(crate) fn refuses(&self, body_len: usize) -> bool {
+        self.options.overflow != Overflow::DropHead
+            && (self.options.max_length.is_some_and(|most| self.counts.ready >= most)
+                || self
+                    .options
+                    .max_length_bytes
+                    .is_some_and(|most| self.counts.ready_bytes.saturating_add(body_len as u64) > most))
+    }
+
+    /// Whether the head has to give way.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.options.overflow == Overflow::DropHead
+            && (self.options.max_length.is_some_and(|most| self.counts.ready > most)
+                || self.options.max_length_bytes.is_some_and(|most| self.counts.ready_bytes > most))
+    }
+
+    /// Whether publishing to it can refuse, so that messages must go in one by one.
+    pub(crate) fn may_refuse(&self) -> bool {
+        self.options.overflow != Overflow::DropHead
+            && (self.options.max_length.is_some() || self.options.max_length_bytes.is_some())
+    }
+
+    /// Gives a slot its message back.
+    pub(crate) fn keep(&mut self, sequence: u64, message: &Arc<Message>, ledger: &mut Ledger) {
+        let Some(slot) = self.slots.get_mut(sequence) else { return };
+        if slot.message.is_none() {
+            slot.message = Some(message.clone());
+            let footprint = message.footprint();
+            self.counts.loaded += footprint;
+            ledger.loaded += footprint;
+        }
+    }
+
+    /// Lets a slot forget its message; the journal has it.
+    pub(crate) fn forget(&mut self, sequence: u64, ledger: &mut Ledger) {
+        if let Some(message) = self.slots.get_mut(sequence).and_then(|slot| slot.message.take()) {
+            self.unload(&message, ledger);
+        }
+    }
+
+    fn unload(&mut self, message: &Message, ledger: &mut Ledger) {
+        let footprint = message.footprint();
+        self.counts.loaded -= footprint;
+        ledger.loaded -= footprint;
+    }
+
+    /// Points a slot at a new copy of its envelope.
+    pub(crate) fn relocate(&mut self, sequence: u64, lsn: Lsn, ledger: &mut Ledger) {
+        if let Some(slot) = self.slots.get(sequence) {
+            ledger.segments.subtract(slot.lsn, slot.envelope_len);
+            ledger.segments.add(lsn, slot.envelope_len);
+            self.slots.relocate(sequence, lsn);
+        }
+    }
+
+    /// Books everything out, before the queue goes.
+    pub(crate) fn empty(&mut self, ledger: &mut Ledger) {
+        self.slots.settle_strays();
+        for (_, slot) in self.slots.iter_from(0) {
+            ledger.segments.subtract(slot.lsn, slot.envelope_len);
+        }
+        ledger.loaded -= self.counts.loaded;
+        self.slots = Slots::default();
+        self.counts = Counts::default();
+        self.ready.clear();
+        self.timers = BinaryHeap::new();
+    }
+
+    /// Messages that a consumer holds, in order.
+    pub(crate) fn leased_by(&self, consumer: ConsumerId) -> Vec<u64> {
+        let is_theirs = |sequence: &u64| {
+            let slot = self.slots.get(*sequence);
+            slot.is_some_and(|slot| slot.state == State::Leased && slot.consumer == consumer)
+        };
+        let mut held: Vec<u64> =
+            self.timers.iter().map(|Reverse((_, sequence))| *sequence).filter(is_theirs).collect();
+        held.sort_unstable();
+        held.dedup();
+        held
+    }
+
+    pub(crate) fn info(&self) -> QueueInfo {
+        let head_enqueued_at = self.ready_in_order().next().map(|(_, slot)| slot.enqueued_at);
+        let counts = self.counts;
+        QueueInfo {
+            id: self.id,
+            name: self.name.clone(),
+            options: self.options.clone(),
+            ready: counts.ready,
+            leased: counts.leased,
+            delayed: counts.delayed,
+            dying: counts.dying,
+            damaged: counts.damaged,
+            ready_bytes: counts.ready_bytes,
+            bytes: counts.bytes,
+            loaded_bytes: counts.loaded,
+            consumers: self.consumers.len() as u64,
+            head_enqueued_at,
+            totals: self.totals,
+        }
+    }
+}
+
+fn is_timed(slots: &Slots, due: Timestamp, sequence: u64) -> bool {
+    let slot = slots.get(sequence);
+    slot.is_some_and(|slot| slot.due == due && matches!(slot.state, State::Leased | State::Delayed))
+}
+
+/// A moment `ms` milliseconds later, at the latest the end of time.
+pub(crate) fn after(at: Timestamp, ms: u64) -> Timestamp {
+    Timestamp(at.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))
+}

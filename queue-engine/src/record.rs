@@ -1,0 +1,406 @@
+//! What the engine writes into the journal. The first byte says which record it is; numbers are varints.
+use ::message::{ExchangeName, HeaderTable, Timestamp, TopicName};
+
+use crate::dead_letter::Reason;
+use crate::exchange::{ExchangeKind, ExchangeOptions};
+use crate::fields::{Fields, Malformed, put_bytes, put_varint};
+use crate::runs::Runs;
+use crate::{BindingTarget, QueueId, QueueOptions};
+
+// Definitions: kept in checkpoints, so that journal records below the checkpoint's position are skipped.
+const QUEUE_DECLARED: u8 = 1;
+const QUEUE_CHANGED: u8 = 2;
+const QUEUE_DELETED: u8 = 3;
+const EXCHANGE_DECLARED: u8 = 4;
+const EXCHANGE_DELETED: u8 = 5;
+const BOUND: u8 = 6;
+const UNBOUND: u8 = 7;
+const NEXT_QUEUE: u8 = 8;
+// Messages: read from the oldest retained segment on.
+pub(crate) const PUBLISHED: u8 = 16;
+pub(crate) const MOVED: u8 = 17;
+const REMOVED: u8 = 18;
+const DELIVERED: u8 = 19;
+const DELAYED: u8 = 20;
+const DOOMED: u8 = 21;
+pub(crate) const RELOCATED: u8 = 22;
+
+/// One change to the engine's durable state.
+#[derive(Debug)]
+pub(crate) enum Record<'a> {
+    QueueDeclared {
+        id: QueueId,
+        name: TopicName,
+        next_sequence: u64,
+        options: QueueOptions,
+    },
+    QueueChanged {
+        id: QueueId,
+        options: QueueOptions,
+    },
+    QueueDeleted {
+        id: QueueId,
+    },
+    ExchangeDeclared {
+        name: ExchangeName,
+        kind: ExchangeKind,
+        options: ExchangeOptions,
+    },
+    ExchangeDeleted {
+        name: ExchangeName,
+    },
+    Bound(BindingRecord),
+    Unbound(BindingRecord),
+    NextQueue {
+        id: QueueId,
+    },
+    Published(Published<'a>),
+    /// A message left one queue for others (dead letter, redrive), in one step.
+    Moved {
+        from: QueueId,
+        sequence: u64,
+        published: Published<'a>,
+    },
+    Removed(Runs),
+    Delivered(Runs),
+    Delayed {
+        until: Timestamp,
+        runs: Runs,
+    },
+    /// Waits to be dead-lettered.
+    Doomed {
+        reason: Reason,
+        runs: Runs,
+    },
+    Relocated(Relocated<'a>),
+}
+
+/// A binding with its queue by id, so that it means the queue of that time.
+#[derive(Debug)]
+pub(crate) struct BindingRecord {
+    pub(crate) source: ExchangeName,
+    pub(crate) target: RecordTarget,
+    pub(crate) key: String,
+    pub(crate) arguments: HeaderTable,
+}
+
+#[derive(Debug)]
+pub(crate) enum RecordTarget {
+    Exchange(ExchangeName),
+    Queue(QueueId),
+    Log(TopicName),
+}
+
+impl RecordTarget {
+    pub(crate) fn from_binding(target: &BindingTarget, queue: Option<QueueId>) -> RecordTarget {
+        match (target, queue) {
+            (_, Some(id)) => RecordTarget::Queue(id),
+            (BindingTarget::Exchange(name), None) => RecordTarget::Exchange(name.clone()),
+            (BindingTarget::Queue(name) | BindingTarget::Log(name), None) => RecordTarget::Log(name.clone()),
+        }
+    }
+}
+
+/// One queue that published messages reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PublishTarget {
+    pub(crate) queue: QueueId,
+    /// Sequence of the first message; the others follow.
+    pub(crate) first: u64,
+    /// The queue's own limit on how long they may wait.
+    pub(crate) ttl_ms: Option<u64>,
+}
+
+/// Messages that reached the same queues: stored once for all of them.
+#[derive(Debug)]
+pub(crate) struct Published<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) targets: Vec<PublishTarget>,
+    pub(crate) count: u64,
+    /// Length and envelope, `count` times.
+    pub(crate) envelopes: Fields<'a>,
+}
+
+pub(crate) fn put_published(out: &mut Vec<u8>, at: Timestamp, targets: &[PublishTarget], count: usize) {
+    put_varint(out, at.0 as u64);
+    put_varint(out, targets.len() as u64);
+    for target in targets {
+        put_varint(out, u64::from(target.queue.0));
+        put_varint(out, target.first);
+        put_varint(out, target.ttl_ms.map_or(0, |ttl| ttl.saturating_add(1)));
+    }
+    put_varint(out, count as u64);
+}
+
+/// Most bytes that `put_published` and the record's own fields take.
+pub(crate) fn published_bound(targets: usize) -> usize {
+    64 + targets * 25
+}
+
+/// A message written again so that its old segment can go, with all that is known of it.
+#[derive(Debug)]
+pub(crate) struct Relocated<'a> {
+    pub(crate) copies: Vec<RelocatedCopy>,
+    pub(crate) envelope: &'a [u8],
+    /// Where the envelope starts in the record.
+    pub(crate) offset: usize,
+}
+
+/// The message as one queue has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RelocatedCopy {
+    pub(crate) queue: QueueId,
+    pub(crate) sequence: u64,
+    pub(crate) enqueued_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) delayed_until: Option<Timestamp>,
+    pub(crate) doomed: Option<Reason>,
+    pub(crate) attempts: u16,
+}
+
+fn put_time(out: &mut Vec<u8>, at: Option<Timestamp>) {
+    put_varint(out, at.map_or(0, |at| (at.0 as u64).saturating_add(1)));
+}
+
+fn read_time(fields: &mut Fields<'_>) -> Result<Option<Timestamp>, Malformed> {
+    Ok(fields.varint()?.checked_sub(1).map(|at| Timestamp(at as i64)))
+}
+
+/// Writes everything of a relocation but the envelope, which follows it.
+pub(crate) fn put_relocated(out: &mut Vec<u8>, copies: &[RelocatedCopy]) {
+    out.push(RELOCATED);
+    put_varint(out, copies.len() as u64);
+    for copy in copies {
+        put_varint(out, u64::from(copy.queue.0));
+        put_varint(out, copy.sequence);
+        put_varint(out, copy.enqueued_at.0 as u64);
+        put_time(out, copy.expires_at);
+        put_time(out, copy.delayed_until);
+        out.push(copy.doomed.map_or(0, Reason::number));
+        put_varint(out, u64::from(copy.attempts));
+    }
+}
+
+pub(crate) const RELOCATED_COPY_BOUND: usize = 50;
+
+impl Record<'_> {
+    /// Whether a checkpoint keeps what this record says.
+    pub(crate) fn is_definition(&self) -> bool {
+        use Record::*;
+        match self {
+            QueueDeclared { .. }
+            | QueueChanged { .. }
+            | QueueDeleted { .. }
+            | ExchangeDeclared { .. }
+            | ExchangeDeleted { .. }
+            | Bound(_)
+            | Unbound(_)
+            | NextQueue { .. } => true,
+            Published(_)
+            | Moved { .. }
+            | Removed(_)
+            | Delivered(_)
+            | Delayed { .. }
+            | Doomed { .. }
+            | Relocated(_) => false,
+        }
+    }
+
+    /// Writes a record. Those that carry envelopes are written where the envelopes are.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Record::QueueDeclared { id, name, next_sequence, options } => {
+                out.push(QUEUE_DECLARED);
+                put_varint(out, u64::from(id.0));
+                put_bytes(out, name.as_str().as_bytes());
+                put_varint(out, *next_sequence);
+                options.put(out);
+            }
+            Record::QueueChanged { id, options } => {
+                out.push(QUEUE_CHANGED);
+                put_varint(out, u64::from(id.0));
+                options.put(out);
+            }
+            Record::QueueDeleted { id } => {
+                out.push(QUEUE_DELETED);
+                put_varint(out, u64::from(id.0));
+            }
+            Record::ExchangeDeclared { name, kind, options } => {
+                out.push(EXCHANGE_DECLARED);
+                put_bytes(out, name.as_str().as_bytes());
+                put_bytes(out, kind.as_str().as_bytes());
+                options.put(out);
+            }
+            Record::ExchangeDeleted { name } => {
+                out.push(EXCHANGE_DELETED);
+                put_bytes(out, name.as_str().as_bytes());
+            }
+            Record::Bound(binding) => {
+                out.push(BOUND);
+                binding.put(out);
+            }
+            Record::Unbound(binding) => {
+                out.push(UNBOUND);
+                binding.put(out);
+            }
+            Record::NextQueue { id } => {
+                out.push(NEXT_QUEUE);
+                put_varint(out, u64::from(id.0));
+            }
+            Record::Removed(runs) => {
+                out.push(REMOVED);
+                runs.put(out);
+            }
+            Record::Delivered(runs) => {
+                out.push(DELIVERED);
+                runs.put(out);
+            }
+            Record::Delayed { until, runs } => {
+                out.push(DELAYED);
+                put_varint(out, until.0 as u64);
+                runs.put(out);
+            }
+            Record::Doomed { reason, runs } => {
+                out.push(DOOMED);
+                out.push(reason.number());
+                runs.put(out);
+            }
+            Record::Published(_) | Record::Moved { .. } | Record::Relocated(_) => {
+                unreachable!("written together with its envelopes")
+            }
+        }
+    }
+
+    /// Reads what was written, or refuses.
+    pub(crate) fn read(payload: &[u8]) -> Result<Record<'_>, Malformed> {
+        let mut fields = Fields::new(payload);
+        let fields = &mut fields;
+        Ok(match fields.byte()? {
+            QUEUE_DECLARED => Record::QueueDeclared {
+                id: QueueId(fields.number()?),
+                name: topic(fields)?,
+                next_sequence: fields.varint()?,
+                options: QueueOptions::read(fields)?,
+            },
+            QUEUE_CHANGED => {
+                Record::QueueChanged { id: QueueId(fields.number()?), options: QueueOptions::read(fields)? }
+            }
+            QUEUE_DELETED => Record::QueueDeleted { id: QueueId(fields.number()?) },
+            EXCHANGE_DECLARED => Record::ExchangeDeclared {
+                name: exchange(fields)?,
+                kind: ExchangeKind::from_name(fields.text()?).ok_or(Malformed)?,
+                options: ExchangeOptions::read(fields)?,
+            },
+            EXCHANGE_DELETED => Record::ExchangeDeleted { name: exchange(fields)? },
+            BOUND => Record::Bound(BindingRecord::read(fields)?),
+            UNBOUND => Record::Unbound(BindingRecord::read(fields)?),
+            NEXT_QUEUE => Record::NextQueue { id: QueueId(fields.number()?) },
+            PUBLISHED => Record::Published(Published::read(fields)?),
+            MOVED => Record::Moved {
+                from: QueueId(fields.number()?),
+                sequence: fields.varint()?,
+                published: Published::read(fields)?,
+            },
+            REMOVED => Record::Removed(Runs::read(fields)?),
+            DELIVERED => Record::Delivered(Runs::read(fields)?),
+            DELAYED => {
+                Record::Delayed { until: Timestamp(fields.varint()? as i64), runs: Runs::read(fields)? }
+            }
+            DOOMED => {
+                let reason = Reason::from_number(fields.byte()?).ok_or(Malformed)?;
+                Record::Doomed { reason, runs: Runs::read(fields)? }
+            }
+            RELOCATED => Record::Relocated(Relocated::read(fields)?),
+            _ => return Err(Malformed),
+        })
+    }
+}
+
+fn topic(fields: &mut Fields<'_>) -> Result<TopicName, Malformed> {
+    TopicName::new(fields.text()?).map_err(|_| Malformed)
+}
+
+fn exchange(fields: &mut Fields<'_>) -> Result<ExchangeName, Malformed> {
+    ExchangeName::new(fields.text()?).map_err(|_| Malformed)
+}
+
+impl BindingRecord {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(out, self.source.as_str().as_bytes());
+        match &self.target {
+            RecordTarget::Exchange(name) => {
+                out.push(0);
+                put_bytes(out, name.as_str().as_bytes());
+            }
+            RecordTarget::Queue(id) => {
+                out.push(1);
+                put_varint(out, u64::from(id.0));
+            }
+            RecordTarget::Log(name) => {
+                out.push(2);
+                put_bytes(out, name.as_str().as_bytes());
+            }
+        }
+        put_bytes(out, self.key.as_bytes());
+        put_bytes(out, self.arguments.as_bytes());
+    }
+
+    fn read(fields: &mut Fields<'_>) -> Result<BindingRecord, Malformed> {
+        let source = exchange(fields)?;
+        let target = match fields.byte()? {
+            0 => RecordTarget::Exchange(exchange(fields)?),
+            1 => RecordTarget::Queue(QueueId(fields.number()?)),
+            2 => RecordTarget::Log(topic(fields)?),
+            _ => return Err(Malformed),
+        };
+        let key = fields.text()?.to_owned();
+        let arguments = bytes::Bytes::copy_from_slice(fields.bytes()?);
+        let arguments = HeaderTable::from_bytes(arguments).map_err(|_| Malformed)?;
+        Ok(BindingRecord { source, target, key, arguments })
+    }
+}
+
+impl<'a> Published<'a> {
+    fn read(fields: &mut Fields<'a>) -> Result<Published<'a>, Malformed> {
+        let at = Timestamp(fields.varint()? as i64);
+        let count: usize = fields.number()?;
+        if count > fields.left() {
+            return Err(Malformed);
+        }
+        let target = |_| {
+            Ok(PublishTarget {
+                queue: QueueId(fields.number()?),
+                first: fields.varint()?,
+                ttl_ms: fields.varint()?.checked_sub(1),
+            })
+        };
+        let targets = (0..count).map(target).collect::<Result<_, _>>()?;
+        Ok(Published { at, targets, count: fields.varint()?, envelopes: *fields })
+    }
+}
+
+impl<'a> Relocated<'a> {
+    fn read(fields: &mut Fields<'a>) -> Result<Relocated<'a>, Malformed> {
+        let count: usize = fields.number()?;
+        if count > fields.left() {
+            return Err(Malformed);
+        }
+        let copy = |_| {
+            Ok(RelocatedCopy {
+                queue: QueueId(fields.number()?),
+                sequence: fields.varint()?,
+                enqueued_at: Timestamp(fields.varint()? as i64),
+                expires_at: read_time(fields)?,
+                delayed_until: read_time(fields)?,
+                doomed: match fields.byte()? {
+                    0 => None,
+                    number => Some(Reason::from_number(number).ok_or(Malformed)?),
+                },
+                attempts: fields.number()?,
+            })
+        };
+        let copies = (0..count).map(copy).collect::<Result<_, _>>()?;
+        let offset = fields.position();
+        Ok(Relocated { copies, envelope: fields.take(fields.left())?, offset })
+    }
+}

@@ -1,0 +1,201 @@
+use ::message::Timestamp;
+use segment_store::{Replayed, Source};
+
+use crate::dead_letter::{Dying, Reason};
+use crate::engine::QueueEngine;
+use crate::enqueue::Arrival;
+use crate::envelope::read_head;
+use crate::fields::Malformed;
+use crate::record::{Published, Record, Relocated};
+use crate::runs::Runs;
+use crate::slots::{NEVER, Slot, State};
+use crate::{ConsumerId, QueueError, QueueId};
+
+impl QueueEngine {
+    /// Takes one record back, in the order in which the journal hands them out.
+    ///
+    /// A record about a queue or message that is not known is about one that went later; it changes nothing.
+    pub fn replay(&mut self, replayed: Replayed<'_>) -> Result<(), QueueError> {
+        let corrupt = |_| QueueError::CorruptRecord(replayed.lsn.0);
+        let record = Record::read(replayed.payload).map_err(corrupt)?;
+        if record.is_definition() {
+            if replayed.source == Source::Checkpoint || replayed.lsn >= replayed.checkpoint_lsn {
+                self.apply_definition(record);
+            }
+            return Ok(());
+        }
+        self.apply_to_messages(record, replayed).map_err(corrupt)
+    }
+
+    fn apply_to_messages(&mut self, record: Record<'_>, replayed: Replayed<'_>) -> Result<(), Malformed> {
+        match record {
+            Record::Published(published) => self.apply_published(published, replayed),
+            Record::Moved { from, sequence, published } => {
+                self.apply_removed(from, sequence);
+                self.apply_published(published, replayed)
+            }
+            Record::Removed(runs) => {
+                for run in runs.iter() {
+                    // Only recovery meets runs whose messages it never saw.
+                    if let Some(queue) = self.queues.get_mut(&run.queue) {
+                        queue.next_sequence = queue.next_sequence.max(run.sequences().end);
+                    }
+                    run.sequences().for_each(|sequence| self.apply_removed(run.queue, sequence));
+                }
+                Ok(())
+            }
+            Record::Delivered(runs) => {
+                self.apply_each(&runs, |slot| slot.attempts = slot.attempts.saturating_add(1));
+                Ok(())
+            }
+            Record::Delayed { until, runs } => self.apply_state(&runs, State::Delayed, until, 0),
+            Record::Doomed { reason, runs } => {
+                self.apply_state(&runs, State::Dying, NEVER, u32::from(reason.number()))
+            }
+            Record::Relocated(relocated) => self.apply_relocated(relocated, replayed),
+            Record::QueueDeclared { .. }
+            | Record::QueueChanged { .. }
+            | Record::QueueDeleted { .. }
+            | Record::ExchangeDeclared { .. }
+            | Record::ExchangeDeleted { .. }
+            | Record::Bound(_)
+            | Record::Unbound(_)
+            | Record::NextQueue { .. } => unreachable!("is_definition() was asked"),
+        }
+    }
+
+    fn apply_published(&mut self, published: Published<'_>, replayed: Replayed<'_>) -> Result<(), Malformed> {
+        let Published { at, targets, count, mut envelopes } = published;
+        let start = replayed.payload.len() - envelopes.left();
+        let all = envelopes.left();
+        for place in 0..count {
+            let len = envelopes.take(4)?.try_into().map_err(|_| Malformed)?;
+            let envelope_len = u32::from_le_bytes(len);
+            let lsn = replayed.lsn.plus((start + all - envelopes.left()) as u64);
+            let head = read_head(envelopes.take(envelope_len as usize)?)?;
+            for target in &targets {
+                let Some(queue) = self.queues.get_mut(&target.queue) else { continue };
+                let sequence = target.first.checked_add(place).ok_or(Malformed)?;
+                if queue.slots.get(sequence).is_some() {
+                    continue;
+                }
+                let arrival = Arrival {
+                    lsn,
+                    envelope_len,
+                    body_len: head.body_len,
+                    priority: head.priority,
+                    at,
+                    delay_ms: head.delay_ms,
+                    ttl_ms: head.ttl_ms,
+                    queue_ttl_ms: target.ttl_ms,
+                };
+                queue.insert(sequence, arrival.slot(None), &mut self.core.ledger);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_relocated(&mut self, relocated: Relocated<'_>, replayed: Replayed<'_>) -> Result<(), Malformed> {
+        let head = read_head(relocated.envelope)?;
+        let envelope_len = u32::try_from(relocated.envelope.len()).map_err(|_| Malformed)?;
+        for copy in relocated.copies {
+            let Some(queue) = self.queues.get_mut(&copy.queue) else { continue };
+            let (state, due) = match (copy.doomed, copy.delayed_until) {
+                (Some(_), _) => (State::Dying, NEVER),
+                (None, Some(until)) => (State::Delayed, until),
+                (None, None) => (State::Ready, NEVER),
+            };
+            let slot = Slot {
+                lsn: replayed.lsn.plus(relocated.offset as u64),
+                message: None,
+                enqueued_at: copy.enqueued_at,
+                expires_at: copy.expires_at.unwrap_or(NEVER),
+                due,
+                consumer: ConsumerId::NOBODY,
+                envelope_len,
+                body_len: head.body_len,
+                nonce: copy.doomed.map_or(0, |reason| u32::from(reason.number())),
+                attempts: copy.attempts,
+                state,
+                priority: head.priority,
+            };
+            queue.remove(copy.sequence, &mut self.core.ledger);
+            queue.insert(copy.sequence, slot, &mut self.core.ledger);
+        }
+        Ok(())
+    }
+
+    fn apply_removed(&mut self, id: QueueId, sequence: u64) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.remove(sequence, &mut self.core.ledger);
+        }
+    }
+
+    fn apply_each(&mut self, runs: &Runs, change: impl Fn(&mut Slot)) {
+        for run in runs.iter() {
+            let Some(queue) = self.queues.get_mut(&run.queue) else { continue };
+            for sequence in run.sequences() {
+                queue.slots.get_mut(sequence).into_iter().for_each(&change);
+            }
+        }
+    }
+
+    fn apply_state(&mut self, runs: &Runs, to: State, due: Timestamp, nonce: u32) -> Result<(), Malformed> {
+        for run in runs.iter() {
+            let Some(queue) = self.queues.get_mut(&run.queue) else { continue };
+            for sequence in run.sequences() {
+                if let Some(slot) = queue.change(sequence, to, due) {
+                    slot.nonce = nonce;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends recovery: what was leased is ready again, transient queues and exchanges are gone.
+    pub fn finish_recovery(&mut self, now: Timestamp) {
+        let transient: Vec<QueueId> =
+            self.queues.values().filter(|queue| !queue.options.durable).map(|queue| queue.id).collect();
+        transient.into_iter().for_each(|id| self.forget_queue(id));
+        self.topology.forget_transient();
+        for queue in self.queues.values_mut() {
+            queue.rebuild_order();
+            queue.used_at = now;
+            let dying = queue.slots.iter_from(0).filter(|(_, slot)| slot.state == State::Dying);
+            for (sequence, slot) in dying {
+                let reason = Reason::from_number(slot.nonce as u8).unwrap_or(Reason::Rejected);
+                self.core.dying.push_back(Dying { queue: queue.id, sequence, reason });
+            }
+        }
+        self.core.dying_recorded = self.core.dying.len();
+        let ids: Vec<QueueId> = self.queues.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.set_alarm(id));
+        // Tokens of the last run must not fit leases of this one.
+        self.core.nonce = (now.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(32) as u32;
+        self.outbox = crate::Outbox::default();
+    }
+
+    /// Hands out what a checkpoint must keep, record by record: definitions and the sequences that are used up.
+    pub fn checkpoint(&self, keep: &mut dyn FnMut(&[u8])) {
+        let mut bytes = Vec::new();
+        let mut put = |record: Record<'_>| {
+            bytes.clear();
+            record.put(&mut bytes);
+            keep(&bytes);
+        };
+        put(Record::NextQueue { id: QueueId(self.next_queue) });
+        for queue in self.queues.values() {
+            put(Record::QueueDeclared {
+                id: queue.id,
+                name: queue.name.clone(),
+                next_sequence: queue.next_sequence,
+                options: queue.options.clone(),
+            });
+        }
+        for exchange in self.topology.iter().filter(|exchange| !exchange.predeclared) {
+            let (name, options) = (exchange.name.clone(), exchange.options.clone());
+            put(Record::ExchangeDeclared { name, kind: exchange.kind, options });
+        }
+        self.binding_records().for_each(|binding| put(Record::Bound(binding)));
+    }
+}

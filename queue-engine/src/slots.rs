@@ -1,0 +1,325 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use ::message::Timestamp;
+use segment_store::Lsn;
+
+use crate::{ConsumerId, message::Message};
+
+/// Where one message of a queue stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No message here (any more).
+    #[default]
+    Vacant,
+    /// Waits for a consumer.
+    Ready,
+    /// With a consumer, until `due`.
+    Leased,
+    /// Out of sight until `due`.
+    Delayed,
+    /// Waits to be moved to the dead-letter exchange; `nonce` holds why.
+    Dying,
+    /// The journal could not give it back; kept so that nothing is dropped silently.
+    Damaged,
+}
+
+/// What memory holds of one message in one queue. 64 bytes: ten million of them are what a long queue costs.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    /// Where the envelope starts in the journal.
+    pub(crate) lsn: Lsn,
+    /// The message itself, while the queue may hold it in memory.
+    pub(crate) message: Option<Arc<Message>>,
+    pub(crate) enqueued_at: Timestamp,
+    /// When it expires if it is ready and at the head; `NEVER` if it does not.
+    pub(crate) expires_at: Timestamp,
+    /// End of the lease, or of the delay.
+    pub(crate) due: Timestamp,
+    pub(crate) consumer: ConsumerId,
+    pub(crate) envelope_len: u32,
+    pub(crate) body_len: u32,
+    /// Tells this lease from earlier ones.
+    pub(crate) nonce: u32,
+    /// How often it was delivered; sticks at the largest number.
+    pub(crate) attempts: u16,
+    pub(crate) state: State,
+    /// As published; the queue clamps it.
+    pub(crate) priority: u8,
+}
+
+/// The end of time, for deadlines that are not set.
+pub(crate) const NEVER: Timestamp = Timestamp(i64::MAX);
+
+impl Slot {
+    const VACANT: Slot = Slot {
+        lsn: Lsn(0),
+        message: None,
+        enqueued_at: Timestamp(0),
+        expires_at: NEVER,
+        due: NEVER,
+        consumer: ConsumerId::NOBODY,
+        envelope_len: 0,
+        body_len: 0,
+        nonce: 0,
+        attempts: 0,
+        state: State::Vacant,
+        priority: 0,
+    };
+}
+
+const CHUNK: usize = 64;
+
+/// Slots of 64 consecutive sequences.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    live: u32,
+    /// No live slot lies before this in the journal. Never raised, so it may be too low.
+    oldest: Lsn,
+    slots: [Slot; CHUNK],
+}
+
+impl Chunk {
+    fn new() -> Box<Chunk> {
+        Box::new(Chunk { live: 0, oldest: Lsn(u64::MAX), slots: [const { Slot::VACANT }; CHUNK] })
+    }
+}
+
+/// Emptied chunks for the next queue that needs one, so that a short queue does not allocate per message.
+#[derive(Debug, Default)]
+pub(crate) struct SpareChunks(Vec<Box<Chunk>>);
+
+impl SpareChunks {
+    const MOST: usize = 256;
+
+    fn take(&mut self) -> Box<Chunk> {
+        self.0.pop().unwrap_or_else(Chunk::new)
+    }
+
+    fn give(&mut self, mut chunk: Box<Chunk>) {
+        if self.0.len() < SpareChunks::MOST {
+            chunk.oldest = Lsn(u64::MAX);
+            self.0.push(chunk);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Place {
+    number: u64,
+    /// `None` once all its messages are gone; the place itself goes with the next clean-up.
+    chunk: Option<Box<Chunk>>,
+}
+
+/// The slots of a queue by sequence: O(1) to find, nothing kept for stretches that are gone, no big reallocation.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    places: VecDeque<Place>,
+    /// Places without a chunk.
+    vacant: usize,
+    /// Chunks that came out of order, which only recovery does; `settle_strays` brings them in.
+    strays: BTreeMap<u64, Box<Chunk>>,
+}
+
+impl Slots {
+    fn find(&self, number: u64) -> Option<usize> {
+        let first = self.places.front()?.number;
+        let guess = usize::try_from(number.checked_sub(first)?).ok()?.min(self.places.len() - 1);
+        let found = self.places.get(guess)?.number;
+        if found == number {
+            return Some(guess);
+        }
+        // Numbers rise by at least one from place to place, so the place is not after the guess.
+        let at = self.places.partition_point(|place| place.number < number);
+        (self.places.get(at)?.number == number).then_some(at)
+    }
+
+    fn chunk(&self, number: u64) -> Option<&Chunk> {
+        match self.find(number) {
+            Some(at) => self.places.get(at)?.chunk.as_deref(),
+            None => self.strays.get(&number).map(|chunk| &**chunk),
+        }
+    }
+
+    fn chunk_mut(&mut self, number: u64) -> Option<&mut Chunk> {
+        match self.find(number) {
+            Some(at) => self.places.get_mut(at)?.chunk.as_deref_mut(),
+            None => self.strays.get_mut(&number).map(|chunk| &mut **chunk),
+        }
+    }
+
+    pub(crate) fn get(&self, sequence: u64) -> Option<&Slot> {
+        let chunk = self.chunk(sequence / CHUNK as u64)?;
+        Some(&chunk.slots[sequence as usize % CHUNK]).filter(|slot| slot.state != State::Vacant)
+    }
+
+    pub(crate) fn get_mut(&mut self, sequence: u64) -> Option<&mut Slot> {
+        let chunk = self.chunk_mut(sequence / CHUNK as u64)?;
+        Some(&mut chunk.slots[sequence as usize % CHUNK]).filter(|slot| slot.state != State::Vacant)
+    }
+
+    /// Puts a message in a vacant place.
+    pub(crate) fn insert(&mut self, sequence: u64, slot: Slot, spares: &mut SpareChunks) {
+        debug_assert!(slot.state != State::Vacant);
+        let chunk = self.chunk_for(sequence / CHUNK as u64, spares);
+        chunk.live += 1;
+        chunk.oldest = chunk.oldest.min(slot.lsn);
+        let place = &mut chunk.slots[sequence as usize % CHUNK];
+        assert!(place.state == State::Vacant, "a sequence is used once");
+        *place = slot;
+    }
+
+    fn chunk_for(&mut self, number: u64, spares: &mut SpareChunks) -> &mut Chunk {
+        let last = self.places.back().map(|place| place.number);
+        if self.strays.contains_key(&number) {
+            return self.strays.entry(number).or_insert_with(|| spares.take());
+        }
+        if last.is_none_or(|last| number > last) {
+            self.places.push_back(Place { number, chunk: Some(spares.take()) });
+        }
+        match self.find(number) {
+            Some(at) => {
+                let place = &mut self.places[at];
+                if place.chunk.is_none() {
+                    self.vacant -= 1;
+                }
+                place.chunk.get_or_insert_with(|| spares.take())
+            }
+            None => self.strays.entry(number).or_insert_with(|| spares.take()),
+        }
+    }
+
+    /// Moves a message's body to a new position.
+    pub(crate) fn relocate(&mut self, sequence: u64, lsn: Lsn) {
+        if let Some(chunk) = self.chunk_mut(sequence / CHUNK as u64) {
+            chunk.slots[sequence as usize % CHUNK].lsn = lsn;
+            chunk.oldest = chunk.oldest.min(lsn);
+        }
+    }
+
+    /// Takes a message out.
+    pub(crate) fn remove(&mut self, sequence: u64, spares: &mut SpareChunks) -> Option<Slot> {
+        let number = sequence / CHUNK as u64;
+        let chunk = self.chunk_mut(number)?;
+        let place = &mut chunk.slots[sequence as usize % CHUNK];
+        if place.state == State::Vacant {
+            return None;
+        }
+        let slot = std::mem::replace(place, Slot::VACANT);
+        chunk.live -= 1;
+        if chunk.live == 0 {
+            self.drop_chunk(number, spares);
+        }
+        Some(slot)
+    }
+
+    fn drop_chunk(&mut self, number: u64, spares: &mut SpareChunks) {
+        let Some(at) = self.find(number) else {
+            self.strays.remove(&number);
+            return;
+        };
+        if let Some(chunk) = self.places[at].chunk.take() {
+            spares.give(chunk);
+            self.vacant += 1;
+        }
+        while self.places.front().is_some_and(|place| place.chunk.is_none()) {
+            self.places.pop_front();
+            self.vacant -= 1;
+        }
+        while self.places.back().is_some_and(|place| place.chunk.is_none()) {
+            self.places.pop_back();
+            self.vacant -= 1;
+        }
+        if self.vacant > 16 && self.vacant * 2 > self.places.len() {
+            self.places.retain(|place| place.chunk.is_some());
+            self.vacant = 0;
+        }
+        if self.places.capacity() > 64 && self.places.len() * 8 < self.places.capacity() {
+            self.places.shrink_to(self.places.len() * 2);
+        }
+    }
+
+    /// Brings chunks that came out of order into order.
+    pub(crate) fn settle_strays(&mut self) {
+        if self.strays.is_empty() {
+            return;
+        }
+        let strays = std::mem::take(&mut self.strays);
+        let strays = strays.into_iter().map(|(number, chunk)| Place { number, chunk: Some(chunk) });
+        let mut places: Vec<Place> = std::mem::take(&mut self.places).into_iter().chain(strays).collect();
+        places.retain(|place| place.chunk.is_some());
+        places.sort_by_key(|place| place.number);
+        self.places = places.into();
+        self.vacant = 0;
+    }
+
+    /// The messages from `from` on, in order of sequence. Complete once strays are settled.
+    pub(crate) fn iter_from(&self, from: u64) -> impl Iterator<Item = (u64, &Slot)> {
+        let first = from / CHUNK as u64;
+        let at = self.places.partition_point(|place| place.number < first);
+        self.places
+            .range(at..)
+            .filter_map(|place| Some((place.number, place.chunk.as_deref()?)))
+            .flat_map(|(number, chunk)| (number * CHUNK as u64..).zip(&chunk.slots))
+            .skip_while(move |(sequence, _)| *sequence < from)
+            .filter(|(_, slot)| slot.state != State::Vacant)
+    }
+
+    /// The messages whose envelope may lie before `lsn`; only chunks that may have one are looked into.
+    pub(crate) fn iter_before(&self, lsn: Lsn) -> impl Iterator<Item = (u64, &Slot)> {
+        self.places
+            .iter()
+            .filter_map(|place| Some((place.number, place.chunk.as_deref()?)))
+            .filter(move |(_, chunk)| chunk.oldest < lsn)
+            .flat_map(|(number, chunk)| (number * CHUNK as u64..).zip(&chunk.slots))
+            .filter(move |(_, slot)| slot.state != State::Vacant && slot.lsn < lsn)
+    }
+
+    /// Recomputes which chunks may have messages before `lsn`, after most of them moved on.
+    pub(crate) fn refresh_oldest(&mut self, lsn: Lsn) {
+        for chunk in self.places.iter_mut().filter_map(|place| place.chunk.as_deref_mut()) {
+            if chunk.oldest < lsn {
+                let live = chunk.slots.iter().filter(|slot| slot.state != State::Vacant);
+                chunk.oldest = live.map(|slot| slot.lsn).min().unwrap_or(Lsn(u64::MAX));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_slot_takes_one_cache_line() {
+        assert_eq!(std::mem::size_of::<Slot>(), 64);
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_an_ordered_map(steps in prop::collection::vec((any::<bool>(), 0u64..2000), 1..300)) {
+            let mut slots = Slots::default();
+            let mut spares = SpareChunks::default();
+            let mut model = BTreeMap::new();
+            for (insert, sequence) in steps {
+                if insert && !model.contains_key(&sequence) {
+                    let slot = Slot { state: State::Ready, lsn: Lsn(sequence * 7), ..Slot::VACANT };
+                    slots.insert(sequence, slot, &mut spares);
+                    model.insert(sequence, Lsn(sequence * 7));
+                } else if !insert {
+                    let at = *model.range(sequence..).next().map_or(&sequence, |(at, _)| at);
+                    let removed = slots.remove(at, &mut spares).map(|slot| slot.lsn);
+                    prop_assert_eq!(removed, model.remove(&at));
+                }
+                prop_assert_eq!(slots.get(sequence).is_some(), model.contains_key(&sequence));
+            }
+            slots.settle_strays();
+            let have: Vec<u64> = slots.iter_from(100).map(|(sequence, _)| sequence).collect();
+            let want: Vec<u64> = model.range(100..).map(|(sequence, _)| *sequence).collect();
+            prop_assert_eq!(have, want);
+            let before = slots.iter_before(Lsn(700)).count();
+            prop_assert_eq!(before, model.values().filter(|lsn| lsn.0 < 700).count());
+        }
+    }
+}

@@ -1,0 +1,295 @@
+use ::message::{ExchangeName, HeaderTable, TopicName};
+use segment_store::Block;
+
+use crate::binding::{Condition, Target};
+use crate::engine::QueueEngine;
+use crate::exchange::{Binding, Exchange, ExchangeInfo, ExchangeKind, ExchangeOptions};
+use crate::record::{BindingRecord, Record, RecordTarget};
+use crate::{BindingTarget, QueueError};
+
+/// Names that start like this are the broker's.
+const RESERVED: &str = "amq.";
+
+pub(crate) fn check_reserved(what: &str, name: &str) -> Result<(), QueueError> {
+    if name.starts_with(RESERVED) {
+        let why = format!("{what} {name:?}: names that start with \"amq.\" are the broker's own");
+        return Err(QueueError::Reserved(why));
+    }
+    Ok(())
+}
+
+impl QueueEngine {
+    /// Makes an exchange, or confirms that it is there as described. Answers whether it was made.
+    pub fn declare_exchange(
+        &mut self,
+        block: &mut Block,
+        name: &ExchangeName,
+        kind: ExchangeKind,
+        options: ExchangeOptions,
+    ) -> Result<bool, QueueError> {
+        self.begin(block);
+        if let Some(have) = self.topology.id(name.as_str()).and_then(|id| self.topology.get(id)) {
+            let differs = |field, have: String, want: String| {
+                let what = format!("exchange {:?}", name.as_str());
+                Err(QueueError::Differs { what, field, have, want })
+            };
+            if have.kind != kind {
+                return differs("type", have.kind.as_str().to_owned(), kind.as_str().to_owned());
+            }
+            let (a, b) = (&have.options, &options);
+            for (field, have, want) in [
+                ("durable", a.durable, b.durable),
+                ("auto_delete", a.auto_delete, b.auto_delete),
+                ("internal", a.internal, b.internal),
+            ] {
+                if have != want {
+                    return differs(field, have.to_string(), want.to_string());
+                }
+            }
+            if a.alternate_exchange != b.alternate_exchange {
+                let print = |name: &Option<String>| format!("{name:?}");
+                return differs(
+                    "alternate_exchange",
+                    print(&a.alternate_exchange),
+                    print(&b.alternate_exchange),
+                );
+            }
+            return Ok(false);
+        }
+        check_reserved("exchange", name.as_str())?;
+        if options.alternate_exchange.as_ref().is_some_and(|name| name.is_empty() || name.len() > 255) {
+            let why = "must be the name of an exchange, 1 to 255 bytes".to_owned();
+            return Err(QueueError::InvalidOption { field: "alternate_exchange", why });
+        }
+        self.change(block, Record::ExchangeDeclared { name: name.clone(), kind, options })?;
+        Ok(true)
+    }
+
+    /// Deletes an exchange and its bindings.
+    pub fn delete_exchange(
+        &mut self,
+        block: &mut Block,
+        name: &ExchangeName,
+        if_unused: bool,
+    ) -> Result<(), QueueError> {
+        self.begin(block);
+        let id = self.topology.find(name.as_str())?;
+        let exchange = self.topology.get(id);
+        if exchange.is_some_and(|exchange| exchange.predeclared) {
+            let why = format!("exchange {:?} always exists and cannot be deleted", name.as_str());
+            return Err(QueueError::Reserved(why));
+        }
+        if if_unused && exchange.is_some_and(|exchange| exchange.bindings > 0) {
+            return Err(QueueError::InUse(format!("exchange {:?} has bindings", name.as_str())));
+        }
+        self.change(block, Record::ExchangeDeleted { name: name.clone() })
+    }
+
+    /// What is known of an exchange.
+    pub fn exchange(&self, name: &ExchangeName) -> Result<ExchangeInfo, QueueError> {
+        let id = self.topology.find(name.as_str())?;
+        let unknown = || QueueError::UnknownExchange(name.as_str().to_owned());
+        self.topology.get(id).map(Exchange::info).ok_or_else(unknown)
+    }
+
+    /// All exchanges by name, those that always exist included; the default exchange has no name and is not there.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<ExchangeInfo> {
+        let mut all: Vec<ExchangeInfo> = self.topology.iter().map(Exchange::info).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Lets an exchange feed a queue, a log or another exchange. Answers whether the binding is new.
+    ///
+    /// Whether a log of that name exists is for the caller to know.
+    pub fn bind(
+        &mut self,
+        block: &mut Block,
+        source: &ExchangeName,
+        target: &BindingTarget,
+        routing_key: &str,
+        arguments: &HeaderTable,
+    ) -> Result<bool, QueueError> {
+        self.begin(block);
+        let id = self.topology.find(source.as_str())?;
+        let stored = self.target(target)?;
+        if let Some(exchange) = self.topology.get(id) {
+            exchange.check(arguments)?;
+        }
+        if routing_key.len() > 255 {
+            let why = "must be at most 255 bytes".to_owned();
+            return Err(QueueError::InvalidOption { field: "routing_key", why });
+        }
+        if self.topology.has(id, &stored, &Condition::new(routing_key, arguments)) {
+            return Ok(false);
+        }
+        self.change(block, Record::Bound(binding_record(source, target, &stored, routing_key, arguments)))?;
+        Ok(true)
+    }
+
+    /// Takes a binding away. It is named by all that it was made with.
+    pub fn unbind(
+        &mut self,
+        block: &mut Block,
+        source: &ExchangeName,
+        target: &BindingTarget,
+        routing_key: &str,
+        arguments: &HeaderTable,
+    ) -> Result<(), QueueError> {
+        self.begin(block);
+        let id = self.topology.find(source.as_str())?;
+        let stored = self.target(target)?;
+        if !self.topology.has(id, &stored, &Condition::new(routing_key, arguments)) {
+            return Err(QueueError::UnknownBinding(source.as_str().to_owned()));
+        }
+        self.change(block, Record::Unbound(binding_record(source, target, &stored, routing_key, arguments)))
+    }
+
+    /// Takes all bindings to a log away, because the log goes.
+    pub fn unbind_log(&mut self, block: &mut Block, topic: &TopicName) -> Result<(), QueueError> {
+        self.begin(block);
+        let target = Target::Log(topic.clone());
+        let all: Vec<_> = self.topology.bindings().filter(|(_, have, _)| *have == target).cloned().collect();
+        for (source, target, condition) in all {
+            let Some(name) = self.topology.get(source).map(|exchange| exchange.name.clone()) else {
+                continue;
+            };
+            let log = BindingTarget::Log(topic.clone());
+            let record = binding_record(&name, &log, &target, &condition.key, &condition.table());
+            self.change(block, Record::Unbound(record))?;
+        }
+        Ok(())
+    }
+
+    /// Whether an exchange feeds the log.
+    #[must_use]
+    pub fn feeds_log(&self, topic: &TopicName) -> bool {
+        self.topology.is_fed(&Target::Log(topic.clone()))
+    }
+
+    /// All bindings, by source in the order of declaration.
+    #[must_use]
+    pub fn bindings(&self) -> Vec<Binding> {
+        let binding = |(source, target, condition): &(_, Target, Condition)| {
+            Some(Binding {
+                source: self.topology.get(*source)?.name.clone(),
+                target: match target {
+                    Target::Exchange(id) => BindingTarget::Exchange(self.topology.get(*id)?.name.clone()),
+                    Target::Queue(id) => BindingTarget::Queue(self.queues.get(id)?.name.clone()),
+                    Target::Log(topic) => BindingTarget::Log(topic.clone()),
+                },
+                routing_key: condition.key.to_string(),
+                arguments: condition.table(),
+            })
+        };
+        self.topology.bindings().filter_map(binding).collect()
+    }
+
+    /// All bindings as a checkpoint keeps them.
+    pub(crate) fn binding_records(&self) -> impl Iterator<Item = BindingRecord> {
+        self.topology.bindings().filter_map(|(source, target, condition)| {
+            Some(BindingRecord {
+                source: self.topology.get(*source)?.name.clone(),
+                target: match target {
+                    Target::Exchange(id) => RecordTarget::Exchange(self.topology.get(*id)?.name.clone()),
+                    Target::Queue(id) => RecordTarget::Queue(*id),
+                    Target::Log(topic) => RecordTarget::Log(topic.clone()),
+                },
+                key: condition.key.to_string(),
+                arguments: condition.table(),
+            })
+        })
+    }
+
+    fn target(&self, target: &BindingTarget) -> Result<Target, QueueError> {
+        Ok(match target {
+            BindingTarget::Exchange(name) => Target::Exchange(self.topology.find(name.as_str())?),
+            BindingTarget::Queue(name) => Target::Queue(self.find_queue(name)?),
+            BindingTarget::Log(name) => Target::Log(name.clone()),
+        })
+    }
+
+    /// Writes a definition down and applies it, the same way as when it is read back.
+    pub(crate) fn change(&mut self, block: &mut Block, record: Record<'_>) -> Result<(), QueueError> {
+        if !self.core.write(block, &record) {
+            return Err(QueueError::BlockFull);
+        }
+        self.apply_definition(record);
+        Ok(())
+    }
+
+    /// The durable effect of a definition, live and when it is read back. Applying one again changes nothing.
+    pub(crate) fn apply_definition(&mut self, record: Record<'_>) {
+        match record {
+            Record::QueueDeclared { id, name, next_sequence, options } => {
+                self.add_queue(id, name, next_sequence, options);
+            }
+            Record::QueueChanged { id, options } => {
+                if let Some(queue) = self.queues.get_mut(&id) {
+                    queue.options = options;
+                }
+            }
+            Record::QueueDeleted { id } => self.forget_queue(id),
+            Record::ExchangeDeclared { name, kind, options } => {
+                if self.topology.id(name.as_str()).is_none() {
+                    self.topology.add(Exchange::new(name, kind, options));
+                }
+            }
+            Record::ExchangeDeleted { name } => {
+                if let Some(id) = self.topology.id(name.as_str()) {
+                    self.topology.remove(id);
+                }
+            }
+            Record::Bound(binding) => {
+                if let Some((source, target, condition)) = self.resolve_binding(binding) {
+                    self.topology.bind(source, target, condition);
+                }
+            }
+            Record::Unbound(binding) => {
+                if let Some((source, target, condition)) = self.resolve_binding(binding) {
+                    self.topology.unbind(source, &target, &condition);
+                    self.topology.remove_if_abandoned(source);
+                }
+            }
+            Record::NextQueue { id } => self.next_queue = self.next_queue.max(id.0),
+            Record::Published(_)
+            | Record::Moved { .. }
+            | Record::Removed(_)
+            | Record::Delivered(_)
+            | Record::Delayed { .. }
+            | Record::Doomed { .. }
+            | Record::Relocated(_) => unreachable!("is_definition() was asked"),
+        }
+    }
+
+    /// What a stored binding connects, as far as it still exists.
+    fn resolve_binding(
+        &self,
+        binding: BindingRecord,
+    ) -> Option<(crate::binding::ExchangeId, Target, Condition)> {
+        let source = self.topology.id(binding.source.as_str())?;
+        let target = match binding.target {
+            RecordTarget::Exchange(name) => Target::Exchange(self.topology.id(name.as_str())?),
+            RecordTarget::Queue(id) => Target::Queue(self.queues.get(&id)?.id),
+            RecordTarget::Log(topic) => Target::Log(topic),
+        };
+        Some((source, target, Condition::new(&binding.key, &binding.arguments)))
+    }
+}
+
+pub(crate) fn binding_record(
+    source: &ExchangeName,
+    target: &BindingTarget,
+    stored: &Target,
+    key: &str,
+    arguments: &HeaderTable,
+) -> BindingRecord {
+    let queue = if let Target::Queue(id) = stored { Some(*id) } else { None };
+    BindingRecord {
+        source: source.clone(),
+        target: RecordTarget::from_binding(target, queue),
+        key: key.to_owned(),
+        arguments: arguments.clone(),
+    }
+}

@@ -1,0 +1,77 @@
+use ::message::{Timestamp, TopicName};
+
+use crate::dead_letter::Reason;
+use crate::{QueueId, QueueOptions};
+
+/// What happened to a queue since the process started. Counters for metrics; they start at 0 after a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueTotals {
+    /// Messages that came in.
+    pub published: u64,
+    /// Messages refused because the queue was full.
+    pub refused: u64,
+    /// Deliveries, each attempt counted.
+    pub delivered: u64,
+    /// Deliveries that were not a message's first.
+    pub redelivered: u64,
+    /// Messages that a consumer settled for good, or that were taken without a lease.
+    pub acked: u64,
+    /// Leases that ended by themselves.
+    pub leases_expired: u64,
+    /// Messages that left for the dead-letter exchange because a consumer rejected them.
+    pub dead_rejected: u64,
+    /// The same, because their time was over.
+    pub dead_expired: u64,
+    /// The same, because the queue was too long.
+    pub dead_maxlen: u64,
+    /// The same, because they came back too often.
+    pub dead_delivery_limit: u64,
+    /// Messages that would have left like this, but no dead-letter exchange took them: they are gone.
+    pub dropped: u64,
+    /// Messages that the journal could not give back.
+    pub damaged: u64,
+}
+
+impl QueueTotals {
+    pub(crate) fn count_dead(&mut self, reason: Reason) {
+        *match reason {
+            Reason::Rejected => &mut self.dead_rejected,
+            Reason::Expired => &mut self.dead_expired,
+            Reason::MaxLen => &mut self.dead_maxlen,
+            Reason::DeliveryLimit => &mut self.dead_delivery_limit,
+        } += 1;
+    }
+}
+
+/// What is known of a queue from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueInfo {
+    /// Its id.
+    pub id: QueueId,
+    /// Its name.
+    pub name: TopicName,
+    /// How it behaves.
+    pub options: QueueOptions,
+    /// Messages that wait for a consumer.
+    pub ready: u64,
+    /// Messages that a consumer holds.
+    pub leased: u64,
+    /// Messages that are out of sight until their time.
+    pub delayed: u64,
+    /// Messages on their way to the dead-letter exchange.
+    pub dying: u64,
+    /// Messages that the journal could not give back.
+    pub damaged: u64,
+    /// Bytes of ready bodies, which `max_length_bytes` limits.
+    pub ready_bytes: u64,
+    /// Bytes of all bodies.
+    pub bytes: u64,
+    /// Bytes of messages held in memory.
+    pub loaded_bytes: u64,
+    /// Subscriptions.
+    pub consumers: u64,
+    /// When the oldest message at the head reached the queue.
+    pub head_enqueued_at: Option<Timestamp>,
+    /// Counters.
+    pub totals: QueueTotals,
+}
