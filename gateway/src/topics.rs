@@ -30,6 +30,7 @@ mod settling;
 mod shard;
 mod spec;
 mod view;
+mod vitals;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -69,6 +70,7 @@ use directory::Directory;
 use group_positions::GroupPositions;
 use jobs::Jobs;
 use shard::ShardHandle;
+use vitals::Vitals;
 
 use crate::refusal::Refusal;
 
@@ -89,6 +91,7 @@ struct House {
     jobs: Jobs,
     positions: Positions,
     sweep_at: AtomicUsize,
+    vitals: Arc<Vitals>,
 }
 
 /// A topic of either model. An enum and not a trait: a trait wide enough for both would speak the language of neither.
@@ -194,6 +197,10 @@ impl Topics {
 
     fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    fn vitals(&self) -> &Vitals {
+        &self.0.vitals
     }
 
     fn jobs(&self) -> &Jobs {

@@ -196,8 +196,10 @@ impl Topics {
             let name = found.name();
             match &found {
                 Topic::Queue(_) => {
+                    let counts = turn.engines.queue.queue_info(name)?.totals;
                     let block = turn.journal.block();
                     turn.engines.queue.delete_queue(block, name, only_if.unused, only_if.empty)?;
+                    turn.engines.vitals.keep_counts_of(&counts);
                 }
                 Topic::Log(log) => {
                     let holds = log

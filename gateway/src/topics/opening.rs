@@ -21,6 +21,7 @@ use super::directory::Directory;
 use super::jobs::Jobs;
 use super::partitioner::Partitioner;
 use super::shard::{Engines, Idempotency, IdempotencySettings, Outlets, Owner, ShardHandle, Upkeep};
+use super::vitals::Vitals;
 use super::{House, Topics};
 
 /// What the topics are opened with.
@@ -87,6 +88,7 @@ impl Topics {
         settings.log.limits = settings.limits;
         settings.queue.segment_bytes = settings.journal.segment_bytes;
         let directory = Arc::new(Directory::default());
+        let vitals = Arc::new(Vitals::default());
         let mut engines = Engines {
             log: LogEngine::open(Arc::clone(&disk), settings.log),
             queue: QueueEngine::new(settings.queue),
@@ -97,6 +99,7 @@ impl Topics {
             partitioner: Partitioner::default(),
             limits: settings.limits,
             unrouted: Vec::new(),
+            vitals: Arc::clone(&vitals),
         };
         let (journal, report) = Journal::open(disk, settings.journal, &mut |record| engines.replay(record))?;
         if let Some(torn) = &report.torn_tail {
@@ -129,6 +132,7 @@ impl Topics {
             jobs: Jobs::default(),
             positions: DashMap::new(),
             sweep_at: AtomicUsize::new(64),
+            vitals: Arc::clone(&vitals),
         }));
         topics.enter_all(&mut engines);
         let upkeep = Upkeep::new(report.checkpoint.unwrap_or(Lsn(0)));

@@ -10,6 +10,7 @@ use super::queue_message;
 use super::queue_topic::{QueueTopic, SETTLE_WEIGHT};
 use super::record_batches::{self, Place, RecordBatches};
 use super::shard::{Room, Terms, Turn};
+use super::vitals::Vitals;
 use super::{Topic, Topics};
 use crate::refusal::Refusal;
 
@@ -119,6 +120,7 @@ impl Topics {
             self.shard().cast(weight, Room::Ordinary, |turn| drop(work(turn))).await?;
             return Ok(vec![Ok(Receipt::Unconfirmed); count]);
         }
+        Vitals::count(&self.vitals().confirmed, count);
         let work = move |turn: &mut Turn<'_>| {
             let Some(key) = key else { return work(turn) };
             if let Some(receipts) = turn.engines.idempotency.find(&key, turn.now)? {
@@ -136,7 +138,10 @@ fn append(turn: &mut Turn<'_>, log: &LogTopic, built: RecordBatches) -> Result<R
     let mut appended: Vec<Result<_, LogError>> = Vec::with_capacity(built.batches.len());
     for (partition, batch) in built.batches {
         let id = log.partition(partition)?.id;
+        let count = batch.count() as usize;
         let outcome = turn.engines.log.append(turn.journal.block(), id, batch, turn.now);
+        Vitals::count(&turn.engines.vitals.received, count);
+        Vitals::count(&turn.engines.vitals.routed, if outcome.is_ok() { count } else { 0 });
         appended.push(outcome.map(|done| (partition, done.base_offset.0, done.timestamp.0)));
     }
     let receipt = |place: Place| match &appended[place.batch as usize] {
@@ -181,7 +186,11 @@ fn enqueue(
             Err(refusal) => receipts.push(Err(refusal)),
         }
     }
+    Vitals::count(&turn.engines.vitals.received, good.len());
     let published = turn.engines.queue.publish_batch(turn.journal.block(), destination, good, turn.now)?;
+    let reached = published.iter().flatten().filter(|published| published.is_routed()).count();
+    Vitals::count(&turn.engines.vitals.routed, reached);
+    Vitals::count(&turn.engines.vitals.unroutable, published.iter().flatten().count() - reached);
     let routed = published.iter().flatten().flat_map(|published| published.logs.iter().cloned()).collect();
     turn.engines.append_routed(turn.journal, routed, turn.now)?;
     let mut published = published.into_iter();

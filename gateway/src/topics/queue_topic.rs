@@ -66,13 +66,9 @@ impl QueueTopic {
         let name = self.name.clone();
         if wait.is_zero() {
             let take = move |turn: &mut Turn<'_>| {
-                Ok::<_, Refusal>(turn.engines.queue.receive(
-                    turn.journal.block(),
-                    &name,
-                    max,
-                    lease,
-                    turn.now,
-                )?)
+                let taken = turn.engines.queue.receive(turn.journal.block(), &name, max, lease, turn.now)?;
+                turn.engines.vitals.count_deliveries(&taken);
+                Ok::<_, Refusal>(taken)
             };
             let taken = self.shard.call(terms, take).await??;
             return Ok(taken.into_iter().map(QueueDelivery::from).collect());
@@ -210,6 +206,14 @@ impl QueueSubscription {
     pub async fn next(&mut self) -> Option<Vec<QueueDelivery>> {
         let run = self.inlet.recv().await?;
         Some(run.into_iter().map(QueueDelivery::from).collect())
+    }
+
+    /// The same as [`QueueSubscription::next`] for a task that waits for many things at once.
+    pub fn poll_next(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Vec<QueueDelivery>>> {
+        self.inlet.poll_recv(cx).map(|run| Some(run?.into_iter().map(QueueDelivery::from).collect()))
     }
 
     /// Allows more messages and bytes.

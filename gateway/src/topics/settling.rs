@@ -9,6 +9,7 @@ use super::lease::Lease;
 use super::outgoing::Acks;
 use super::queue_topic::{LOOK, QueueTopic, SETTLE_WEIGHT};
 use super::shard::{Room, Terms, Turn};
+use super::vitals::Vitals;
 use crate::refusal::Refusal;
 
 /// What to do with one leased message.
@@ -57,6 +58,8 @@ impl Topics {
         let settles: Vec<Settle> = requests.into_iter().map(engine_form).collect();
         let settle = move |turn: &mut Turn<'_>| -> Vec<Result<SettledLease, Box<Refusal>>> {
             let outcomes = turn.engines.queue.settle(turn.journal.block(), &settles, turn.now);
+            let acked = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Settled::Acked))).count();
+            Vitals::count(&turn.engines.vitals.acknowledged, acked);
             outcomes
                 .into_iter()
                 .map(|outcome| outcome.map(told).map_err(|error| Box::new(error.into())))

@@ -16,6 +16,7 @@ use crate::topics::log_topic::LogPartition;
 use crate::topics::outgoing::Outgoing;
 use crate::topics::partitioner::Partitioner;
 use crate::topics::record_batches;
+use crate::topics::vitals::Vitals;
 
 /// All state that the owner guards.
 pub(crate) struct Engines {
@@ -30,6 +31,7 @@ pub(crate) struct Engines {
     pub limits: Limits,
     /// Dead letters for logs that found no room yet.
     pub unrouted: Vec<LogTarget>,
+    pub vitals: Arc<Vitals>,
 }
 
 impl Engines {

@@ -3,6 +3,8 @@ use std::collections::HashMap;
 use queue_engine::{ConsumerId, Delivery};
 use tokio::sync::mpsc;
 
+use crate::topics::vitals::Vitals;
+
 /// The way from the owner to one consumer. Unbounded in form, bounded in fact: nothing is assigned beyond credit.
 pub(crate) type Outlet = mpsc::UnboundedSender<Vec<Delivery>>;
 
@@ -23,7 +25,11 @@ impl Outlets {
     }
 
     /// Hands over deliveries in order, one send per run of the same consumer. Answers which consumers are gone.
-    pub(crate) fn send(&mut self, deliveries: Vec<(ConsumerId, Delivery)>) -> Vec<ConsumerId> {
+    pub(crate) fn send(
+        &mut self,
+        deliveries: Vec<(ConsumerId, Delivery)>,
+        vitals: &Vitals,
+    ) -> Vec<ConsumerId> {
         let mut gone = Vec::new();
         let mut deliveries = deliveries.into_iter().peekable();
         while let Some((consumer, first)) = deliveries.next() {
@@ -31,6 +37,7 @@ impl Outlets {
             while let Some((_, next)) = deliveries.next_if(|(to, _)| *to == consumer) {
                 run.push(next);
             }
+            vitals.count_deliveries(&run);
             let sent = self.open.get(&consumer).is_some_and(|outlet| outlet.send(run).is_ok());
             if !sent && !gone.contains(&consumer) {
                 gone.push(consumer);

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use log_engine::{LogEngine, Offset, PartitionView};
@@ -30,6 +31,7 @@ pub(crate) struct Effects {
     advanced: Vec<(Arc<PartitionView>, Offset)>,
     deliveries: Vec<(ConsumerId, Delivery)>,
     cancelled: Vec<ConsumerId>,
+    taken_at: std::time::Instant,
 }
 
 /// Drains the inbox, applies, writes, and releases in journal order.
@@ -40,6 +42,7 @@ pub(crate) struct Owner {
     sync: SyncThread,
     groups: GroupQueue<Effects>,
     upkeep: Upkeep,
+    written: Lsn,
     poisoned: Option<String>,
     due: Timestamp,
 }
@@ -51,9 +54,10 @@ impl Owner {
         clock: Clock,
         upkeep: Upkeep,
     ) -> std::io::Result<Owner> {
-        let sync = SyncThread::start(journal.syncer(), journal.durable())?;
+        let sync = SyncThread::start(journal.syncer(), journal.durable(), Arc::clone(&engines.vitals))?;
         let due = clock.now();
-        Ok(Owner { journal, engines, clock, sync, groups: GroupQueue::new(), upkeep, poisoned: None, due })
+        let (groups, written) = (GroupQueue::new(), journal.end());
+        Ok(Owner { journal, engines, clock, sync, groups, upkeep, written, poisoned: None, due })
     }
 
     /// Runs until it is told to stop and the inbox is empty, then puts everything on disk.
@@ -94,6 +98,7 @@ impl Owner {
     /// One group: everything that was drained, and what became due meanwhile.
     fn turn(&mut self, drained: &mut Vec<Box<dyn Command>>) {
         let now = self.clock.now();
+        let taken_at = std::time::Instant::now();
         let mut commands = Vec::with_capacity(drained.len());
         let mut synced = false;
         for mut command in drained.drain(..) {
@@ -108,7 +113,7 @@ impl Owner {
         }
         if self.poisoned.is_none() {
             self.due = self.tick(now);
-            self.close_group(commands, synced);
+            self.close_group(commands, synced, taken_at);
         } else {
             self.due = now.plus(TICK);
             let refusal = self.poison_refusal();
@@ -124,7 +129,9 @@ impl Owner {
         }
         let terms = command.terms();
         if terms.room == Room::Ordinary && self.journal.room() < terms.weight as u64 {
-            self.journal.make_room()?;
+            let made = self.journal.make_room();
+            self.engines.vitals.disk_full.store(made.is_err(), Ordering::Relaxed);
+            made?;
         }
         match self.journal.ensure(terms.weight) {
             Err(StoreError::Poisoned(why)) => Err(self.poison(&StoreError::Poisoned(why))),
@@ -149,7 +156,7 @@ impl Owner {
         next.max(now.plus(Duration::from_millis(1)))
     }
 
-    fn close_group(&mut self, commands: Vec<Box<dyn Command>>, synced: bool) {
+    fn close_group(&mut self, commands: Vec<Box<dyn Command>>, synced: bool, taken_at: std::time::Instant) {
         let now = self.clock.now();
         self.upkeep.before_flush(&mut self.engines, &mut self.journal, now);
         let outbox = self.engines.collect(&mut self.journal, now);
@@ -158,9 +165,12 @@ impl Owner {
             advanced: self.engines.log.take_advanced(),
             deliveries: outbox.deliveries,
             cancelled: outbox.cancelled,
+            taken_at,
         };
         match self.flush() {
             Ok(end) => {
+                self.engines.vitals.written_bytes.fetch_add(end.0 - self.written.0, Ordering::Relaxed);
+                self.written = end;
                 self.groups.push(Group { end, synced, effects });
                 self.upkeep.after_flush(&mut self.engines, &mut self.journal);
                 if let Some(wanted) = self.groups.wanted() {
@@ -178,8 +188,15 @@ impl Owner {
     /// Memory is ahead of the disk from here on: only a restart can tell the truth again.
     fn poison(&mut self, error: &StoreError) -> Refusal {
         error!(%error, "storage failed; nothing more is accepted until a restart");
-        self.poisoned.get_or_insert_with(|| error.to_string());
+        self.fail(error.to_string());
         self.poison_refusal()
+    }
+
+    fn fail(&mut self, why: String) {
+        if self.poisoned.is_none() {
+            *self.engines.vitals.failed.lock() = Some(why.clone());
+            self.poisoned = Some(why);
+        }
     }
 
     fn poison_refusal(&self) -> Refusal {
@@ -195,7 +212,7 @@ impl Owner {
         match self.sync.outcome() {
             Ok(durable) => self.release_upto(durable),
             Err(why) => {
-                self.poisoned.get_or_insert(why);
+                self.fail(why);
                 let refusal = self.poison_refusal();
                 for group in self.groups.drain() {
                     group.effects.commands.into_iter().for_each(|command| command.refuse(refusal.clone()));
@@ -206,12 +223,15 @@ impl Owner {
 
     fn release_upto(&mut self, durable: Lsn) {
         while let Some(group) = self.groups.pop_ready(durable) {
-            let Effects { commands, advanced, deliveries, cancelled } = group.effects;
+            let Effects { commands, advanced, deliveries, cancelled, taken_at } = group.effects;
+            if !commands.is_empty() {
+                self.engines.vitals.commit.record(taken_at.elapsed());
+            }
             for (view, end) in advanced {
                 self.engines.advance(&view, end);
             }
             commands.into_iter().for_each(|command| command.release());
-            let gone = self.engines.outlets.send(deliveries);
+            let gone = self.engines.outlets.send(deliveries, &self.engines.vitals);
             cancelled.into_iter().for_each(|consumer| self.engines.outlets.remove(consumer));
             self.drop_consumers(gone);
         }

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use segment_store::{Lsn, StoreError, Syncer};
 use tokio::sync::Notify;
+
+use crate::topics::vitals::Vitals;
 
 /// The thread that waits for the disk so that the owner never does.
 ///
@@ -26,14 +29,15 @@ struct State {
 }
 
 impl SyncThread {
-    pub(crate) fn start(syncer: Syncer, durable: Lsn) -> std::io::Result<SyncThread> {
+    pub(crate) fn start(syncer: Syncer, durable: Lsn, vitals: Arc<Vitals>) -> std::io::Result<SyncThread> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State { wanted: durable, outcome: Ok(durable), stop: false }),
             asked: Condvar::new(),
             done: Notify::new(),
         });
         let worker = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("sluice-sync".into()).spawn(move || worker.run(&syncer))?;
+        let thread =
+            thread::Builder::new().name("sluice-sync".into()).spawn(move || worker.run(&syncer, &vitals))?;
         Ok(SyncThread { shared, thread: Some(thread) })
     }
 
@@ -68,7 +72,7 @@ impl Drop for SyncThread {
 }
 
 impl Shared {
-    fn run(&self, syncer: &Syncer) {
+    fn run(&self, syncer: &Syncer, vitals: &Vitals) {
         let mut state = self.state.lock();
         loop {
             let reached = match &state.outcome {
@@ -84,7 +88,9 @@ impl Shared {
             }
             let wanted = state.wanted;
             drop(state);
+            let began = Instant::now();
             let outcome = syncer.sync(wanted).map_err(|error: StoreError| error.to_string());
+            vitals.sync.record(began.elapsed());
             state = self.state.lock();
             state.outcome = outcome;
             self.done.notify_one();

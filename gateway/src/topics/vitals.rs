@@ -1,0 +1,158 @@
+//! What the seam counts and how it fares, for metrics and readiness.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use log_engine::GroupDescription;
+use message::ErrorCode;
+use parking_lot::Mutex;
+use queue_engine::{Delivery, QueueTotals};
+
+use super::queue_topic::LOOK;
+use super::shard::Turn;
+use super::{Topic, Topics};
+use crate::metrics::{
+    GroupFigures, GroupPartitionFigures, Histogram, JournalFigures, LogFigures, PartitionFigures,
+    QueueFigures, Snapshot, Totals,
+};
+use crate::refusal::Refusal;
+
+/// Counters that only grow, and the two ways of being unwell. Written by the owner, read by anybody.
+#[derive(Debug, Default)]
+pub(crate) struct Vitals {
+    pub commit: Histogram,
+    pub sync: Histogram,
+    pub received: AtomicU64,
+    pub confirmed: AtomicU64,
+    pub routed: AtomicU64,
+    pub unroutable: AtomicU64,
+    pub delivered: AtomicU64,
+    pub redelivered: AtomicU64,
+    pub acknowledged: AtomicU64,
+    pub written_bytes: AtomicU64,
+    pub disk_full: AtomicBool,
+    pub failed: Mutex<Option<String>>,
+    /// What queues that were deleted had counted.
+    pub gone_queues: Mutex<QueueTotals>,
+}
+
+impl Vitals {
+    pub(crate) fn count(counter: &AtomicU64, by: usize) {
+        counter.fetch_add(by as u64, Relaxed);
+    }
+
+    pub(crate) fn count_deliveries(&self, run: &[Delivery]) {
+        Vitals::count(&self.delivered, run.len());
+        Vitals::count(&self.redelivered, run.iter().filter(|delivery| delivery.redelivered).count());
+    }
+
+    /// A deleted queue's counts stay in the sums: a counter that falls reads as a restart.
+    pub(crate) fn keep_counts_of(&self, gone: &QueueTotals) {
+        let mut kept = self.gone_queues.lock();
+        add(&mut kept, gone);
+    }
+}
+
+fn add(sum: &mut QueueTotals, one: &QueueTotals) {
+    sum.leases_expired += one.leases_expired;
+    sum.dead_expired += one.dead_expired;
+    sum.dead_rejected += one.dead_rejected;
+    sum.dead_maxlen += one.dead_maxlen;
+    sum.dead_delivery_limit += one.dead_delivery_limit;
+}
+
+impl Topics {
+    /// Whether requests should come here: not while it goes down, not when the disk is full, not after storage failed.
+    pub fn readiness(&self) -> Result<(), Refusal> {
+        self.check_not_draining()?;
+        if let Some(why) = self.vitals().failed.lock().as_ref() {
+            let detail = format!("storage failed ({why}); restart the server to recover");
+            return Err(Refusal::new(ErrorCode::StorageFailed, detail));
+        }
+        if self.vitals().disk_full.load(Relaxed) {
+            return Err(Refusal::new(ErrorCode::DiskFull, "the disk is full; free space, nothing is lost"));
+        }
+        Ok(())
+    }
+
+    /// Everything that metrics show, at one moment.
+    pub async fn snapshot(&self) -> Result<Snapshot, Refusal> {
+        let look = |turn: &mut Turn<'_>| {
+            let queues: Vec<_> = turn.engines.queue.queues().collect();
+            let log = &turn.engines.log;
+            let groups: Vec<_> = log.groups().filter_map(|name| log.describe_group(name).ok()).collect();
+            (queues, groups, turn.journal.retained_bytes(), turn.journal.room())
+        };
+        let (queues, groups, retained_bytes, room_bytes) = self.shard().call(LOOK, look).await?;
+        let vitals = self.vitals();
+        let mut dead = *vitals.gone_queues.lock();
+        queues.iter().for_each(|queue| add(&mut dead, &queue.totals));
+        let logs = self.directory().list(None, usize::MAX, |topic| matches!(topic, Topic::Log(_)));
+        Ok(Snapshot {
+            journal: JournalFigures {
+                written_bytes: vitals.written_bytes.load(Relaxed),
+                retained_bytes,
+                room_bytes,
+            },
+            commit: vitals.commit.figures(),
+            sync: vitals.sync.figures(),
+            totals: totals(vitals, &dead),
+            queues: queues.iter().map(queue_figures).collect(),
+            logs: logs.iter().filter_map(log_figures).collect(),
+            groups: groups.iter().map(group_figures).collect(),
+        })
+    }
+}
+
+fn totals(vitals: &Vitals, dead: &QueueTotals) -> Totals {
+    Totals {
+        received: vitals.received.load(Relaxed),
+        confirmed: vitals.confirmed.load(Relaxed),
+        routed: vitals.routed.load(Relaxed),
+        unroutable_dropped: vitals.unroutable.load(Relaxed),
+        delivered: vitals.delivered.load(Relaxed),
+        redelivered: vitals.redelivered.load(Relaxed),
+        acknowledged: vitals.acknowledged.load(Relaxed),
+        leases_expired: dead.leases_expired,
+        dead_lettered_expired: dead.dead_expired,
+        dead_lettered_rejected: dead.dead_rejected,
+        dead_lettered_maxlen: dead.dead_maxlen,
+        dead_lettered_delivery_limit: dead.dead_delivery_limit,
+    }
+}
+
+fn queue_figures(queue: &queue_engine::QueueInfo) -> QueueFigures {
+    QueueFigures {
+        name: queue.name.to_string(),
+        ready: queue.ready,
+        unacked: queue.leased,
+        delayed: queue.delayed,
+        bytes: queue.bytes,
+        consumers: queue.consumers,
+    }
+}
+
+fn log_figures(topic: &Topic) -> Option<LogFigures> {
+    let Topic::Log(log) = topic else { return None };
+    let partitions = log.0.partitions.iter().map(|partition| PartitionFigures {
+        oldest: partition.view.log_start().0,
+        current: partition.view.high_watermark().0,
+        bytes: partition.view.size_bytes(),
+    });
+    Some(LogFigures { name: log.name().to_string(), partitions: partitions.collect() })
+}
+
+fn group_figures(group: &GroupDescription) -> GroupFigures {
+    let partitions = group.partitions.iter().filter_map(|one| {
+        Some(GroupPartitionFigures {
+            topic: one.partition.topic.to_string(),
+            partition: one.partition.partition,
+            committed: one.committed.as_ref()?.offset.0,
+            lag: one.lag,
+        })
+    });
+    GroupFigures {
+        name: group.name.to_string(),
+        members: group.members.len() as u64,
+        partitions: partitions.collect(),
+    }
+}
