@@ -8,7 +8,7 @@ use super::Engines;
 
 /// Segments that the journal may always have before any is given up.
 const SEGMENTS_KEPT: u64 = 4;
-/// Journal bytes of long-lived messages moved forward at a time, so that no group waits long for it.
+/// Journal bytes of long-lived messages moved forward at a time at most, so that no group waits long for it.
 const RELOCATED_AT_A_TIME: u64 = 512 << 10;
 
 /// Keeps the journal short: settles logs, moves long-lived messages forward, writes checkpoints, recycles segments.
@@ -47,10 +47,11 @@ impl Upkeep {
         let target = reclaim_target(engines, journal);
         if let Some(target) = target {
             engines.log.settle_below(target);
+            let budget = RELOCATED_AT_A_TIME.min(journal.segment_bytes() / 4);
             if engines.queue.oldest_needed().is_some_and(|oldest| oldest < target)
-                && journal.ensure(2 * RELOCATED_AT_A_TIME as usize).is_ok()
+                && journal.ensure(2 * budget as usize).is_ok()
                 && let Err(error) =
-                    engines.queue.relocate_before(journal.block(), target, RELOCATED_AT_A_TIME)
+                    engines.queue.relocate_before(journal.block(), target, budget)
             {
                 warn!(%error, "a long-lived message cannot be moved; its journal segment stays");
             }
