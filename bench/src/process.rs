@@ -1,0 +1,140 @@
+//! A server under measurement: started, found, asked for what it used, stopped.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running server process.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// From the start of the process to its ready line.
+    pub ready_after: Duration,
+}
+
+impl Process {
+    /// The broker on a data directory.
+    pub fn broker(data: &Path) -> Process {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log"));
+        let mut command = Command::new(binary("sluice"));
+        command
+            .arg("serve")
+            .args(["--http", "127.0.0.1:0", "--data-dir"])
+            .arg(data)
+            .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
+        Process::start(command)
+    }
+
+    /// The bare server: the same axum with handlers that do nothing.
+    pub fn bare(scratch: &Path) -> Process {
+        let mut command = Command::new(binary("bench-bare"));
+        command.arg(scratch).stderr(Stdio::inherit());
+        Process::start(command)
+    }
+
+    fn start(mut command: Command) -> Process {
+        let began = Instant::now();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server's binary is built");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            if lines.read_line(&mut line).unwrap_or(0) == 0 {
+                panic!("the server ended before it was ready: {:?}", child.wait());
+            }
+            if let Some((_, address)) = line.trim_end().split_once("is ready: http://") {
+                break address.parse().expect("an address");
+            }
+        };
+        let ready_after = began.elapsed();
+        // Keep reading so that the server never blocks on its standard output.
+        std::thread::spawn(move || {
+            let mut sink = String::new();
+            while lines.read_line(&mut sink).is_ok_and(|read| read > 0) {
+                sink.clear();
+            }
+        });
+        Process { child, address, ready_after }
+    }
+
+    /// CPU seconds used so far, all threads.
+    pub fn cpu_seconds(&self) -> f64 {
+        cpu_seconds_of(self.child.id())
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// CPU seconds that a process used so far, all threads.
+pub fn cpu_seconds_of(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+/// A binary of the same build as this one.
+fn binary(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("this program knows its own path");
+    let path = own.with_file_name(name);
+    assert!(path.exists(), "{} is missing: run `cargo build --release`", path.display());
+    path
+}
+
+/// A directory that is emptied when it is made and removed when it is dropped.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Under `SLUICE_BENCH_DIR`, or beside the build's output.
+    pub fn new(name: &str) -> Scratch {
+        let base = std::env::var_os("SLUICE_BENCH_DIR").map_or_else(
+            || std::env::current_exe().expect("a path").with_file_name("bench-data"),
+            PathBuf::from,
+        );
+        let path = base.join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a scratch directory");
+        Scratch(path)
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

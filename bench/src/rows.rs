@@ -1,0 +1,49 @@
+//! Every workload of the table, in its order.
+
+mod batch;
+mod declare;
+mod download;
+mod engine;
+mod latency;
+mod memory;
+mod restart;
+mod single;
+mod socket;
+
+use crate::table::Line;
+
+/// A group of lines that are measured together.
+pub struct Row {
+    /// What to type to run it alone.
+    pub name: &'static str,
+    /// What it measures.
+    pub about: &'static str,
+    /// Runs it.
+    pub run: fn() -> Vec<Line>,
+}
+
+/// All of them.
+pub const ROWS: [Row; 14] = [
+    Row { name: "single", about: "one message per HTTP request beside a bare handler", run: single::run },
+    Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
+    Row { name: "ws-queue", about: "WebSocket: publish, push, ack on a queue", run: socket::queue },
+    Row { name: "ws-fanout", about: "WebSocket: one log to 100 subscribers", run: socket::fanout },
+    Row { name: "engine-log", about: "the log engine and the journal alone", run: engine::log },
+    Row { name: "engine-queue", about: "the queue engine and the journal alone", run: engine::queue },
+    Row {
+        name: "latency",
+        about: "1,000 messages a second over WebSocket beside a bare echo",
+        run: latency::run,
+    },
+    Row { name: "download", about: "reading a 1 GiB log beside a plain file download", run: download::run },
+    Row {
+        name: "restart-queue",
+        about: "restart after kill -9 with 1 and 10 million queued",
+        run: restart::queued,
+    },
+    Row { name: "restart-log", about: "restart after kill -9 with a 1 and a 10 GiB log", run: restart::log },
+    Row { name: "restart-names", about: "restart after kill -9 with 10,000 queues", run: restart::names },
+    Row { name: "memory", about: "base; per idle queue, partition and connection", run: memory::idle },
+    Row { name: "memory-queued", about: "10 million messages queued", run: memory::queued },
+    Row { name: "declare", about: "10,000 durable queues over one connection", run: declare::run },
+];

@@ -1,0 +1,156 @@
+//! The engines and the journal without a door: one owner thread, one thread that syncs, group commit between them.
+//!
+//! The same discipline as the broker's: everything that waits is applied and written at once, and answered when a
+//! sync has passed it. The callers are free of cost, so what is measured is the engine and the journal alone.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use log_engine::{LogEngine, LogEngineConfig, SettleResult};
+use message::Timestamp;
+use queue_engine::{EngineConfig, Outbox, QueueEngine};
+use segment_store::{Disk, Journal, JournalConfig, Lsn, RealDisk, RecordKind, StoreError};
+
+/// What happens beside the owner.
+enum Event<R> {
+    Synced(Lsn),
+    Settled(SettleResult),
+    Checkpointed(Result<Lsn, StoreError>, Lsn),
+    #[allow(dead_code, reason = "names the type of what groups carry")]
+    Never(R),
+}
+
+/// Engines with a journal. Groups carry `R`, which comes back when they are durable.
+pub struct Shard<R> {
+    /// The log engine.
+    pub log: LogEngine,
+    /// The queue engine.
+    pub queue: QueueEngine,
+    /// What both write to.
+    pub journal: Journal,
+    events: Receiver<Event<R>>,
+    report: Sender<Event<R>>,
+    sync: Sender<Lsn>,
+    groups: VecDeque<(Lsn, R)>,
+    durable: Lsn,
+    checkpointing: bool,
+}
+
+impl<R: Send + 'static> Shard<R> {
+    /// On an empty directory.
+    pub fn open(directory: &Path) -> Shard<R> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(directory.to_path_buf()));
+        let config = JournalConfig::default();
+        let engine = EngineConfig { segment_bytes: config.segment_bytes, ..EngineConfig::default() };
+        let (journal, _) =
+            Journal::open(Arc::clone(&disk), config, &mut |_| Ok(())).expect("an empty journal");
+        let mut log = LogEngine::open(disk, LogEngineConfig::default());
+        log.finish_recovery(now()).expect("an empty log");
+        let (report, events) = channel();
+        let (sync, asked) = channel::<Lsn>();
+        let (syncer, synced) = (journal.syncer(), report.clone());
+        std::thread::spawn(move || {
+            while let Ok(mut upto) = asked.recv() {
+                while let Ok(later) = asked.try_recv() {
+                    upto = later;
+                }
+                let durable = syncer.sync(upto).expect("the disk syncs");
+                if synced.send(Event::Synced(durable)).is_err() {
+                    return;
+                }
+            }
+        });
+        let (groups, durable) = (VecDeque::new(), journal.durable());
+        let queue = QueueEngine::new(engine);
+        Shard { log, queue, journal, events, report, sync, groups, durable, checkpointing: false }
+    }
+
+    /// Makes sure that the next records find a place.
+    pub fn make_room(&mut self, bytes: usize) {
+        if self.journal.room() < bytes as u64 {
+            self.journal.make_room().expect("disk space");
+        }
+        self.journal.ensure(bytes).expect("room");
+    }
+
+    /// Ends a group: writes it, asks for a sync, keeps the journal short. Answers the queue engine's outbox, which the
+    /// caller releases with the group.
+    pub fn outbox(&mut self) -> Outbox {
+        self.queue.take_outbox(self.journal.block())
+    }
+
+    /// Writes the group and asks for its sync.
+    pub fn commit(&mut self, released: R) {
+        let end = self.journal.flush().expect("the disk takes it");
+        self.groups.push_back((end, released));
+        self.sync.send(end).expect("the sync thread runs");
+        self.keep_short();
+    }
+
+    /// What became durable since the last time; waits for something when `wait` is set.
+    pub fn released(&mut self, mut wait: bool) -> Vec<R> {
+        loop {
+            let event = if wait { self.events.recv().ok() } else { self.events.try_recv().ok() };
+            match event {
+                Some(Event::Synced(durable)) => self.durable = durable,
+                Some(Event::Settled(result)) => {
+                    self.make_room(LogEngine::RECORDS_LEN_MAX);
+                    self.log.settled(self.journal.block(), result, now());
+                }
+                Some(Event::Checkpointed(outcome, needed)) => {
+                    self.checkpointing = false;
+                    let covered = outcome.expect("a checkpoint");
+                    self.journal.recycle_before(needed.min(covered)).expect("a healthy journal");
+                }
+                Some(Event::Never(_)) | None => break,
+            }
+            wait = false;
+        }
+        let ready = self.groups.iter().take_while(|(end, _)| *end <= self.durable).count();
+        self.groups.drain(..ready).map(|(_, released)| released).collect()
+    }
+
+    fn keep_short(&mut self) {
+        let segment = self.journal.segment_bytes();
+        let justified = 4 * segment;
+        let Some(excess) = self.journal.retained_bytes().checked_sub(justified) else {
+            return self.settle();
+        };
+        let target = Lsn((self.journal.oldest().0 / segment + excess / segment + 1) * segment);
+        self.log.settle_below(target);
+        self.settle();
+        let needed = [self.log.oldest_needed(self.journal.durable()), self.queue.oldest_needed()];
+        let needed = needed.into_iter().flatten().fold(self.journal.end(), Lsn::min);
+        if self.checkpointing || needed < target {
+            return;
+        }
+        self.checkpointing = true;
+        let mut writer = self.journal.write_checkpoint(self.journal.end());
+        let mut records = Vec::new();
+        self.log.checkpoint(&mut |record| records.push((RecordKind::LOG, record.to_vec())));
+        self.queue.checkpoint(&mut |record| records.push((RecordKind::QUEUE, record.to_vec())));
+        let report = self.report.clone();
+        std::thread::spawn(move || {
+            let pushed = records.iter().try_for_each(|(kind, record)| writer.push(*kind, &[record]));
+            let _ = report.send(Event::Checkpointed(pushed.and_then(|()| writer.finish()), needed));
+        });
+    }
+
+    fn settle(&mut self) {
+        if self.log.wants_settle()
+            && let Some(job) = self.log.take_settle_job(self.journal.durable(), now())
+        {
+            let report = self.report.clone();
+            std::thread::spawn(move || report.send(Event::Settled(job.run())));
+        }
+    }
+}
+
+/// The time for the engines.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since.as_millis() as i64)
+}
