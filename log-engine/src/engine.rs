@@ -244,9 +244,16 @@ impl LogEngine {
         self.settling.unsettled
     }
 
+    /// Whether more comes in than a settle job that is under way can take over: a shell that stops taking appends until
+    /// the job's result is back spares its callers the refusal that comes at the limit.
+    #[must_use]
+    pub fn is_overrun(&self) -> bool {
+        self.settling.in_flight && self.settling.unsettled >= self.config.unsettled_bytes_max / 4 * 3
+    }
+
     /// Segments whose files are open for reading.
-    #[cfg(test)]
-    pub(crate) fn open_segments(&self) -> usize {
+    #[must_use]
+    pub fn open_segments(&self) -> usize {
         self.settings.cache.open_count()
     }
 

@@ -75,11 +75,10 @@ impl QueueTopic {
         }
         let options =
             ConsumerOptions { credit_messages: max as u64, lease, once: true, ..ConsumerOptions::default() };
-        let mut once = Once { subscription: self.open(terms, options).await?, open: true };
-        let inlet = &mut once.subscription.inlet;
+        let mut once = self.open(terms, options).await?;
         let got = tokio::select! {
             biased;
-            got = inlet.recv() => got,
+            got = once.inlet.recv() => got,
             () = tokio::time::sleep(wait) => once.give_up().await,
             () = self.draining.cancelled() => once.give_up().await,
         };
@@ -111,7 +110,7 @@ impl QueueTopic {
             Ok::<_, Refusal>(consumer)
         };
         let consumer = self.shard.call(terms, subscribe).await??;
-        Ok(QueueSubscription { consumer, inlet, shard: self.shard.clone() })
+        Ok(QueueSubscription { consumer, inlet, shard: self.shard.clone(), open: true })
     }
 
     /// Looks at messages without taking them, in order of id, from after `after` on.
@@ -170,35 +169,13 @@ fn lease_for(lease: Option<Duration>, auto_ack: bool) -> LeaseFor {
     }
 }
 
-/// A one-shot consumer that gives back what nobody picked up.
-struct Once {
-    subscription: QueueSubscription,
-    open: bool,
-}
-
-impl Once {
-    /// Ends the wait. What was assigned before the owner heard of it still counts.
-    async fn give_up(&mut self) -> Option<Vec<Delivery>> {
-        let consumer = self.subscription.consumer;
-        let terms = Terms { acks: Acks::Leader, weight: 256, room: Room::Reserved };
-        let cancel = move |turn: &mut Turn<'_>| turn.engines.cancel(turn.journal.block(), consumer, turn.now);
-        // When the owner is gone, so is everything that it could have assigned.
-        let _ = self.subscription.shard.call(terms, cancel).await;
-        self.subscription.inlet.try_recv().ok()
-    }
-}
-
-fn cancel(shard: &ShardHandle, consumer: ConsumerId) {
-    shard.post(MOST_AT_ONCE * SETTLE_WEIGHT, move |turn| {
-        turn.engines.cancel(turn.journal.block(), consumer, turn.now);
-    });
-}
-
 /// An open subscription. Dropping it closes it, and what it holds unsettled returns to the queue.
 pub struct QueueSubscription {
     consumer: ConsumerId,
     inlet: mpsc::UnboundedReceiver<Vec<Delivery>>,
     shard: ShardHandle,
+    /// Whether there is anything left to give back.
+    open: bool,
 }
 
 impl QueueSubscription {
@@ -252,8 +229,32 @@ impl QueueSubscription {
     pub fn close(self) {}
 }
 
+impl QueueSubscription {
+    /// Ends a wait. What was assigned before the owner heard of it still counts.
+    async fn give_up(&mut self) -> Option<Vec<Delivery>> {
+        let consumer = self.consumer;
+        let terms = Terms { acks: Acks::Leader, weight: 256, room: Room::Reserved };
+        let cancel = move |turn: &mut Turn<'_>| turn.engines.cancel(turn.journal.block(), consumer, turn.now);
+        // When the owner is gone, so is everything that it could have assigned.
+        let _ = self.shard.call(terms, cancel).await;
+        self.inlet.try_recv().ok()
+    }
+}
+
 impl Drop for QueueSubscription {
     fn drop(&mut self) {
-        cancel(&self.shard, self.consumer);
+        if !self.open {
+            return;
+        }
+        self.inlet.close();
+        let mut unread = Vec::new();
+        while let Ok(run) = self.inlet.try_recv() {
+            unread.extend(run.into_iter().filter_map(|delivery| delivery.lease));
+        }
+        let consumer = self.consumer;
+        self.shard.post((MOST_AT_ONCE + unread.len()) * SETTLE_WEIGHT, move |turn| {
+            turn.engines.cancel(turn.journal.block(), consumer, turn.now);
+            turn.engines.give_back(turn.journal.block(), &unread, turn.now);
+        });
     }
 }

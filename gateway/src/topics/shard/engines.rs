@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use log_engine::{LogEngine, Offset, PartitionId, PartitionView};
 use message::{ErrorCode, Limits, Timestamp, TopicName};
-use queue_engine::{ConsumerId, LogTarget, OpenLeases, Outbox, QueueEngine};
+use queue_engine::{
+    ConsumerId, LeaseToken, LogTarget, OpenLeases, Outbox, QueueEngine, Settle, SettleAction,
+};
 use segment_store::{Block, Journal};
 use tracing::warn;
 
@@ -100,6 +103,17 @@ impl Engines {
         self.outlets.remove(consumer);
         // A consumer that ended by itself, or with its queue, is unknown here: nothing is left to do.
         let _ = self.queue.cancel(block, consumer, OpenLeases::Return, now);
+    }
+
+    /// Returns deliveries that nobody read: a one-shot consumer is gone by the time that its reader is.
+    pub(crate) fn give_back(&mut self, block: &mut Block, unread: &[LeaseToken], now: Timestamp) {
+        let nack = |lease: &LeaseToken| Settle {
+            lease: *lease,
+            action: SettleAction::Nack { delay: Duration::ZERO },
+        };
+        let settles: Vec<Settle> = unread.iter().map(nack).collect();
+        // A lease that ended meanwhile needs no return.
+        let _ = self.queue.settle(block, &settles, now);
     }
 
     /// Refuses a name that a topic of the other model has.

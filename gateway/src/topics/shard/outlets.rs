@@ -24,13 +24,13 @@ impl Outlets {
         self.open.remove(&consumer);
     }
 
-    /// Hands over deliveries in order, one send per run of the same consumer. Answers which consumers are gone.
+    /// Hands over deliveries in order, one send per run of the same consumer. Answers what nobody took any more.
     pub(crate) fn send(
         &mut self,
         deliveries: Vec<(ConsumerId, Delivery)>,
         vitals: &Vitals,
-    ) -> Vec<ConsumerId> {
-        let mut gone = Vec::new();
+    ) -> Vec<Undelivered> {
+        let mut undelivered = Vec::new();
         let mut deliveries = deliveries.into_iter().peekable();
         while let Some((consumer, first)) = deliveries.next() {
             let mut run = vec![first];
@@ -38,11 +38,18 @@ impl Outlets {
                 run.push(next);
             }
             vitals.count_deliveries(&run);
-            let sent = self.open.get(&consumer).is_some_and(|outlet| outlet.send(run).is_ok());
-            if !sent && !gone.contains(&consumer) {
-                gone.push(consumer);
-            }
+            let back = match self.open.get(&consumer) {
+                Some(outlet) => outlet.send(run).err().map(|refused| refused.0),
+                None => Some(run),
+            };
+            undelivered.extend(back.map(|run| Undelivered { consumer, run }));
         }
-        gone
+        undelivered
     }
+}
+
+/// Deliveries whose consumer is gone.
+pub(crate) struct Undelivered {
+    pub consumer: ConsumerId,
+    pub run: Vec<Delivery>,
 }

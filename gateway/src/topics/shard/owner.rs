@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use log_engine::{LogEngine, Offset, PartitionView};
 use message::{ErrorCode, Timestamp};
-use queue_engine::{ConsumerId, Delivery};
+use queue_engine::{ConsumerId, Delivery, LeaseToken};
 use segment_store::{Journal, Lsn, StoreError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -14,11 +14,13 @@ use tracing::error;
 use super::Engines;
 use super::command::{Command, Room, Turn};
 use super::group::{Group, GroupQueue};
+use super::outlets::Undelivered;
 use super::sync_thread::SyncThread;
 use super::upkeep::{Upkeep, UpkeepDone};
 use crate::refusal::Refusal;
 use crate::topics::Acks;
 use crate::topics::clock::Clock;
+use crate::topics::queue_topic::SETTLE_WEIGHT;
 
 /// Most commands that one group takes, so that the first of them does not wait for the last of a flood.
 const GROUP_COMMANDS: usize = 1024;
@@ -73,7 +75,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 () = self.sync.progressed() => self.release(),
-                count = inbox.recv_many(&mut drained, GROUP_COMMANDS) => {
+                count = inbox.recv_many(&mut drained, GROUP_COMMANDS), if !self.engines.log.is_overrun() => {
                     if count == 0 {
                         break;
                     }
@@ -231,17 +233,21 @@ impl Owner {
                 self.engines.advance(&view, end);
             }
             commands.into_iter().for_each(|command| command.release());
-            let gone = self.engines.outlets.send(deliveries, &self.engines.vitals);
+            let undelivered = self.engines.outlets.send(deliveries, &self.engines.vitals);
             cancelled.into_iter().for_each(|consumer| self.engines.outlets.remove(consumer));
-            self.drop_consumers(gone);
+            self.take_back(undelivered);
         }
     }
 
     /// A consumer that vanished gives back what it was sent.
-    fn drop_consumers(&mut self, gone: Vec<ConsumerId>) {
+    fn take_back(&mut self, undelivered: Vec<Undelivered>) {
         let now = self.clock.now();
-        for consumer in gone {
-            self.engines.cancel(self.journal.block(), consumer, now);
+        for Undelivered { consumer, run } in undelivered {
+            let unread: Vec<LeaseToken> = run.into_iter().filter_map(|delivery| delivery.lease).collect();
+            if self.journal.ensure(512 + unread.len() * SETTLE_WEIGHT).is_ok() {
+                self.engines.cancel(self.journal.block(), consumer, now);
+                self.engines.give_back(self.journal.block(), &unread, now);
+            }
             self.due = now;
         }
     }

@@ -50,8 +50,7 @@ impl Upkeep {
             let budget = RELOCATED_AT_A_TIME.min(journal.segment_bytes() / 4);
             if engines.queue.oldest_needed().is_some_and(|oldest| oldest < target)
                 && journal.ensure(2 * budget as usize).is_ok()
-                && let Err(error) =
-                    engines.queue.relocate_before(journal.block(), target, budget)
+                && let Err(error) = engines.queue.relocate_before(journal.block(), target, budget)
             {
                 warn!(%error, "a long-lived message cannot be moved; its journal segment stays");
             }
