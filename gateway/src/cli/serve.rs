@@ -1,0 +1,153 @@
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use super::{notify, wiring};
+use crate::config::{Config, Door};
+use crate::drain::Drain;
+use crate::http::front::Front;
+use crate::http::operations::{Operations, endpoints};
+use crate::http::server::{self, Connections, ServerLimits};
+use crate::logging;
+use crate::metrics::HttpCounters;
+use crate::topics::Topics;
+
+/// What cutting off the last clients and the last sync may take beyond the grace.
+const AFTER_GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the server until a signal ends it.
+pub fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    logging::start(&config);
+    raise_open_files();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let code = runtime.block_on(run(config))?;
+    // What is left has been told to end and was given its time.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let grace = Duration::from_millis(config.drain_grace_ms);
+    let Door::At(address) = &config.http.addr else { anyhow::bail!("http.addr is off: nothing to serve") };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (http.addr)"))?;
+    let address = listener.local_addr().context("the HTTP door has no address")?;
+    info!(door = "http", addr = %address, "listening");
+    warn_when_open_to_all(address);
+
+    let drain = Drain::default();
+    let connections = Arc::new(Connections::default());
+    let counters = Arc::new(HttpCounters::default());
+    let operations = Operations::new(drain.clone(), connections.clone(), counters.clone());
+    let (routes, _) = endpoints().with_state(operations.clone()).split_for_parts();
+    let front = Front::new(routes.clone(), counters);
+    let limits = ServerLimits::from(&config.http);
+    let server =
+        tokio::spawn(server::serve(listener, front.clone(), limits, connections, drain.clone(), grace));
+
+    // Recovery reads files; on a thread of its own, health is answered meanwhile.
+    let settings = wiring::topics(&config);
+    let place = settings.data_dir.display().to_string();
+    let (topics, owner) = tokio::task::spawn_blocking(move || Topics::open(settings))
+        .await
+        .context("recovery did not finish")?
+        .with_context(|| format!("cannot open the data directory {place} (data_dir)"))?;
+    operations.open(topics.clone());
+    front.open(routes);
+    announce(address);
+    notify("READY=1");
+
+    let signal = signals.next().await;
+    info!(signal, "draining");
+    notify("STOPPING=1");
+    topics.drain();
+    drain.begin();
+    let end = async {
+        let _ = server.await;
+        drain.finish().await;
+        topics.close();
+        if owner.ended().await.is_err() {
+            warn!("the owner of the data ended badly");
+        }
+    };
+    tokio::select! {
+        outcome = tokio::time::timeout(grace + AFTER_GRACE, end) => {
+            if outcome.is_err() {
+                warn!("some clients did not leave in time");
+            }
+            info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        signal = signals.next() => {
+            warn!(signal, "a second signal: stopping at once");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Tells the service manager, if there is one.
+fn notify(state: &str) {
+    if let Ok(socket) = std::env::var(notify::SOCKET_VARIABLE)
+        && let Err(error) = notify::tell(&socket, state)
+    {
+        warn!(%error, state, "cannot tell the service manager");
+    }
+}
+
+/// The line that people and test harnesses wait for.
+fn announce(address: SocketAddr) {
+    let mut out = std::io::stdout().lock();
+    // Nobody may be reading; that is no reason to stop.
+    let _ = writeln!(out, "sluice is ready: http://{address}");
+    let _ = out.flush();
+}
+
+fn warn_when_open_to_all(address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        warn!(addr = %address, "no users are configured: whoever reaches this address can read and write everything");
+    }
+}
+
+/// Each connection and each log segment is an open file; the usual soft limit of 1024 is too low for either.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            warn!(%error, "cannot raise the limit on open files");
+        }
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What an operator may set: one struct per section, one table of keys ([`keys::KEYS`]) that every source goes through.
+//!
+//! A value comes from a flag, else the environment, else the file, else the default. A key that is not in the table
+//! is an error, so nothing is accepted and ignored.
+
+mod check;
+mod field;
+pub mod keys;
+mod page;
+mod source;
+
+use std::path::PathBuf;
+
+use message::Limits;
+
+pub use field::{Door, LogFormat};
+pub use source::{ConfigError, Sources, load};
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the data lies.
+    pub data_dir: PathBuf,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Which log lines are written: a level, or a filter like `info,sluice=debug`.
+    pub log_level: String,
+    /// How long shutting down may take, in milliseconds.
+    pub drain_grace_ms: u64,
+    /// The HTTP door.
+    pub http: HttpConfig,
+    /// WebSockets, which come in through the HTTP door.
+    pub ws: WsConfig,
+    /// The Kafka door.
+    pub kafka: KafkaConfig,
+    /// The AMQP door.
+    pub amqp: AmqpConfig,
+    /// Sizes that nothing may exceed, whatever door it came through.
+    pub limits: Limits,
+    /// The journal.
+    pub storage: StorageConfig,
+    /// Queues.
+    pub queue: QueueConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Idempotency keys.
+    pub idempotency: IdempotencyConfig,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            data_dir: PathBuf::from("./data"),
+            log_format: LogFormat::Text,
+            log_level: "info".into(),
+            drain_grace_ms: 10_000,
+            http: HttpConfig::default(),
+            ws: WsConfig::default(),
+            kafka: KafkaConfig::default(),
+            amqp: AmqpConfig::default(),
+            limits: Limits::default(),
+            storage: StorageConfig::default(),
+            queue: QueueConfig::default(),
+            log: LogConfig::default(),
+            idempotency: IdempotencyConfig::default(),
+        }
+    }
+}
+
+/// The HTTP door.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Where it listens.
+    pub addr: Door,
+    /// Most connections at a time, WebSockets included.
+    pub max_connections: usize,
+    /// Largest request body that is read as a whole, in bytes.
+    pub max_body_bytes: usize,
+    /// Largest head of a request, in bytes.
+    pub max_header_bytes: usize,
+    /// How long a client may take to send the head of a request.
+    pub header_timeout_ms: u64,
+    /// How long a connection may stand still: between requests, or while one side waits for the other's bytes.
+    pub idle_timeout_ms: u64,
+    /// Origins whose pages may call the API from a browser; empty is none but its own.
+    pub cors_origins: Vec<String>,
+    /// Most bytes of request bodies held in memory at a time, over all connections.
+    pub max_in_flight_bytes: usize,
+    /// Longest line of an NDJSON stream, in bytes.
+    pub max_line_bytes: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> HttpConfig {
+        HttpConfig {
+            addr: Door::At("127.0.0.1:8080".into()),
+            max_connections: 10_000,
+            max_body_bytes: 32 << 20,
+            max_header_bytes: 32 << 10,
+            header_timeout_ms: 10_000,
+            idle_timeout_ms: 75_000,
+            cors_origins: Vec::new(),
+            max_in_flight_bytes: 256 << 20,
+            max_line_bytes: 32 << 20,
+        }
+    }
+}
+
+/// WebSockets.
+#[derive(Clone, Debug)]
+pub struct WsConfig {
+    /// Sockets open at once.
+    pub max_sockets: usize,
+    /// Largest frame that a client may send, in bytes.
+    pub max_frame_bytes: usize,
+    /// Commands of one socket whose reply is still owed.
+    pub max_commands_in_flight: usize,
+    /// Most subscriptions of one socket.
+    pub max_subscriptions: usize,
+    /// Most messages that one subscription may have in flight.
+    pub max_credit_messages: u32,
+    /// Most payload bytes that one subscription may have in flight.
+    pub max_credit_bytes: u64,
+    /// Most bytes waiting to be written to one socket.
+    pub max_buffered_bytes: usize,
+    /// Undecodable frames after which a socket is closed.
+    pub max_protocol_errors: u32,
+    /// Silence after which a ping is sent.
+    pub ping_after_ms: u64,
+    /// Silence, pongs included, after which a socket is closed.
+    pub idle_timeout_ms: u64,
+    /// How long a write may make no progress.
+    pub write_timeout_ms: u64,
+    /// Origins whose pages may open a socket; empty is only the server's own.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Default for WsConfig {
+    fn default() -> WsConfig {
+        WsConfig {
+            max_sockets: 50_000,
+            max_frame_bytes: 32 << 20,
+            max_commands_in_flight: 256,
+            max_subscriptions: 256,
+            max_credit_messages: 100_000,
+            max_credit_bytes: 64 << 20,
+            max_buffered_bytes: 1 << 20,
+            max_protocol_errors: 8,
+            ping_after_ms: 20_000,
+            idle_timeout_ms: 60_000,
+            write_timeout_ms: 30_000,
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+/// The Kafka door, which is not built yet.
+#[derive(Clone, Debug, Default)]
+pub struct KafkaConfig {
+    /// Only `off` so far.
+    pub addr: field::UnbuiltDoor<field::Kafka>,
+}
+
+/// The AMQP door, which is not built yet.
+#[derive(Clone, Debug, Default)]
+pub struct AmqpConfig {
+    /// Only `off` so far.
+    pub addr: field::UnbuiltDoor<field::Amqp>,
+}
+
+/// The journal.
+#[derive(Clone, Debug)]
+pub struct StorageConfig {
+    /// Size of one journal segment, in bytes.
+    pub segment_bytes: u64,
+    /// Empty segments kept for reuse.
+    pub spare_segments: usize,
+    /// Bytes of the disk that the journal leaves free.
+    pub headroom_bytes: u64,
+    /// Most bytes of requests on their way from a door to the disk.
+    pub max_in_flight_bytes: u32,
+}
+
+impl Default for StorageConfig {
+    fn default() -> StorageConfig {
+        StorageConfig {
+            segment_bytes: 64 << 20,
+            spare_segments: 4,
+            headroom_bytes: 64 << 20,
+            max_in_flight_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Queues.
+#[derive(Clone, Debug)]
+pub struct QueueConfig {
+    /// Most bytes of messages kept in memory for one queue.
+    pub loaded_bytes: u64,
+    /// The same for all queues together.
+    pub loaded_bytes_total: u64,
+    /// Most bytes that one read from the journal brings back.
+    pub read_ahead_bytes: u64,
+}
+
+impl Default for QueueConfig {
+    fn default() -> QueueConfig {
+        QueueConfig { loaded_bytes: 1 << 20, loaded_bytes_total: 64 << 20, read_ahead_bytes: 256 << 10 }
+    }
+}
+
+/// Logs.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// Bytes of unsettled records from which on they settle.
+    pub settle_bytes: u64,
+    /// Most bytes of unsettled records.
+    pub unsettled_bytes: u64,
+    /// Segments whose files are open at once.
+    pub open_segments: usize,
+    /// Partitions of all logs together.
+    pub max_partitions: usize,
+    /// Members of one group.
+    pub max_group_members: usize,
+    /// Whether reading from files compares checksums.
+    pub verify_reads: bool,
+    /// How often retention is looked at.
+    pub check_interval_ms: u64,
+}
+
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        LogConfig {
+            settle_bytes: 32 << 20,
+            unsettled_bytes: 256 << 20,
+            open_segments: 256,
+            max_partitions: 200_000,
+            max_group_members: 1000,
+            verify_reads: true,
+            check_interval_ms: 1000,
+        }
+    }
+}
+
+/// Idempotency keys.
+#[derive(Clone, Debug)]
+pub struct IdempotencyConfig {
+    /// How long a key is remembered.
+    pub window_ms: u64,
+    /// Most keys remembered at a time; the oldest go first.
+    pub max_keys: usize,
+}
+
+impl Default for IdempotencyConfig {
+    fn default() -> IdempotencyConfig {
+        IdempotencyConfig { window_ms: 24 * 60 * 60 * 1000, max_keys: 100_000 }
+    }
+}

@@ -1,0 +1,124 @@
+use super::{Config, Door};
+
+/// What single keys cannot tell: settings that contradict each other, or that nothing could work with.
+pub fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut expect = |holds: bool, problem: String| {
+        if !holds {
+            problems.push(problem);
+        }
+    };
+    expect(
+        config.http.addr != Door::Off,
+        "http.addr is off and no other door is built yet: nothing could reach this server".into(),
+    );
+    expect(
+        config.http.max_body_bytes >= config.limits.message_bytes,
+        format!(
+            "http.max_body_bytes ({}) is below limits.message_bytes ({}): the largest message could not come in",
+            config.http.max_body_bytes, config.limits.message_bytes
+        ),
+    );
+    expect(
+        config.http.max_in_flight_bytes >= config.http.max_body_bytes,
+        format!(
+            "http.max_in_flight_bytes ({}) is below http.max_body_bytes ({}): the largest request could not come in",
+            config.http.max_in_flight_bytes, config.http.max_body_bytes
+        ),
+    );
+    expect(
+        config.ws.max_frame_bytes >= config.limits.message_bytes,
+        format!(
+            "ws.max_frame_bytes ({}) is below limits.message_bytes ({}): the largest message could not come in",
+            config.ws.max_frame_bytes, config.limits.message_bytes
+        ),
+    );
+    expect(
+        config.limits.decompressed_bytes >= config.limits.message_bytes,
+        format!(
+            "limits.decompressed_bytes ({}) is below limits.message_bytes ({}): a compressed message of full size could not be read",
+            config.limits.decompressed_bytes, config.limits.message_bytes
+        ),
+    );
+    expect(
+        config.storage.segment_bytes >= 2 * config.limits.message_bytes as u64,
+        format!(
+            "storage.segment_bytes ({}) must be at least twice limits.message_bytes ({})",
+            config.storage.segment_bytes, config.limits.message_bytes
+        ),
+    );
+    expect(
+        config.storage.segment_bytes.is_multiple_of(4096),
+        format!("storage.segment_bytes ({}) must be a multiple of 4096", config.storage.segment_bytes),
+    );
+    expect(
+        config.log.unsettled_bytes >= config.log.settle_bytes,
+        format!(
+            "log.unsettled_bytes ({}) is below log.settle_bytes ({}): publishers would be refused before records settle",
+            config.log.unsettled_bytes, config.log.settle_bytes
+        ),
+    );
+    expect(
+        config.ws.idle_timeout_ms > config.ws.ping_after_ms,
+        format!(
+            "ws.idle_timeout_ms ({}) must be above ws.ping_after_ms ({}): sockets would be closed before they are asked",
+            config.ws.idle_timeout_ms, config.ws.ping_after_ms
+        ),
+    );
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.log_level) {
+        expect(false, format!("log_level: {:?} is no level and no filter: {error}", config.log_level));
+    }
+    for (key, origins) in
+        [("http.cors_origins", &config.http.cors_origins), ("ws.allowed_origins", &config.ws.allowed_origins)]
+    {
+        expect(
+            origins.len() < 2 || !origins.iter().any(|origin| origin == "*"),
+            format!("{key}: \"*\" is any origin; name it alone"),
+        );
+        for origin in origins.iter().filter(|origin| *origin != "*") {
+            expect(
+                is_origin(origin),
+                format!("{key}: {origin:?} is no origin; one looks like https://example.org:8443"),
+            );
+        }
+    }
+    problems
+}
+
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(problems(&Config::default()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn contradictions_are_told() {
+        let told = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            problems(&config).join("\n")
+        };
+        assert!(told(|c| c.http.addr = Door::Off).contains("nothing could reach"));
+        assert!(told(|c| c.http.max_body_bytes = 1024).contains("largest message"));
+        assert!(told(|c| c.http.max_in_flight_bytes = 1 << 20).contains("largest request"));
+        assert!(told(|c| c.log_level = "sluice=loud".into()).contains("log_level"));
+        assert!(
+            told(|c| c.http.cors_origins = vec!["*".into(), "https://a.b".into()]).contains("name it alone")
+        );
+        assert!(told(|c| c.ws.allowed_origins = vec!["https://a.b/path".into()]).contains("is no origin"));
+        assert_eq!(told(|c| c.ws.allowed_origins = vec!["http://localhost:3000".into()]), "");
+    }
+}

@@ -1,0 +1,343 @@
+//! The table of keys: names, ranges, meaning. Files, environment, flags, `sluice config` and the
+//! documentation all read it.
+
+use std::ops::RangeInclusive;
+
+use super::Config;
+use super::field::{Field, Value};
+
+/// One thing that can be set.
+pub struct Key {
+    /// Its dotted name, as in a TOML file.
+    pub name: &'static str,
+    /// What it does, in a sentence or two.
+    pub about: &'static str,
+    /// What a number may be.
+    pub range: Option<RangeInclusive<u64>>,
+    field: fn(&mut Config) -> &mut dyn Field,
+    peek: fn(&Config) -> &dyn Field,
+}
+
+impl Key {
+    /// The environment variable that sets it: `http.max_connections` is `SLUICE_HTTP_MAX_CONNECTIONS`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("SLUICE_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// What it is in `config`.
+    #[must_use]
+    pub fn get(&self, config: &Config) -> Value {
+        (self.peek)(config).get()
+    }
+
+    /// Sets it in `config`, or says what it must be.
+    pub fn set(&self, config: &mut Config, value: Value) -> Result<(), String> {
+        (self.field)(config).set(value)?;
+        match (&self.range, self.get(config)) {
+            (Some(range), Value::Number(number)) if !range.contains(&number) => {
+                Err(format!("must be from {} to {}, not {number}", range.start(), range.end()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+macro_rules! key {
+    ($name:literal, $($field:ident).+, $range:expr, $about:literal) => {
+        Key {
+            name: $name,
+            about: $about,
+            range: $range,
+            field: |config| &mut config.$($field).+,
+            peek: |config| &config.$($field).+,
+        }
+    };
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const SECOND: u64 = 1000;
+const DAY: u64 = 24 * 60 * 60 * SECOND;
+
+/// Every key, in the order in which they are printed.
+pub const KEYS: &[Key] = &[
+    key!(
+        "data_dir",
+        data_dir,
+        None,
+        "Directory that holds all data. One server at a time; made when it is missing. Flag `--data-dir`."
+    ),
+    key!(
+        "log_format",
+        log_format,
+        None,
+        "`text` for people, `json` for one JSON object per line. Logs go to standard error."
+    ),
+    key!(
+        "log_level",
+        log_level,
+        None,
+        "`error`, `warn`, `info`, `debug`, `trace`, or a filter per module like `info,sluice::http=debug`. `SLUICE_LOG` is a short form of its variable."
+    ),
+    key!(
+        "drain_grace_ms",
+        drain_grace_ms,
+        Some(0..=DAY),
+        "How long requests and sockets may take to finish after SIGTERM, in milliseconds; then they are cut. Data is synced either way."
+    ),
+    key!(
+        "http.addr",
+        http.addr,
+        None,
+        "Where the HTTP door listens: `host:port`, or `off`. Port 0 takes a free port and prints it. Flag `--http`."
+    ),
+    key!(
+        "http.max_connections",
+        http.max_connections,
+        Some(1..=1_000_000),
+        "Most connections at a time, WebSockets included. One more is answered 503 and closed."
+    ),
+    key!(
+        "http.max_body_bytes",
+        http.max_body_bytes,
+        Some(KIB..=GIB),
+        "Largest request body read as a whole. A streamed body (NDJSON) may be longer; its lines may not."
+    ),
+    key!(
+        "http.max_header_bytes",
+        http.max_header_bytes,
+        Some(8 * KIB..=MIB),
+        "Largest request head: request line and headers."
+    ),
+    key!(
+        "http.header_timeout_ms",
+        http.header_timeout_ms,
+        Some(SECOND..=DAY),
+        "How long a client may take to send a request head, in milliseconds. Checked once a second."
+    ),
+    key!(
+        "http.idle_timeout_ms",
+        http.idle_timeout_ms,
+        Some(SECOND..=DAY),
+        "How long a connection may stand still between requests, or while the server waits for the client to send or to read, in milliseconds. Checked once a second."
+    ),
+    key!(
+        "http.cors_origins",
+        http.cors_origins,
+        None,
+        "Origins whose pages may call the API from a browser, like `https://example.org`; `*` is any, without credentials. Empty: cross-origin calls are not allowed."
+    ),
+    key!(
+        "http.max_in_flight_bytes",
+        http.max_in_flight_bytes,
+        Some(MIB..=64 * GIB),
+        "Most bytes of request bodies in memory at a time, over all connections. Beyond it requests wait or are answered 429."
+    ),
+    key!(
+        "http.max_line_bytes",
+        http.max_line_bytes,
+        Some(KIB..=GIB),
+        "Longest line of a streamed NDJSON body."
+    ),
+    key!("ws.max_sockets", ws.max_sockets, Some(1..=1_000_000), "Most WebSockets at a time."),
+    key!(
+        "ws.max_frame_bytes",
+        ws.max_frame_bytes,
+        Some(KIB..=GIB),
+        "Largest frame that a client may send, all its fragments together."
+    ),
+    key!(
+        "ws.max_commands_in_flight",
+        ws.max_commands_in_flight,
+        Some(1..=100_000),
+        "Commands of one socket whose reply is still owed; beyond it the socket is not read."
+    ),
+    key!(
+        "ws.max_subscriptions",
+        ws.max_subscriptions,
+        Some(1..=100_000),
+        "Most subscriptions of one socket."
+    ),
+    key!(
+        "ws.max_credit_messages",
+        ws.max_credit_messages,
+        Some(1..=10_000_000),
+        "Most messages that one subscription may have in flight."
+    ),
+    key!(
+        "ws.max_credit_bytes",
+        ws.max_credit_bytes,
+        Some(KIB..=64 * GIB),
+        "Most payload bytes that one subscription may have in flight."
+    ),
+    key!(
+        "ws.max_buffered_bytes",
+        ws.max_buffered_bytes,
+        Some(64 * KIB..=GIB),
+        "Bytes waiting to be written to one socket; beyond it nothing more is pulled from its topics."
+    ),
+    key!(
+        "ws.max_protocol_errors",
+        ws.max_protocol_errors,
+        Some(1..=1_000_000),
+        "Frames that cannot be decoded after which a socket is closed."
+    ),
+    key!(
+        "ws.ping_after_ms",
+        ws.ping_after_ms,
+        Some(100..=DAY),
+        "Silence after which the server sends a ping, in milliseconds."
+    ),
+    key!(
+        "ws.idle_timeout_ms",
+        ws.idle_timeout_ms,
+        Some(200..=DAY),
+        "Silence, pongs included, after which a socket is closed, in milliseconds."
+    ),
+    key!(
+        "ws.write_timeout_ms",
+        ws.write_timeout_ms,
+        Some(100..=DAY),
+        "How long a write may make no progress before the socket is closed, in milliseconds."
+    ),
+    key!(
+        "ws.allowed_origins",
+        ws.allowed_origins,
+        None,
+        "Origins whose pages may open a socket; `*` is any. Empty: only pages that this server served. A client that sends no `Origin` is not a page and is let in."
+    ),
+    key!(
+        "kafka.addr",
+        kafka.addr,
+        None,
+        "The Kafka door is not built yet: only `off` is taken. Flag `--kafka`."
+    ),
+    key!("amqp.addr", amqp.addr, None, "The AMQP door is not built yet: only `off` is taken. Flag `--amqp`."),
+    key!("limits.message_bytes", limits.message_bytes, Some(KIB..=GIB), "Largest message body."),
+    key!(
+        "limits.header_bytes",
+        limits.header_bytes,
+        Some(KIB..=MIB),
+        "Largest set of headers of one message, as stored."
+    ),
+    key!("limits.key_bytes", limits.key_bytes, Some(64..=MIB), "Largest message key."),
+    key!(
+        "limits.decompressed_bytes",
+        limits.decompressed_bytes,
+        Some(KIB..=4 * GIB),
+        "Most bytes that a compressed batch may grow to when it is opened."
+    ),
+    key!(
+        "storage.segment_bytes",
+        storage.segment_bytes,
+        Some(MIB..=GIB),
+        "Size of one journal segment, a multiple of 4096. It bounds the largest message. Fixed when the data directory is first used."
+    ),
+    key!(
+        "storage.spare_segments",
+        storage.spare_segments,
+        Some(0..=1000),
+        "Empty journal segments kept for reuse beyond the one in use."
+    ),
+    key!(
+        "storage.headroom_bytes",
+        storage.headroom_bytes,
+        Some(0..=1024 * GIB),
+        "Free bytes of the disk that new journal segments leave alone, so that logs and checkpoints find room."
+    ),
+    key!(
+        "storage.max_in_flight_bytes",
+        storage.max_in_flight_bytes,
+        Some(MIB..=2 * GIB),
+        "Most bytes of requests on their way from a door to the disk; beyond it doors wait."
+    ),
+    key!(
+        "queue.loaded_bytes",
+        queue.loaded_bytes,
+        Some(64 * KIB..=64 * GIB),
+        "Most bytes of messages kept in memory for one queue; the rest waits on disk."
+    ),
+    key!(
+        "queue.loaded_bytes_total",
+        queue.loaded_bytes_total,
+        Some(MIB..=1024 * GIB),
+        "The same for all queues together."
+    ),
+    key!(
+        "queue.read_ahead_bytes",
+        queue.read_ahead_bytes,
+        Some(4 * KIB..=GIB),
+        "Most bytes that one read brings back from disk into a queue."
+    ),
+    key!(
+        "log.settle_bytes",
+        log.settle_bytes,
+        Some(MIB..=64 * GIB),
+        "Bytes of records in memory from which on they are written into their partitions' files."
+    ),
+    key!(
+        "log.unsettled_bytes",
+        log.unsettled_bytes,
+        Some(MIB..=64 * GIB),
+        "Most bytes of records in memory; beyond it publishers wait or are refused until files have caught up."
+    ),
+    key!(
+        "log.open_segments",
+        log.open_segments,
+        Some(1..=1_000_000),
+        "Log segments whose files are open for reading at once."
+    ),
+    key!(
+        "log.max_partitions",
+        log.max_partitions,
+        Some(1..=10_000_000),
+        "Most partitions of all logs together."
+    ),
+    key!(
+        "log.max_group_members",
+        log.max_group_members,
+        Some(1..=1_000_000),
+        "Most members of one consumer group."
+    ),
+    key!(
+        "log.verify_reads",
+        log.verify_reads,
+        None,
+        "Whether reading from a log's files compares checksums: `true` or `false`."
+    ),
+    key!(
+        "log.check_interval_ms",
+        log.check_interval_ms,
+        Some(10..=DAY),
+        "How often retention is looked at and unused files are closed, in milliseconds."
+    ),
+    key!(
+        "idempotency.window_ms",
+        idempotency.window_ms,
+        Some(SECOND..=30 * DAY),
+        "How long an `Idempotency-Key` is remembered, in milliseconds."
+    ),
+    key!(
+        "idempotency.max_keys",
+        idempotency.max_keys,
+        Some(1..=100_000_000),
+        "Most idempotency keys remembered at a time; the oldest go first."
+    ),
+];
+
+/// The key of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Of `candidates` the one that looks most like `name`.
+#[must_use]
+pub fn nearest(name: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,166 @@
+//! Which endpoint a path belongs to, so that a request can be counted without looking up a label.
+
+use axum::http::Method;
+
+macro_rules! routes {
+    ($($route:ident = $label:literal),+ $(,)?) => {
+        /// An endpoint, as requests are counted by.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Route {
+            $(#[doc = $label] $route),+
+        }
+
+        impl Route {
+            /// Every route, in the order of their numbers.
+            pub const ALL: &'static [Route] = &[$(Route::$route),+];
+
+            /// Its path, as the API description writes it.
+            #[must_use]
+            pub fn label(self) -> &'static str {
+                match self {
+                    $(Route::$route => $label),+
+                }
+            }
+        }
+    };
+}
+
+routes! {
+    Other = "other",
+    Console = "/",
+    Docs = "/docs",
+    OpenApi = "/openapi.json",
+    Live = "/livez",
+    Ready = "/readyz",
+    Metrics = "/metrics",
+    MetricsPerObject = "/metrics/per-object",
+    Topics = "/v1/topics",
+    Topic = "/v1/topics/{topic}",
+    Messages = "/v1/topics/{topic}/messages",
+    Message = "/v1/topics/{topic}/messages/{id}",
+    Receive = "/v1/topics/{topic}/receive",
+    Records = "/v1/topics/{topic}/partitions/{partition}/records",
+    Partition = "/v1/topics/{topic}/partitions/{partition}",
+    Partitions = "/v1/topics/{topic}/partitions",
+    Events = "/v1/topics/{topic}/events",
+    Redrive = "/v1/topics/{topic}/redrive",
+    Purge = "/v1/topics/{topic}/purge",
+    Settle = "/v1/settle",
+    Exchanges = "/v1/exchanges",
+    Exchange = "/v1/exchanges/{exchange}",
+    ExchangeMessages = "/v1/exchanges/{exchange}/messages",
+    Bindings = "/v1/bindings",
+    Binding = "/v1/bindings/{id}",
+    Groups = "/v1/groups",
+    Group = "/v1/groups/{group}",
+    GroupReceive = "/v1/groups/{group}/receive",
+    GroupCommit = "/v1/groups/{group}/commit",
+    GroupReset = "/v1/groups/{group}/reset",
+    GroupMember = "/v1/groups/{group}/members/{member}",
+    GroupMembers = "/v1/groups/{group}/members",
+    Replays = "/v1/replays",
+    Replay = "/v1/replays/{id}",
+    Jobs = "/v1/jobs",
+    Job = "/v1/jobs/{id}",
+    JobCancel = "/v1/jobs/{id}/cancel",
+    WebSocket = "/v1/ws",
+}
+
+/// The route of a path; [`Route::Other`] when there is none.
+#[must_use]
+pub fn route(path: &str) -> Route {
+    let Some(rest) = path.strip_prefix("/v1/") else {
+        return match path {
+            "/" | "/console.js" | "/console.css" => Route::Console,
+            "/openapi.json" => Route::OpenApi,
+            "/livez" => Route::Live,
+            "/readyz" => Route::Ready,
+            "/metrics" => Route::Metrics,
+            "/metrics/per-object" => Route::MetricsPerObject,
+            _ if path == "/docs" || path.starts_with("/docs/") => Route::Docs,
+            _ => Route::Other,
+        };
+    };
+    let mut segments = rest.split('/');
+    let mut next = || segments.next();
+    let path = (next(), next(), next(), next(), next(), next());
+    let (Some(kind), first, second, third, fourth, None) = path else { return Route::Other };
+    match (kind, first, second, third, fourth) {
+        ("topics", None, ..) => Route::Topics,
+        ("topics", Some(_), None, ..) => Route::Topic,
+        ("topics", Some(_), Some(part), None, _) => match part {
+            "messages" => Route::Messages,
+            "receive" => Route::Receive,
+            "partitions" => Route::Partitions,
+            "events" => Route::Events,
+            "redrive" => Route::Redrive,
+            "purge" => Route::Purge,
+            _ => Route::Other,
+        },
+        ("topics", Some(_), Some("messages"), Some(_), None) => Route::Message,
+        ("topics", Some(_), Some("partitions"), Some(_), None) => Route::Partition,
+        ("topics", Some(_), Some("partitions"), Some(_), Some("records")) => Route::Records,
+        ("settle", None, ..) => Route::Settle,
+        ("ws", None, ..) => Route::WebSocket,
+        ("exchanges", None, ..) => Route::Exchanges,
+        ("exchanges", Some(_), None, ..) => Route::Exchange,
+        ("exchanges", Some(_), Some("messages"), None, _) => Route::ExchangeMessages,
+        ("bindings", None, ..) => Route::Bindings,
+        ("bindings", Some(_), None, ..) => Route::Binding,
+        ("groups", None, ..) => Route::Groups,
+        ("groups", Some(_), None, ..) => Route::Group,
+        ("groups", Some(_), Some(part), None, _) => match part {
+            "receive" => Route::GroupReceive,
+            "commit" => Route::GroupCommit,
+            "reset" => Route::GroupReset,
+            "members" => Route::GroupMembers,
+            _ => Route::Other,
+        },
+        ("groups", Some(_), Some("members"), Some(_), None) => Route::GroupMember,
+        ("replays", None, ..) => Route::Replays,
+        ("replays", Some(_), None, ..) => Route::Replay,
+        ("jobs", None, ..) => Route::Jobs,
+        ("jobs", Some(_), None, ..) => Route::Job,
+        ("jobs", Some(_), Some("cancel"), None, _) => Route::JobCancel,
+        _ => Route::Other,
+    }
+}
+
+/// Methods that are counted apart; all others are `other`.
+pub const METHODS: [&str; 8] = ["other", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/// The place of a method in [`METHODS`].
+#[must_use]
+pub fn method(method: &Method) -> usize {
+    match *method {
+        Method::GET => 1,
+        Method::POST => 2,
+        Method::PUT => 3,
+        Method::PATCH => 4,
+        Method::DELETE => 5,
+        Method::HEAD => 6,
+        Method::OPTIONS => 7,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_by_its_own_label() {
+        for &expected in Route::ALL {
+            assert_eq!(route(expected.label()), expected);
+        }
+    }
+
+    #[test]
+    fn what_nobody_serves_is_other() {
+        for path in
+            ["", "/v1", "/v1/", "/v2/topics", "/v1/topics/a/b/c/d/e", "/v1/topics/a/nothing", "/docsx"]
+        {
+            assert_eq!(route(path), Route::Other, "{path}");
+        }
+    }
+}

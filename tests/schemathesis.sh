@@ -1,0 +1,48 @@
+#!/bin/sh
+# Throws generated requests at the server and compares its answers with its own description, with every check that
+# schemathesis has. Usage: tests/schemathesis.sh [EXAMPLES [SEED]]; SLUICE_BIN names another binary.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+examples=${1:-20}
+seed=${2:-1}
+target=${CARGO_TARGET_DIR:-$root/target}
+version=4.32.5
+
+binary=${SLUICE_BIN:-}
+if [ -z "$binary" ]; then
+    cargo build --quiet --manifest-path "$root/Cargo.toml" -p sluice
+    binary=$target/debug/sluice
+fi
+unset SLUICE_BIN
+
+tool=$target/schemathesis-$version
+if [ ! -x "$tool/bin/schemathesis" ]; then
+    python3 -m venv "$tool"
+    "$tool/bin/pip" install --quiet "schemathesis==$version"
+fi
+
+home=$(mktemp -d)
+server=
+finish() {
+    status=$?
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" || { echo "the server ended badly; its log:"; tail -50 "$home/log"; status=1; }
+    fi
+    rm -rf "$home"
+    exit "$status"
+}
+trap finish EXIT
+
+mkfifo "$home/out"
+"$binary" serve --http 127.0.0.1:0 --data-dir "$home/data" --set drain_grace_ms=1000 >"$home/out" 2>"$home/log" &
+server=$!
+exec 3<"$home/out"
+read -r line <&3 || { cat "$home/log"; exit 1; }
+base=${line#sluice is ready: }
+
+cd "$home"
+"$tool/bin/schemathesis" run "$base/openapi.json" \
+    --checks all --max-examples "$examples" --seed "$seed" --workers 2 \
+    --request-timeout 30 --continue-on-failure --suppress-health-check all
+kill -0 "$server" || { echo "the server is gone; its log:"; tail -50 "$home/log"; exit 1; }
