@@ -119,8 +119,7 @@ impl Core {
     fn write_some(&mut self, block: &mut Block, mut runs: Runs, kind: fn(Runs) -> Record<'static>) -> Runs {
         let mut rest = Runs::default();
         if !block.fits(runs.stored_len() + 1) {
-            let room = (6..30).rev().map(|bit| 1usize << bit).find(|room| block.fits(*room)).unwrap_or(0);
-            rest = runs.split_at_room(room.saturating_sub(1));
+            rest = runs.split_at_room(block.remaining().saturating_sub(1));
         }
         if runs.is_empty() {
             return rest;
@@ -311,7 +310,7 @@ impl QueueEngine {
     /// When `tick` has something to do; a moment in the past means now. It may turn out to be nothing.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        if !self.core.dying.is_empty() {
+        if !self.core.dying.is_empty() || !self.touched.is_empty() {
             return Some(Timestamp(0));
         }
         let next = self.alarms.peek().map(|Reverse((at, _))| *at);

@@ -158,9 +158,15 @@ impl QueueEngine {
             self.queues.values().filter(|queue| !queue.options.durable).map(|queue| queue.id).collect();
         transient.into_iter().for_each(|id| self.forget_queue(id));
         self.topology.forget_transient();
-        for queue in self.queues.values_mut() {
+        let mut ids: Vec<QueueId> = self.queues.keys().copied().collect();
+        ids.sort_unstable();
+        for id in &ids {
+            let Some(queue) = self.queues.get_mut(id) else { continue };
             queue.rebuild_order();
             queue.used_at = now;
+            if queue.is_too_long() {
+                self.touched.push(queue.id);
+            }
             let dying = queue.slots.iter_from(0).filter(|(_, slot)| slot.state == State::Dying);
             for (sequence, slot) in dying {
                 let reason = Reason::from_number(slot.nonce as u8).unwrap_or(Reason::Rejected);
@@ -168,7 +174,6 @@ impl QueueEngine {
             }
         }
         self.core.dying_recorded = self.core.dying.len();
-        let ids: Vec<QueueId> = self.queues.keys().copied().collect();
         ids.into_iter().for_each(|id| self.set_alarm(id));
         // Tokens of the last run must not fit leases of this one.
         self.core.nonce = (now.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(32) as u32;

@@ -71,12 +71,7 @@ impl QueueEngine {
         let mut delayed: Vec<(Timestamp, Runs)> = Vec::new();
         // One run and one record each at worst; those without room are answered so, untouched.
         let each = Run::BOUND + 32;
-        let room = if block.fits(settles.len() * each) {
-            settles.len()
-        } else {
-            let halves = std::iter::successors(Some(settles.len() / 2), |n| (*n > 0).then_some(n / 2));
-            halves.into_iter().find(|n| block.fits(n * each)).unwrap_or(0)
-        };
+        let room = settles.len().min(block.remaining() / each);
         let (now_settled, later) = settles.split_at(room);
         let mut results = Vec::with_capacity(settles.len());
         for settle in now_settled {

@@ -14,9 +14,14 @@ impl QueueEngine {
     pub fn tick(&mut self, block: &mut Block, now: Timestamp) {
         self.begin(block);
         let mut events = self.core.config.tick_events;
-        while events > 0 {
+        let mut rung = Vec::new();
+        while rung.len() < events {
             let Some(id) = self.take_alarm(now) else { break };
-            events -= 1;
+            rung.push(id);
+        }
+        // An order that does not depend on which alarm was set first.
+        rung.sort_unstable();
+        for id in rung {
             self.touched.push(id);
             if self.is_abandoned(id, now) {
                 if let Some(name) = self.queues.get(&id).map(|queue| queue.name.clone())

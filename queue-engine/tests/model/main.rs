@@ -1,0 +1,488 @@
+//! The engine beside a naive model of it: random commands, time that passes, crashes at any block boundary with and
+//! without the last block; after every step both must say the same.
+mod book;
+mod command;
+mod journal;
+
+use std::time::Duration;
+
+use book::{Book, BookConsumer, Handed, Letter, NEVER, State};
+use command::{Action, Command, command, queue_name};
+use journal::TestJournal;
+use message::{ExchangeName, HeaderTable, HeaderValue, Timestamp, TopicName};
+use proptest::prelude::*;
+use queue_engine::{
+    BindingTarget, ConsumerId, ConsumerOptions, Delivery, Destination, EngineConfig, LeaseFor, LeaseToken,
+    Message, MessageId, MessageState, NewMessage, OpenLeases, QueueEngine, QueueError, Reason, Settle,
+    SettleAction, SettleError,
+};
+use segment_store::{Block, Lsn};
+
+const EXCHANGES: [&str; 3] = ["amq.direct", "amq.fanout", "amq.topic"];
+
+struct Lease {
+    token: LeaseToken,
+    queue: u32,
+    sequence: u64,
+    serial: u64,
+}
+
+struct Pair {
+    engine: QueueEngine,
+    book: Book,
+    journal: TestJournal,
+    now: i64,
+    config: EngineConfig,
+    leases: Vec<Lease>,
+    consumers: Vec<u64>,
+    published: u64,
+    lose_next: bool,
+}
+
+fn topic(name: &str) -> TopicName {
+    TopicName::new(name).unwrap()
+}
+
+fn key(key: u8) -> String {
+    if key == 2 { "#".to_owned() } else { queue_name(key) }
+}
+
+fn lease_for(lease: Option<i64>) -> LeaseFor {
+    lease.map_or(LeaseFor::AutoAck, |ms| LeaseFor::Duration(Duration::from_millis(ms as u64)))
+}
+
+fn deaths(message: &Message) -> Vec<(String, Reason, i64)> {
+    let Some(HeaderValue::List(deaths)) = message.headers.get("x-death") else { return Vec::new() };
+    let read = |death: &HeaderValue| {
+        let HeaderValue::Table(death) = death else { panic!("x-death holds tables") };
+        let field = |name: &str| death.iter().find(|(have, _)| have == name).unwrap().1.clone();
+        let (HeaderValue::Text(queue), HeaderValue::Text(reason), HeaderValue::Int(count)) =
+            (field("queue"), field("reason"), field("count"))
+        else {
+            panic!("fields have their types")
+        };
+        let reasons = [Reason::Rejected, Reason::Expired, Reason::MaxLen, Reason::DeliveryLimit];
+        (queue, reasons.into_iter().find(|have| have.as_str() == reason).unwrap(), count)
+    };
+    deaths.iter().map(read).collect()
+}
+
+impl Pair {
+    fn new() -> Pair {
+        // Little memory and small segments, so that both run out all the time.
+        let config = EngineConfig {
+            queue_memory_bytes: 700,
+            memory_bytes: 1500,
+            read_ahead_bytes: 900,
+            segment_bytes: 512,
+            tick_events: 10_000,
+        };
+        let journal = TestJournal::default();
+        let engine = journal.recover(config, Timestamp(1000));
+        Pair {
+            engine,
+            book: Book::default(),
+            journal,
+            now: 1000,
+            config,
+            leases: Vec::new(),
+            consumers: Vec::new(),
+            published: 0,
+            lose_next: false,
+        }
+    }
+
+    fn step(&mut self, command: &Command) {
+        match command {
+            Command::Crash => return self.crash(),
+            Command::LoseNext => {
+                self.lose_next = true;
+                return;
+            }
+            Command::Checkpoint => return self.journal.checkpoint(&self.engine),
+            _ => {}
+        }
+        let before = (self.book.clone(), self.journal.image());
+        let mut block = self.journal.block();
+        self.apply(command, &mut block);
+        let outbox = self.engine.take_outbox(&mut block);
+        let (handed, cancelled) = self.book.close_group();
+        assert_eq!(outbox.deliveries.len(), handed.len(), "deliveries {:?} {handed:?}", outbox.deliveries);
+        for ((consumer, delivery), handed) in outbox.deliveries.iter().zip(&handed) {
+            assert_eq!(consumer.0, handed.consumer);
+            self.check_delivery(delivery, handed);
+        }
+        let ended: Vec<u64> = outbox.cancelled.iter().map(|id| id.0).collect();
+        assert_eq!(ended, cancelled);
+        if std::mem::take(&mut self.lose_next) {
+            (self.book, self.journal) = before;
+            return self.crash();
+        }
+        self.journal.commit(&block);
+        self.check();
+    }
+
+    fn crash(&mut self) {
+        self.engine = self.journal.recover(self.config, Timestamp(self.now));
+        self.book.crash();
+        self.consumers.clear();
+        let mut block = self.journal.block();
+        self.tick(&mut block);
+        self.engine.take_outbox(&mut block);
+        self.journal.commit(&block);
+        self.check();
+        // Leases of the last run are over.
+        for lease in self.leases.drain(..) {
+            let settle = Settle { lease: lease.token, action: SettleAction::Ack };
+            let result = self.engine.settle(&mut block, &[settle], Timestamp(self.now));
+            assert_eq!(result, [Err(SettleError::StaleLease)]);
+        }
+    }
+
+    fn tick(&mut self, block: &mut Block) {
+        for _ in 0..20 {
+            self.engine.tick(block, Timestamp(self.now));
+            self.book.tick(self.now);
+            if self.engine.next_deadline().is_none_or(|due| due.0 > self.now) {
+                return;
+            }
+        }
+        panic!("ticking does not come to rest");
+    }
+
+    fn check_delivery(&mut self, delivery: &Delivery, handed: &Handed) {
+        assert_eq!((delivery.queue.0, delivery.id.0), (handed.queue, handed.sequence));
+        assert_eq!(delivery.attempt, handed.attempt);
+        assert_eq!(delivery.redelivered, handed.attempt > 1);
+        assert_eq!(delivery.message.body, handed.body.as_bytes());
+        assert_eq!(delivery.lease.is_some(), handed.serial.is_some());
+        if let (Some(token), Some(serial)) = (delivery.lease, handed.serial) {
+            self.leases.push(Lease { token, queue: handed.queue, sequence: handed.sequence, serial });
+        }
+    }
+
+    fn apply(&mut self, command: &Command, block: &mut Block) {
+        let now = Timestamp(self.now);
+        match command {
+            Command::Declare { queue, options } => {
+                let name = queue_name(*queue);
+                let declared = self.engine.declare_queue(block, &topic(&name), options.clone(), now);
+                match self.book.id(&name) {
+                    None => {
+                        self.book.declare(&name, options.clone());
+                        let declared = declared.unwrap();
+                        assert!(declared.created && Some(declared.id.0) == self.book.id(&name));
+                    }
+                    Some(id) if self.book.queues[&id].options == *options => {
+                        assert!(!declared.unwrap().created)
+                    }
+                    Some(_) => assert!(matches!(declared, Err(QueueError::Differs { .. }))),
+                }
+            }
+            Command::Update { queue, options } => {
+                let name = queue_name(*queue);
+                let updated = self.engine.update_queue(block, &topic(&name), options.clone(), now);
+                match self.book.id(&name) {
+                    Some(id) if self.book.queues[&id].options != *options => {
+                        updated.unwrap();
+                        self.book.update(id, options.clone(), self.now);
+                    }
+                    Some(_) => updated.unwrap(),
+                    None => assert!(matches!(updated, Err(QueueError::UnknownQueue(_)))),
+                }
+            }
+            Command::Delete { queue } => {
+                let name = queue_name(*queue);
+                let deleted = self.engine.delete_queue(block, &topic(&name), false, false);
+                if let Some(id) = self.book.id(&name) {
+                    assert_eq!(deleted.unwrap(), self.book.queues[&id].entries.len() as u64);
+                    self.book.delete(id);
+                }
+            }
+            Command::Bind { exchange, queue, key: pattern } => {
+                let (exchange, name, pattern) =
+                    (EXCHANGES[*exchange as usize], queue_name(*queue), key(*pattern));
+                let target = BindingTarget::Queue(topic(&name));
+                let source = ExchangeName::new(exchange).unwrap();
+                let bound = self.engine.bind(block, &source, &target, &pattern, &HeaderTable::default());
+                if let Some(id) = self.book.id(&name) {
+                    // A direct exchange takes the pattern as it is.
+                    let new = self.book.bindings.insert((exchange.to_owned(), id, pattern));
+                    assert_eq!(bound, Ok(new));
+                }
+            }
+            Command::Unbind { exchange, queue, key: pattern } => {
+                let (exchange, name, pattern) =
+                    (EXCHANGES[*exchange as usize], queue_name(*queue), key(*pattern));
+                let target = BindingTarget::Queue(topic(&name));
+                let source = ExchangeName::new(exchange).unwrap();
+                let unbound = self.engine.unbind(block, &source, &target, &pattern, &HeaderTable::default());
+                if let Some(id) = self.book.id(&name) {
+                    let had = self.book.bindings.remove(&(exchange.to_owned(), id, pattern));
+                    assert_eq!(unbound.is_ok(), had);
+                }
+            }
+            Command::Publish { .. } => self.publish(command, block),
+            Command::Receive { queue, max, lease } => {
+                let name = queue_name(*queue);
+                let Some(id) = self.book.id(&name) else { return };
+                let max = *max as usize;
+                let taken = self.engine.receive(block, &topic(&name), max, lease_for(*lease), now).unwrap();
+                let handed = self.book.receive(id, max, *lease, self.now);
+                assert_eq!(taken.len(), handed.len());
+                for (delivery, handed) in taken.iter().zip(&handed) {
+                    self.check_delivery(delivery, handed);
+                }
+            }
+            Command::Subscribe { queue, credit, lease, once } => {
+                let name = queue_name(*queue);
+                let Some(id) = self.book.id(&name) else { return };
+                let options = ConsumerOptions {
+                    credit_messages: *credit,
+                    lease: lease_for(*lease),
+                    once: *once,
+                    ..ConsumerOptions::default()
+                };
+                let consumer = self.engine.subscribe(block, &topic(&name), options, now).unwrap();
+                let wish = BookConsumer {
+                    queue: id,
+                    credit: *credit,
+                    lease: *lease,
+                    once: *once,
+                    paused: false,
+                    fed: false,
+                };
+                self.book.subscribe(consumer.0, wish, self.now);
+                self.consumers.push(consumer.0);
+            }
+            Command::Credit { consumer, more } => {
+                self.with_consumer(consumer, |pair, id| {
+                    pair.engine.add_credit(block, ConsumerId(id), *more, 0, now).unwrap();
+                    pair.book.alter(id, |consumer| consumer.credit += more, now.0);
+                });
+            }
+            Command::Pause { consumer, paused } => self.with_consumer(consumer, |pair, id| {
+                if *paused {
+                    pair.engine.pause(block, ConsumerId(id), now).unwrap();
+                } else {
+                    pair.engine.resume(block, ConsumerId(id), now).unwrap();
+                }
+                pair.book.alter(id, |consumer| consumer.paused = *paused, now.0);
+            }),
+            Command::Cancel { consumer, give_back } => self.with_consumer(consumer, |pair, id| {
+                let leases = if *give_back { OpenLeases::Return } else { OpenLeases::Keep };
+                pair.engine.cancel(block, ConsumerId(id), leases, now).unwrap();
+                pair.book.cancel(id, *give_back, now.0);
+            }),
+            Command::Settle(settles) => self.settle(settles, block),
+            Command::Pass(ms) => {
+                self.now += ms;
+                self.tick(block);
+            }
+            Command::Purge { queue } => {
+                let name = queue_name(*queue);
+                let Some(id) = self.book.id(&name) else { return };
+                let purged = self.engine.purge_queue(block, &topic(&name), now).unwrap();
+                let queue = self.book.queues.get_mut(&id).unwrap();
+                assert_eq!(purged.messages, queue.ready());
+                queue.entries.retain(|_, entry| entry.state != State::Ready);
+            }
+            Command::DeleteMessage { queue, nth } => {
+                let name = queue_name(*queue);
+                let Some(id) = self.book.id(&name) else { return };
+                let entries = &mut self.book.queues.get_mut(&id).unwrap().entries;
+                if entries.is_empty() {
+                    return;
+                }
+                let sequence = *entries.keys().nth(nth.index(entries.len())).unwrap();
+                entries.remove(&sequence);
+                self.engine.delete_message(block, &topic(&name), MessageId(sequence)).unwrap();
+                let again = self.engine.delete_message(block, &topic(&name), MessageId(sequence));
+                assert!(matches!(again, Err(QueueError::UnknownMessage { .. })));
+            }
+            Command::Relocate { nth, budget } => {
+                let upto = Lsn(nth.index(self.journal.end as usize + 1) as u64);
+                loop {
+                    let step = self.engine.relocate_before(block, upto, *budget).unwrap();
+                    if step.complete {
+                        break;
+                    }
+                    assert!(step.moved > 0);
+                }
+                // The account knows whole segments.
+                let oldest = self.engine.oldest_needed();
+                assert!(
+                    oldest.is_none_or(|lsn| lsn.0 + self.config.segment_bytes > upto.0.min(self.journal.end))
+                );
+            }
+            Command::Crash | Command::LoseNext | Command::Checkpoint => unreachable!(),
+        }
+    }
+
+    fn with_consumer(&mut self, pick: &prop::sample::Index, act: impl FnOnce(&mut Pair, u64)) {
+        self.consumers.retain(|id| self.book.consumers.contains_key(id));
+        if !self.consumers.is_empty() {
+            let id = self.consumers[pick.index(self.consumers.len())];
+            act(self, id);
+        }
+    }
+
+    fn publish(&mut self, command: &Command, block: &mut Block) {
+        let Command::Publish { exchange, key: to, count, priority, delay, ttl, batch } = command else {
+            return;
+        };
+        let now = Timestamp(self.now);
+        let exchange = exchange.map_or("", |exchange| EXCHANGES[exchange as usize]);
+        let routing_key = queue_name(*to);
+        let ids = self.book.route(exchange, &routing_key);
+        let mut letters = Vec::new();
+        let mut messages = Vec::new();
+        for _ in 0..*count {
+            self.published += 1;
+            let body = format!("message {}", "x".repeat((self.published % 90) as usize))
+                + &self.published.to_string();
+            messages.push(NewMessage {
+                body: body.clone().into(),
+                priority: Some(*priority),
+                delay: Some(Duration::from_millis(*delay as u64)),
+                ttl: ttl.map(|ttl| Duration::from_millis(ttl as u64)),
+                ..NewMessage::default()
+            });
+            letters.push(Letter {
+                body,
+                priority: *priority,
+                ttl: *ttl,
+                exchange: exchange.to_owned(),
+                key: routing_key.clone(),
+                deaths: Vec::new(),
+            });
+        }
+        let destination = Destination::Exchange { name: exchange, routing_key: &routing_key };
+        let results = if *batch {
+            self.engine.publish_batch(block, destination, messages, now).unwrap()
+        } else {
+            messages
+                .into_iter()
+                .map(|message| self.engine.publish(block, destination, message, now))
+                .collect()
+        };
+        let refused: Vec<bool> = if *batch {
+            self.book.publish(&ids, &letters, *delay, self.now)
+        } else {
+            letters
+                .iter()
+                .flat_map(|letter| {
+                    let ids = self.book.route(exchange, &routing_key);
+                    self.book.publish(&ids, std::slice::from_ref(letter), *delay, now.0)
+                })
+                .collect()
+        };
+        for (result, refused) in results.iter().zip(refused) {
+            match result {
+                Ok(published) => assert!(!refused && published.queues == ids.len()),
+                Err(error) => assert!(refused && matches!(error, QueueError::QueueFull(_))),
+            }
+        }
+    }
+
+    fn settle(&mut self, settles: &[(prop::sample::Index, Action)], block: &mut Block) {
+        if self.leases.is_empty() {
+            return;
+        }
+        let ms = |ms: i64| Duration::from_millis(ms as u64);
+        let mut asked = Vec::new();
+        let mut want = Vec::new();
+        for (pick, action) in settles {
+            let lease = &self.leases[pick.index(self.leases.len())];
+            let Lease { token, queue, sequence, serial } = *lease;
+            want.push(self.book.holds(queue, sequence, serial));
+            let stored = match *action {
+                Action::Ack => SettleAction::Ack,
+                Action::Nack(delay) => SettleAction::Nack { delay: ms(delay) },
+                Action::Reject => SettleAction::Reject,
+                Action::Extend(more) => SettleAction::Extend { lease_for: Some(ms(more)) },
+            };
+            asked.push(Settle { lease: token, action: stored });
+            if want.last() == Some(&true) {
+                match *action {
+                    Action::Ack => self.book.ack(queue, sequence),
+                    Action::Nack(delay) => self.book.nack(queue, sequence, delay, self.now),
+                    Action::Reject => self.book.reject(queue, sequence),
+                    Action::Extend(more) => self.book.extend(queue, sequence, self.now + more),
+                }
+            }
+        }
+        self.book.wind_up(self.now);
+        let results = self.engine.settle(block, &asked, Timestamp(self.now));
+        let settled: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        assert_eq!(settled, want);
+    }
+
+    /// Both say the same of every message.
+    fn check(&self) {
+        assert_eq!(self.engine.queue_names().count(), self.book.queues.len());
+        for (id, book) in &self.book.queues {
+            let name = topic(&book.name);
+            let info = self.engine.queue_info(&name).unwrap();
+            assert_eq!((info.id.0, &info.options), (*id, &book.options));
+            let count =
+                |want: fn(&State) -> bool| book.entries.values().filter(|e| want(&e.state)).count() as u64;
+            assert_eq!(info.ready, count(|state| *state == State::Ready));
+            assert_eq!(info.leased, count(|state| matches!(state, State::Leased { .. })));
+            assert_eq!(info.delayed, count(|state| matches!(state, State::Delayed(_))));
+            assert_eq!((info.dying, info.damaged), (0, 0));
+            assert_eq!(info.bytes, book.entries.values().map(|e| e.letter.body.len() as u64).sum::<u64>());
+            let mut seen = Vec::new();
+            let mut after = None;
+            loop {
+                let page = self.engine.browse(&name, after, 7, 500).unwrap();
+                seen.extend(page.messages);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen.len(), book.entries.len());
+            for (browsed, (sequence, entry)) in seen.iter().zip(&book.entries) {
+                assert_eq!(browsed.id.0, *sequence);
+                let state = match entry.state {
+                    State::Ready => MessageState::Ready,
+                    State::Delayed(until) => MessageState::Delayed { until: Timestamp(until) },
+                    State::Leased { due, consumer, .. } => MessageState::Leased {
+                        consumer: Some(ConsumerId(consumer)).filter(|id| id.0 != 0),
+                        expires_at: Some(Timestamp(due)),
+                    },
+                    State::Dying => MessageState::Dying,
+                };
+                assert_eq!(browsed.state, state);
+                assert_eq!((browsed.attempts, browsed.enqueued_at.0), (entry.attempts, entry.enqueued_at));
+                let expires_at = Some(Timestamp(entry.expires_at)).filter(|at| at.0 != NEVER);
+                assert_eq!(browsed.expires_at, expires_at);
+                let message = browsed.message.as_ref().unwrap();
+                let letter = &entry.letter;
+                assert_eq!(message.body, letter.body.as_bytes());
+                assert_eq!(deaths(message), letter.deaths);
+                assert_eq!(message.ttl_ms, letter.ttl.map(|ttl| ttl as u64));
+                assert_eq!(
+                    (message.origin.exchange_name(), &*message.origin.routing_key),
+                    (&*letter.exchange, &*letter.key)
+                );
+            }
+        }
+        assert!(
+            self.engine.loaded_bytes() <= self.config.memory_bytes.max(self.config.queue_memory_bytes * 5)
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #[test]
+    fn says_what_the_model_says(commands in prop::collection::vec(command(), 1..90)) {
+        let mut pair = Pair::new();
+        for command in &commands {
+            pair.step(command);
+        }
+        pair.crash();
+    }
+}
