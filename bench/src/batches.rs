@@ -42,11 +42,6 @@ pub fn ndjson(count: usize, size: usize) -> Vec<u8> {
     line.repeat(count).into_bytes()
 }
 
-/// Where reading goes on after a batch of records, from its first bytes.
-pub fn next_offset(batch: &[u8]) -> u64 {
-    u64::from_be_bytes(batch[HEADER + 4..HEADER + 12].try_into().expect("eight bytes"))
-}
-
 /// One message of a batch that was read.
 pub struct Read<'a> {
     /// Its lease, if it has one.

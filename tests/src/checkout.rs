@@ -20,15 +20,21 @@ pub fn sluice() -> &'static Path {
         if let Some(path) = std::env::var_os("SLUICE_BIN") {
             return PathBuf::from(path);
         }
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.current_dir(root()).args(["build", "--quiet", "-p", "sluice", "--bin", "sluice"]);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "the server does not build");
-        profile_dir().join("sluice")
+        built("sluice")
     })
+}
+
+/// Brings the binary of that package up to date, in the profile of this test, and answers where it is.
+#[must_use]
+pub fn built(package: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.current_dir(root()).args(["build", "--quiet", "-p", package, "--bin", package]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    assert!(build.status().expect("cargo runs").success(), "{package} does not build");
+    profile_dir().join(package)
 }
 
 /// The directory of this build's binaries: `target/debug` or `target/release`.
