@@ -100,6 +100,12 @@ impl Block {
         Records::new(self.start, self.bytes.as_slice())
     }
 
+    /// Makes a block without records `len` bytes long.
+    pub(crate) fn pad_to(&mut self, len: usize) {
+        assert!(self.is_empty(), "padding would be taken for records");
+        self.bytes.zero_to(len);
+    }
+
     /// Pads the block, stamps its header and answers the bytes to write.
     pub(crate) fn finish(&mut self, stamp: Stamp) -> &[u8] {
         let len = self.bytes.len();

@@ -3,11 +3,15 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::block_header::{self, BLOCK_ALIGN, BlockHeader, HEADER_LEN};
-use crate::page_buffer::PAGE;
 use crate::{DiskFile, Lsn};
 
 /// Bytes read ahead.
 const WINDOW: usize = 512 * 1024;
+
+/// The smallest piece that a disk refuses to read.
+const SECTOR: usize = 512;
+/// Bytes that the disk is asked to have ready next.
+const READ_AHEAD: u64 = 4 << 20;
 
 /// Reads a file of blocks from front to back and judges each. Nothing in the file is believed before it is checked.
 pub(crate) struct BlockScanner {
@@ -55,11 +59,11 @@ impl BlockScanner {
         (header.lsn == self.expect.base.plus(offset)).then_some(header)
     }
 
-    /// The first valid block at or after `offset`.
-    pub(crate) fn find(&mut self, offset: u64, min_epoch: u32) -> Option<BlockHeader> {
+    /// The first valid block that begins at or after `offset` and before `upto`.
+    pub(crate) fn find(&mut self, offset: u64, upto: u64, min_epoch: u32) -> Option<BlockHeader> {
         let mut at = offset;
         loop {
-            let bytes = self.bytes(at, WINDOW.min(self.expect.limit.saturating_sub(at) as usize));
+            let bytes = self.bytes(at, WINDOW.min(upto.min(self.expect.limit).saturating_sub(at) as usize));
             if bytes.len() < HEADER_LEN {
                 return None;
             }
@@ -90,7 +94,10 @@ impl BlockScanner {
         let inside =
             offset >= self.window_at && offset + len as u64 <= self.window_at + self.window_len as u64;
         if !inside {
-            self.fill(offset, len.max(WINDOW));
+            let next = offset + len.max(WINDOW) as u64;
+            self.file.read_ahead(next, READ_AHEAD.min(self.expect.limit.saturating_sub(next)));
+            let ahead = WINDOW.min(self.expect.limit.saturating_sub(offset) as usize);
+            self.fill(offset, len.max(ahead));
         }
         let from = (offset - self.window_at) as usize;
         let to = (from + len).min(self.window_len);
@@ -99,7 +106,7 @@ impl BlockScanner {
 
     fn fill(&mut self, offset: u64, len: usize) {
         if self.window.len() < len {
-            self.window.resize(len, 0);
+            self.window = vec![0; len];
         }
         self.window_at = offset;
         self.window_len = 0;
@@ -108,16 +115,16 @@ impl BlockScanner {
             match self.file.read_at(&mut self.window[self.window_len..len], at) {
                 Ok(0) => break,
                 Ok(read) => self.window_len += read,
-                Err(_) => self.fill_page(at, len),
+                Err(_) => self.fill_sector(at, len),
             }
         }
     }
 
-    /// Reads on at the pace of one page, leaving zeros where the disk refuses: no block is valid there, and those
-    /// behind are found.
-    fn fill_page(&mut self, at: u64, len: usize) {
-        let page = PAGE - (at % PAGE as u64) as usize;
-        let to = (self.window_len + page).min(len);
+    /// Reads on sector by sector, leaving zeros where the disk refuses: no block is valid there, and those behind are
+    /// found.
+    fn fill_sector(&mut self, at: u64, len: usize) {
+        let rest = SECTOR - (at % SECTOR as u64) as usize;
+        let to = (self.window_len + rest).min(len);
         let piece = &mut self.window[self.window_len..to];
         match self.file.read_at(piece, at) {
             Ok(read) if read > 0 => self.window_len += read,

@@ -151,7 +151,9 @@ impl CheckpointFile {
             }
             at = header.end().0;
         }
-        let next = scanner.find(at + 1, self.header.epoch).map_or(self.size.max(at), |header| header.lsn.0);
+        let next = scanner
+            .find(at + 1, self.size, self.header.epoch)
+            .map_or(self.size.max(at), |header| header.lsn.0);
         Some(Damage {
             file: self.path.clone(),
             position: at,
@@ -168,8 +170,9 @@ impl CheckpointFile {
         let mut scanner = self.scanner();
         let mut records = 0;
         let mut at = FIRST_BLOCK;
-        while let Some(header) = scanner.find(at, self.header.epoch) {
-            for (kind, lsn, payload) in Records::new(header.lsn, scanner.block(&header)) {
+        while let Some(header) = scanner.find(at, self.size, self.header.epoch) {
+            let block = Records::new(header.lsn, scanner.block(&header));
+            for (kind, lsn, payload) in block.take(header.records as usize) {
                 let checkpoint_lsn = self.header.lsn;
                 replay(Replayed { source: Source::Checkpoint, lsn, checkpoint_lsn, kind, payload })?;
                 records += 1;

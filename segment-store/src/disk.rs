@@ -71,6 +71,8 @@ pub trait DiskFile: Send + Sync {
     /// Its first `len` bytes for reading: a memory map on a real disk, a copy on a lying one.
     /// Only for files that nobody cuts while the map lives: a cut under a map is a SIGBUS.
     fn map(&self, len: usize) -> io::Result<Mapped>;
+    /// Says that this stretch will be read soon. Only a hint.
+    fn read_ahead(&self, _position: u64, _len: u64) {}
     /// The descriptor behind it, where there is one, for `sendfile`.
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;
 }

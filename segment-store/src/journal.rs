@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use crate::block::Stamp;
 use crate::block_header::{HEADER_LEN, RECORD_HEADER_LEN, flag};
 use crate::config::Layout;
+use crate::page_buffer::PAGE;
 use crate::segment::Segment;
 use crate::segment_header::segment_path;
 use crate::shared::Shared;
@@ -67,7 +68,7 @@ impl Journal {
             Err(error) => return Err(error),
         }
         self.roll_when_nearly_full()?;
-        self.write_empty_block(flag::OPENING)?;
+        self.write_marks(flag::OPENING)?;
         self.shared.sync(self.shared.written())?;
         Ok(())
     }
@@ -230,11 +231,11 @@ impl Journal {
     pub fn close(mut self) -> Result<(), StoreError> {
         self.flush()?;
         self.shared.sync(self.end())?;
-        if self.can_take_empty_block() {
-            self.write_empty_block(flag::CLOSING)?;
-            self.shared.sync(self.end())?;
+        match self.write_marks(flag::CLOSING) {
+            // The last page is full of marks already.
+            Err(StoreError::DiskFull) => Ok(()),
+            other => other.and_then(|()| self.shared.sync(self.end()).map(drop)),
         }
-        Ok(())
     }
 
     fn write_block(&mut self, flags: u32) -> Result<(), StoreError> {
@@ -244,13 +245,18 @@ impl Journal {
         self.write_block_with(flags)
     }
 
-    fn can_take_empty_block(&self) -> bool {
-        self.shared.layout.offset_of(self.end().0) <= self.shared.layout.last_empty_block()
-    }
-
-    fn write_empty_block(&mut self, flags: u32) -> Result<(), StoreError> {
-        if !self.can_take_empty_block() {
+    /// Writes a block without records that says how far the journal was durable before it, and another one in the next
+    /// page: a sector that goes bad must not take both the last records and the proof that they were there.
+    fn write_marks(&mut self, flags: u32) -> Result<(), StoreError> {
+        let layout = self.shared.layout;
+        let offset = layout.offset_of(self.end().0);
+        if offset > layout.last_empty_block() {
             return Err(StoreError::DiskFull);
+        }
+        let page_end = (offset + HEADER_LEN as u64).next_multiple_of(PAGE as u64);
+        if !offset.is_multiple_of(PAGE as u64) && page_end < layout.records_end() {
+            self.block.pad_to((page_end - offset) as usize);
+            self.write_block_with(flags)?;
         }
         self.write_block_with(flags)
     }

@@ -9,6 +9,9 @@ use crate::segment::Segment;
 use crate::segment_header::segment_path;
 use crate::{Lsn, StoreError};
 
+/// Bytes that are searched for blocks at the beginning of a segment which, as its header says, has none.
+const BEGINNING: u64 = 256 * 1024;
+
 /// Follows the chain of blocks through all segments, and decides at every break what it means.
 ///
 /// At a break, some later valid block may say that everything before a position beyond the break had been synced
@@ -138,7 +141,9 @@ impl<'a> JournalWalk<'a> {
         for number in numbers {
             let mut offset =
                 if number == broken { self.layout.offset_of(at.0) + 1 } else { Layout::FIRST_BLOCK };
-            while let Some(header) = self.scanner(number).and_then(|scanner| scanner.find(offset, min_epoch))
+            let mut upto = self.worth_searching(number, broken);
+            while let Some(header) =
+                self.scanner(number).and_then(|scanner| scanner.find(offset, upto, min_epoch))
             {
                 behind.first.get_or_insert(header.lsn);
                 behind.blocks += 1;
@@ -148,9 +153,17 @@ impl<'a> JournalWalk<'a> {
                     return behind;
                 }
                 offset = self.layout.offset_of(header.lsn.0) + header.extent();
+                upto = self.layout.segment_bytes;
             }
         }
         behind
+    }
+
+    /// Up to which offset blocks may be found in a segment. Most files behind the end were never begun: their header says
+    /// so, and their beginning confirms it; reading all of them would make every start slow.
+    fn worth_searching(&mut self, number: u64, broken: u64) -> u64 {
+        let begun = number == broken || self.segments.get(&number).is_some_and(|s| s.header.begun);
+        if begun { self.layout.segment_bytes } else { Layout::FIRST_BLOCK + BEGINNING }
     }
 
     fn note_damage(&mut self, from: Lsn, to: Lsn) {

@@ -15,6 +15,8 @@ use crate::{Lsn, StoreError};
 const WINDOW: usize = 128 * 1024;
 /// A result of at least this size shares the memory of what was read; smaller ones are copied out of it.
 const SHARED_FROM: usize = 32 * 1024;
+/// A larger block is not kept after it was checked.
+const KEPT_UP_TO: usize = 512 * 1024;
 /// How many large blocks are remembered as checked.
 const REMEMBERED: usize = 16;
 
@@ -30,11 +32,16 @@ pub struct JournalReader {
 /// What the last reads left behind.
 #[derive(Default)]
 struct Recent {
-    /// Whole, checked blocks of one segment, in a row.
-    window: Bytes,
-    window_at: Lsn,
-    /// Large blocks that were checked as a whole: parts of them are read without the rest.
-    checked: Vec<(Lsn, Lsn)>,
+    blocks: Checked,
+    /// Blocks too large to keep that were checked as a whole: parts of them are read without the rest.
+    large: Vec<(Lsn, Lsn)>,
+}
+
+/// Whole, checked blocks of one segment, in a row.
+#[derive(Default)]
+struct Checked {
+    at: Lsn,
+    bytes: Bytes,
 }
 
 impl JournalReader {
@@ -51,18 +58,20 @@ impl JournalReader {
     pub fn read(&self, lsn: Lsn, len: u32) -> Result<Bytes, StoreError> {
         let segment = self.segment(lsn, len)?;
         let mut recent = self.recent.lock();
-        if let Some(found) = recent.find(lsn, len) {
+        if let Some(found) = recent.blocks.find(lsn, len) {
             // The copy is right whatever happened to the file, but a recycled position should stay gone.
             return self.still_held(&segment, lsn).map(|()| found);
         }
-        if recent.is_checked(lsn, len) {
+        if recent.is_large(lsn, len) {
             let mut bytes = vec![0; len as usize];
             self.fill(&segment, &mut bytes, lsn)?;
             return self.still_held(&segment, lsn).map(|()| Bytes::from(bytes));
         }
-        self.load(&segment, lsn, &mut recent)?;
+        let loaded = self.load(&segment, lsn)?;
         self.still_held(&segment, lsn)?;
-        recent.find(lsn, len).ok_or_else(|| corrupt(&segment, lsn, "a read crosses the end of a block"))
+        let found = loaded.find(lsn, len);
+        recent.remember(loaded);
+        found.ok_or_else(|| corrupt(&segment, lsn, "a read crosses the end of a block"))
     }
 
     fn segment(&self, lsn: Lsn, len: u32) -> Result<Arc<Segment>, StoreError> {
@@ -88,8 +97,8 @@ impl JournalReader {
         }
     }
 
-    /// Finds and checks the block around `lsn`, and remembers it with its neighbours.
-    fn load(&self, segment: &Segment, lsn: Lsn, recent: &mut Recent) -> Result<(), StoreError> {
+    /// Reads and checks the block around `lsn`, and the ones behind it that were read along.
+    fn load(&self, segment: &Segment, lsn: Lsn) -> Result<Checked, StoreError> {
         let base = segment.base();
         let target = lsn.0 - base.0;
         let lost = |at: u64| {
@@ -102,31 +111,36 @@ impl JournalReader {
         let written_to = self.shared.written().min(segment.end()).0 - base.0;
         let mut at = segment.index.at_or_before(target).ok_or_else(|| lost(target))?;
         let mut window = Window::default();
-        loop {
+        let end = loop {
+            if let Some(next) = segment.index.gap_at(at) {
+                (at, window) = (next, Window::default());
+            }
             if at > target {
                 return Err(lost(target));
             }
-            if let Some(next) = segment.index.gap_at(at) {
-                (at, window) = (next, Window::default());
-                continue;
-            }
             let header = self.window_bytes(segment, &mut window, at, HEADER_LEN, written_to)?;
-            let header = BlockHeader::decode(header).ok_or_else(|| lost(at))?;
-            let extent = header.extent();
-            if header.lsn != base.plus(at) || extent > written_to - at {
-                return Err(lost(at));
-            }
-            let end = at + extent;
+            let header = expected_header(header, base.plus(at)).ok_or_else(|| lost(at))?;
+            let end = at + header.extent();
             if end > target {
-                let block = self.window_bytes(segment, &mut window, at, extent as usize, written_to)?;
+                let block =
+                    self.window_bytes(segment, &mut window, at, header.extent() as usize, written_to)?;
                 if block_header::checksum(self.shared.identity, block) != header.crc {
                     return Err(lost(at));
                 }
-                recent.remember(base.plus(at), Bytes::copy_from_slice(block));
-                return Ok(());
+                break end;
             }
             at = end;
+        };
+        let from = (at - window.at) as usize;
+        let mut to = (end - window.at) as usize;
+        while let Some(rest) = window.bytes.get(to..)
+            && let Some(header) = expected_header(rest, base.plus(window.at + to as u64))
+            && let Some(block) = rest.get(..header.extent() as usize)
+            && block_header::checksum(self.shared.identity, block) == header.crc
+        {
+            to += block.len();
         }
+        Ok(Checked { at: base.plus(at), bytes: Bytes::from(window.bytes).slice(from..to) })
     }
 
     /// The `len` bytes at offset `at`, read into `window` with what follows unless they are there already.
@@ -140,9 +154,13 @@ impl JournalReader {
     ) -> Result<&'w [u8], StoreError> {
         if at < window.at || at + len as u64 > window.at + window.bytes.len() as u64 {
             let ahead = len.max(WINDOW).min(written_to.saturating_sub(at) as usize);
-            window.bytes.resize(ahead, 0);
             window.at = at;
-            self.fill(segment, &mut window.bytes, segment.base().plus(at))?;
+            window.bytes = vec![0; ahead];
+            if self.fill(segment, &mut window.bytes, segment.base().plus(at)).is_err() {
+                // A bad sector further on is no concern of this read.
+                window.bytes = vec![0; len.min(ahead)];
+                self.fill(segment, &mut window.bytes, segment.base().plus(at))?;
+            }
         }
         let from = (at - window.at) as usize;
         window.bytes.get(from..from + len).ok_or_else(|| {
@@ -158,33 +176,40 @@ struct Window {
     bytes: Vec<u8>,
 }
 
-impl Recent {
+impl Checked {
     fn find(&self, lsn: Lsn, len: u32) -> Option<Bytes> {
-        let from = usize::try_from(lsn.0.checked_sub(self.window_at.0)?).ok()?;
+        let from = usize::try_from(lsn.0.checked_sub(self.at.0)?).ok()?;
         let to = from.checked_add(len as usize)?;
-        let found = self.window.get(from..to)?;
+        let found = self.bytes.get(from..to)?;
         Some(if found.len() >= SHARED_FROM {
-            self.window.slice(from..to)
+            self.bytes.slice(from..to)
         } else {
             Bytes::copy_from_slice(found)
         })
     }
+}
 
-    fn is_checked(&self, lsn: Lsn, len: u32) -> bool {
+impl Recent {
+    fn is_large(&self, lsn: Lsn, len: u32) -> bool {
         let end = lsn.plus(u64::from(len));
-        self.checked.iter().any(|&(from, to)| from <= lsn && end <= to)
+        self.large.iter().any(|&(from, to)| from <= lsn && end <= to)
     }
 
-    fn remember(&mut self, at: Lsn, block: Bytes) {
-        if block.len() > WINDOW {
-            if self.checked.len() == REMEMBERED {
-                self.checked.remove(0);
-            }
-            self.checked.push((at, at.plus(block.len() as u64)));
+    fn remember(&mut self, loaded: Checked) {
+        if loaded.bytes.len() <= KEPT_UP_TO {
+            self.blocks = loaded;
+            return;
         }
-        self.window = block;
-        self.window_at = at;
+        if self.large.len() == REMEMBERED {
+            self.large.remove(0);
+        }
+        self.large.push((loaded.at, loaded.at.plus(loaded.bytes.len() as u64)));
     }
+}
+
+/// The header at the beginning of `bytes`, if it is that of a block at `at`.
+fn expected_header(bytes: &[u8], at: Lsn) -> Option<BlockHeader> {
+    BlockHeader::decode(bytes).filter(|header| header.lsn == at)
 }
 
 fn corrupt(segment: &Segment, at: Lsn, what: &str) -> StoreError {

@@ -1,11 +1,12 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{Advice, FallocateFlags, OFlags};
 use rustix::io::Errno;
 
 use crate::page_buffer::PAGE;
@@ -166,6 +167,11 @@ impl DiskFile for RealFile {
         // brokers away, and the bytes are only ever read.
         let map = unsafe { memmap2::MmapOptions::new().len(len).map(&self.file)? };
         Ok(Mapped::Map(map))
+    }
+
+    fn read_ahead(&self, position: u64, len: u64) {
+        // Nothing depends on it.
+        let _ = rustix::fs::fadvise(&self.file, position, NonZeroU64::new(len), Advice::WillNeed);
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {

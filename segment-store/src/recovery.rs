@@ -62,7 +62,7 @@ pub(crate) fn recover(
     let mut records = 0;
     walk.run(first, &mut |header, block| {
         let mut seen = 0;
-        for (kind, lsn, payload) in Records::new(header.lsn, block) {
+        for (kind, lsn, payload) in Records::new(header.lsn, block).take(header.records as usize) {
             replay(Replayed { source: Source::Journal, lsn, checkpoint_lsn, kind, payload })?;
             seen += 1;
         }
@@ -205,7 +205,7 @@ fn adopt_spares(
             if from != to {
                 disk.rename(&from, &to)?;
             }
-            let header = SegmentHeader { identity, number, ..spare.header };
+            let header = SegmentHeader { identity, number, begun: false, ..spare.header };
             let segment = Segment::new(header, Arc::clone(&spare.file));
             write_header(&segment, &header)?;
             Ok(Some(segment))

@@ -20,6 +20,7 @@ pub(crate) struct Segment {
     pub(crate) index: BlockIndex,
     retired: AtomicBool,
     zeroed: AtomicBool,
+    begun: AtomicBool,
     frontier: Mutex<Frontier>,
 }
 
@@ -36,6 +37,7 @@ impl Segment {
             file,
             retired: AtomicBool::new(false),
             zeroed: AtomicBool::new(header.zeroed),
+            begun: AtomicBool::new(header.begun),
             frontier: Mutex::new(Frontier { written: Layout::FIRST_BLOCK, zeroed: Layout::FIRST_BLOCK }),
             header,
         }
@@ -89,6 +91,18 @@ impl Segment {
     /// Ends the zeroing, because it is complete or because it failed: it only makes syncs cheaper.
     pub(crate) fn stop_zeroing(&self) {
         self.zeroed.store(true, Ordering::Release);
+    }
+
+    /// Whether the header says that blocks were written.
+    pub(crate) fn is_marked_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    /// Notes in the header what is so far known of the file. These are hints, so they wait for somebody else's sync.
+    pub(crate) fn write_hints(&self, zeroed: bool, begun: bool) -> io::Result<()> {
+        let header = SegmentHeader { zeroed, begun, ..self.header };
+        self.begun.store(begun, Ordering::Release);
+        self.file.write_all_at(&header.encode_first_copy(), 0)
     }
 
     /// Says that the file will be overwritten. What a reader got from it before it saw this is still right.

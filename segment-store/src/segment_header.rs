@@ -20,6 +20,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) segment_bytes: u64,
     /// Whether every byte of the file was written once, which makes syncs of later writes cheap.
     pub(crate) zeroed: bool,
+    /// Whether blocks have been written to it under this number. Set some time after the first one.
+    pub(crate) begun: bool,
 }
 
 impl SegmentHeader {
@@ -28,6 +30,7 @@ impl SegmentHeader {
         let mut copy = [0; LEN];
         copy[0..8].copy_from_slice(&MAGIC);
         copy[12] = u8::from(self.zeroed);
+        copy[13] = u8::from(self.begun);
         copy[16..24].copy_from_slice(&self.identity.to_le_bytes());
         copy[24..32].copy_from_slice(&self.number.to_le_bytes());
         copy[32..40].copy_from_slice(&self.segment_bytes.to_le_bytes());
@@ -48,7 +51,7 @@ impl SegmentHeader {
     /// Whether both copies are whole and of the same segment.
     pub(crate) fn is_intact(page: &[u8]) -> bool {
         match COPIES.map(|at| page.get(at..at + LEN).and_then(Self::decode_copy)) {
-            [Some(a), Some(b)] => a == SegmentHeader { zeroed: a.zeroed, ..b },
+            [Some(a), Some(b)] => a == SegmentHeader { zeroed: a.zeroed, begun: a.begun, ..b },
             _ => false,
         }
     }
@@ -72,6 +75,7 @@ impl SegmentHeader {
             number: field(24)?,
             segment_bytes: field(32)?,
             zeroed: *copy.get(12)? != 0,
+            begun: *copy.get(13)? != 0,
         })
     }
 }
@@ -96,7 +100,8 @@ mod tests {
 
     #[test]
     fn one_bad_sector_leaves_the_header_readable() {
-        let header = SegmentHeader { identity: 0x1234, number: 7, segment_bytes: 1 << 20, zeroed: true };
+        let header =
+            SegmentHeader { identity: 0x1234, number: 7, segment_bytes: 1 << 20, zeroed: true, begun: false };
         let whole = header.encode();
         assert!(SegmentHeader::is_intact(&whole));
         for sector in 0..8 {

@@ -128,7 +128,7 @@ impl Shared {
     fn recycle(&self, old: &Segment, number: u64) -> Result<Segment, StoreError> {
         let (from, to) = (segment_path(old.number()), segment_path(number));
         self.disk.rename(&from, &to).map_err(|error| StoreError::io("renaming", &from, error))?;
-        let header = SegmentHeader { number, zeroed: old.is_zeroed(), ..old.header };
+        let header = SegmentHeader { number, zeroed: old.is_zeroed(), begun: false, ..old.header };
         let finish = || {
             self.disk.sync_dir(Path::new(JOURNAL_DIR))?;
             old.file.write_all_at(&header.encode(), 0)?;
@@ -178,7 +178,8 @@ pub(crate) fn create_segment(
     {
         return Err(StoreError::DiskFull);
     }
-    let header = SegmentHeader { identity, number, segment_bytes: config.segment_bytes, zeroed: false };
+    let header =
+        SegmentHeader { identity, number, segment_bytes: config.segment_bytes, zeroed: false, begun: false };
     let make = || {
         let file: Arc<dyn DiskFile> = Arc::from(disk.open(&path, crate::OpenMode::Create)?);
         file.allocate(config.segment_bytes)?;

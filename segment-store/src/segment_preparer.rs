@@ -5,7 +5,7 @@ use std::thread;
 use crate::StoreError;
 use crate::page_buffer::PageBuffer;
 use crate::segment::{Segment, ZERO_PIECE};
-use crate::segment_header::{SegmentHeader, segment_path};
+use crate::segment_header::segment_path;
 use crate::shared::Shared;
 
 /// Gets segments ready ahead of time, so that the journal's owner neither allocates nor zeroes nor renames files.
@@ -34,6 +34,9 @@ impl SegmentPreparer {
                 }
             } else if ready < shared.pool.wanted() {
                 shared.add_ready_segment(shared.pool.wanted())?;
+            } else if let Some(segment) = self.newly_begun() {
+                // Only a hint for the next start.
+                let _ = segment.write_hints(segment.is_zeroed(), true);
             } else if let Some(segment) = self.next_to_zero() {
                 self.zero(&segment);
             } else {
@@ -43,12 +46,19 @@ impl SegmentPreparer {
         Ok(())
     }
 
+    fn current(&self) -> Option<Arc<Segment>> {
+        self.shared.segments.read().last_key_value().map(|(_, segment)| Arc::clone(segment))
+    }
+
+    fn newly_begun(&self) -> Option<Arc<Segment>> {
+        self.current().filter(|segment| !segment.is_marked_begun())
+    }
+
     /// The segment being written, and once it is half full the ones after it.
     fn next_to_zero(&self) -> Option<Arc<Segment>> {
-        let current = self.shared.segments.read().last_key_value().map(|(_, segment)| Arc::clone(segment));
         let ahead =
             if self.shared.pool.wanted() > 1 { self.shared.pool.ready_segments() } else { Vec::new() };
-        current.into_iter().chain(ahead).find(|segment| !segment.is_zeroed())
+        self.current().into_iter().chain(ahead).find(|segment| !segment.is_zeroed())
     }
 
     /// Writes zeros over all that no block took yet: later syncs then find nothing to change in the file's metadata.
@@ -74,9 +84,8 @@ impl SegmentPreparer {
             }
         };
         if complete {
-            let header = SegmentHeader { zeroed: true, ..segment.header };
-            // Only a hint for the next start; without it the file is zeroed again then.
-            let _ = segment.file.write_all_at(&header.encode_first_copy(), 0);
+            // Without this hint the file is zeroed again after the next start.
+            let _ = segment.write_hints(true, segment.is_marked_begun());
         }
         segment.stop_zeroing();
     }

@@ -60,6 +60,7 @@ impl Survey {
                 number,
                 segment_bytes: config.segment_bytes,
                 zeroed: false,
+                begun: true,
             });
             survey.segments.insert(number, Arc::new(Segment::new(header, file)));
         }

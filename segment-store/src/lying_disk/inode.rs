@@ -53,7 +53,7 @@ impl Inode {
         let from = position as usize;
         let to = from + bytes.len();
         if self.seen.len() < to {
-            self.seen.resize(to, 0);
+            set_len(&mut self.seen, to);
         }
         for sector in from / SECTOR..=(to - 1) / SECTOR {
             self.broken.remove(&sector);
@@ -76,12 +76,12 @@ impl Inode {
     }
 
     pub(super) fn set_len(&mut self, len: u64) {
-        self.seen.resize(len as usize, 0);
+        set_len(&mut self.seen, len as usize);
         self.unsynced.retain(|sector, _| sector * SECTOR < len as usize);
     }
 
     pub(super) fn sync(&mut self) {
-        self.durable.resize(self.seen.len(), 0);
+        set_len(&mut self.durable, self.seen.len());
         for sector in std::mem::take(&mut self.unsynced).into_keys() {
             let start = sector * SECTOR;
             let end = (start + SECTOR).min(self.seen.len());
@@ -117,7 +117,7 @@ impl Inode {
     pub(super) fn after_power_loss(&self, chances: u64, dice: &mut Dice) -> Inode {
         let mut left = self.durable.clone();
         if dice.happens(chances) {
-            left.resize(self.seen.len(), 0);
+            set_len(&mut left, self.seen.len());
         }
         for (sector, versions) in &self.unsynced {
             if !dice.happens(chances) {
@@ -144,4 +144,10 @@ impl Inode {
             ..Inode::default()
         }
     }
+}
+
+/// Cuts or zero-extends, in one piece: `Vec::resize` goes byte by byte without optimization.
+fn set_len(bytes: &mut Vec<u8>, len: usize) {
+    bytes.truncate(len);
+    bytes.extend_from_slice(&vec![0; len - bytes.len()]);
 }

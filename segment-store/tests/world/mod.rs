@@ -16,7 +16,7 @@ pub fn config() -> JournalConfig {
 /// The payload of record `number`: its number, and bytes that follow from it.
 pub fn payload(number: u64, len: usize) -> Vec<u8> {
     let mut bytes = number.to_le_bytes().to_vec();
-    bytes.extend(number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes().repeat(len.div_ceil(8)));
+    bytes.extend((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes().repeat(len.div_ceil(8)));
     bytes.truncate(8 + len);
     bytes
 }
