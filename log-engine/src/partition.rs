@@ -101,12 +101,19 @@ impl Partition {
         Freed { weight: weight + freed.weight, ..freed }
     }
 
-    /// Takes what a checkpoint says.
+    /// Takes what a checkpoint says. The log may start inside a batch that has not settled and is yet to come from
+    /// the journal.
     pub(crate) fn restore(&mut self, start: Offset, settled: Offset, states: &[SegmentState]) {
         self.next_offset = settled;
         self.view.set_log_end(settled);
         self.view.set_log_start(start);
-        self.apply_settled(states);
+        let mut holdings = self.view.holdings.write();
+        for (number, state) in states.iter().enumerate() {
+            let mut segment = Segment::new(self.view.id(), self.view.dir(), *state);
+            segment.sealed = number + 1 < states.len();
+            holdings.segments.push(segment);
+        }
+        self.view.count_bytes(&holdings);
     }
 
     /// Drops what lies before `start`: batches of the tail, and whole segments. The segment that a settle job may be

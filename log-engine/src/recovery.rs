@@ -127,7 +127,22 @@ impl LogEngine {
             self.settling.removal_due = true;
         }
         self.next_check = now;
-        Ok(std::mem::take(&mut self.damage))
+        let gaps = std::mem::take(&mut self.damage);
+        Ok(gaps.into_iter().filter_map(|gap| self.really_lost(gap)).collect())
+    }
+
+    /// What of a gap between batches is in no segment either. While the journal is replayed, batches may be missing
+    /// that settled: the record which says so comes only after the batches that follow them.
+    fn really_lost(&self, gap: Damage) -> Option<Damage> {
+        let view = self.resolve(&gap.partition).ok()?;
+        let holdings = view.holdings.read();
+        let mut first = gap.first.max(view.log_start());
+        for segment in &holdings.segments {
+            if segment.state.base <= first {
+                first = first.max(segment.state.end);
+            }
+        }
+        (first < gap.next).then_some(Damage { first, ..gap })
     }
 
     /// Hands `write` the records that a checkpoint at the journal's present end consists of. Batches that have not
@@ -144,13 +159,12 @@ impl LogEngine {
             put(&LogRecord::Topic(definition(topic, &topic.config.explicit())));
             for view in &topic.partitions {
                 let Some(partition) = self.partitions.get(&view.id()) else { continue };
-                let settled = partition.settled_end();
-                if settled.0 == 0 {
+                let (start, settled) = (view.log_start(), partition.settled_end());
+                if (start, settled) == (Offset(0), Offset(0)) {
                     continue;
                 }
                 let segments =
                     view.holdings.read().segments.iter().map(|segment| segment.recorded()).collect();
-                let start = view.log_start();
                 put(&LogRecord::Partition { partition: view.id(), start, settled, segments });
             }
         }

@@ -2,7 +2,8 @@ use message::Timestamp;
 use segment_store::Block;
 
 use crate::partition::Partition;
-use crate::{LogEngine, Offset, PartitionId};
+use crate::record::LogRecord;
+use crate::{LogEngine, LogError, Offset, PartitionId};
 
 /// Logs that one tick may shorten; the rest waits for the next.
 const PARTITIONS_MAX: usize = 1024;
@@ -24,6 +25,35 @@ impl LogEngine {
         [blocked, session, check].into_iter().flatten().min()
     }
 
+    /// Removes everything of a log before `offset`; -1 means everything visible. Answers the new start.
+    pub fn delete_records(
+        &mut self,
+        block: &mut Block,
+        partition: PartitionId,
+        before: Offset,
+    ) -> Result<Offset, LogError> {
+        let slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
+        let (start, end) = (slot.view.log_start(), slot.view.high_watermark());
+        let target = if before.0 == -1 { end } else { before };
+        if target < start || target > end {
+            return Err(LogError::OffsetOutOfRange { requested: before, start, end });
+        }
+        if target > start {
+            self.move_log_start(block, partition, target);
+        }
+        Ok(target)
+    }
+
+    /// Moves a log's start, in memory and in the journal.
+    pub(crate) fn move_log_start(&mut self, block: &mut Block, id: PartitionId, start: Offset) {
+        let Some(partition) = self.partitions.get_mut(&id) else { return };
+        let oldest = partition.oldest_lsn();
+        let freed = partition.move_start(start);
+        let record = self.push(block, &LogRecord::LogStart { partition: id, start });
+        self.hold_journal(record, oldest);
+        self.free(freed, record);
+    }
+
     fn check_logs(&mut self, block: &mut Block, now: Timestamp) {
         let mut shorter: Vec<(PartitionId, Offset)> = Vec::new();
         self.settling.aged.clear();
@@ -33,6 +63,8 @@ impl LogEngine {
             }
             if shorter.len() < PARTITIONS_MAX
                 && let Some(start) = retained_from(partition, now)
+                // What is not visible yet is not acknowledged yet either.
+                && start <= partition.view.high_watermark()
             {
                 shorter.push((*id, start));
             } else if partition.config.is_segment_old(partition.tail_since, now)
@@ -73,9 +105,7 @@ fn retained_from(partition: &Partition, now: Timestamp) -> Option<Offset> {
     match newest {
         // Batches without timestamps are as old as their arrival.
         Some(newest) if is_old(if newest >= 0 { Timestamp(newest) } else { partition.tail_since }) => {
-            // Only what is visible may go: the rest has not even been acknowledged.
-            let end = partition.view.high_watermark();
-            (end == partition.next_offset).then_some(end).or(start)
+            Some(partition.next_offset)
         }
         _ => start,
     }

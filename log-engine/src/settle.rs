@@ -14,7 +14,7 @@ use crate::{Offset, PartitionId, TopicConfig};
 /// the file system commits their metadata together.
 const SYNC_GROUP: usize = 64;
 /// Segments that one partition may begin in one job; what is left settles in the next.
-const SEGMENTS_MAX: usize = 64;
+pub(crate) const SEGMENTS_MAX: usize = 64;
 
 /// Work for a blocking thread: writes batches to segment files and removes files that nobody needs.
 ///

@@ -7,8 +7,9 @@ use segment_store::{Block, Lsn};
 use crate::engine::{Doomed, DoomedFiles};
 use crate::partition::Freed;
 use crate::record::LogRecord;
-use crate::settle::{PartitionSettle, Removal, SettleJob, SettleOutcome, SettleResult};
-use crate::{LogEngine, LogError, Offset, PartitionId};
+use crate::segment::SegmentState;
+use crate::settle::{PartitionSettle, Removal, SEGMENTS_MAX, SettleJob, SettleOutcome, SettleResult};
+use crate::{LogEngine, LogError, PartitionId};
 
 /// Partitions in one job at most: each takes a sync of its own.
 const PARTITIONS_MAX: usize = 1024;
@@ -27,21 +28,25 @@ impl LogEngine {
         if settling.in_flight || settling.blocked_until.is_some() {
             return false;
         }
-        let threshold = self
-            .config
-            .settle_bytes
-            .max(settling.dirty.len() as u64 * WORTHWHILE_BYTES)
-            .min(self.config.unsettled_bytes_max / 2);
-        settling.unsettled >= threshold
+        self.has_much_unsettled()
             || settling.removal_due
             || !settling.aged.is_empty()
             || !settling.unchecked.is_empty()
-            || self.oldest_unsettled().is_some_and(|oldest| oldest < settling.wanted_below)
+            || settling.wanted_below > Lsn(0)
+    }
+
+    /// Whether memory alone makes settling worth its while.
+    fn has_much_unsettled(&self) -> bool {
+        let worthwhile = self.settling.dirty.len() as u64 * WORTHWHILE_BYTES;
+        let threshold = self.config.settle_bytes.max(worthwhile).min(self.config.unsettled_bytes_max / 2);
+        self.settling.unsettled >= threshold
     }
 
     /// Asks for everything that the journal holds below `lsn` to be settled, because it wants that room back.
     pub fn settle_below(&mut self, lsn: Lsn) {
-        self.settling.wanted_below = self.settling.wanted_below.max(lsn);
+        if self.oldest_unsettled().is_some_and(|oldest| oldest < lsn) {
+            self.settling.wanted_below = self.settling.wanted_below.max(lsn);
+        }
     }
 
     /// The job to run on a blocking thread, if there is something to do and no other job is under way.
@@ -81,11 +86,18 @@ impl LogEngine {
             ranked.push((std::cmp::Reverse(urgent), std::cmp::Reverse(partition.tail_weight()), *id));
         }
         ranked.sort_unstable();
-        let enough = self.settling.unsettled - self.settling.unsettled / 8;
+        let enough = match self.has_much_unsettled() {
+            true => self.settling.unsettled - self.settling.unsettled / 8,
+            false => 0,
+        };
         let mut covered = 0;
+        let mut records = 0;
         let mut chosen = Vec::new();
         for (urgent, weight, id) in ranked {
-            if (covered >= enough && !urgent.0) || chosen.len() >= PARTITIONS_MAX {
+            let Some(partition) = self.partitions.get(&id) else { continue };
+            records += settled_len(weight.0, partition.config.segment_bytes());
+            let full = chosen.len() >= PARTITIONS_MAX || records > Self::RECORDS_LEN_MAX as u64;
+            if (covered >= enough && !urgent.0) || (full && !chosen.is_empty()) {
                 break;
             }
             covered += weight.0;
@@ -157,6 +169,9 @@ impl LogEngine {
         self.settling
             .dirty
             .retain(|id| partitions.get(id).is_some_and(|partition| partition.oldest_lsn().is_some()));
+        if self.oldest_unsettled().is_none_or(|oldest| oldest >= self.settling.wanted_below) {
+            self.settling.wanted_below = Lsn(0);
+        }
         outcome
     }
 
@@ -220,38 +235,14 @@ impl LogEngine {
         }
         self.settling.blocked_until
     }
-
-    /// Removes everything of a log before `offset`; -1 means everything visible. Answers the new start.
-    pub fn delete_records(
-        &mut self,
-        block: &mut Block,
-        partition: PartitionId,
-        before: Offset,
-    ) -> Result<Offset, LogError> {
-        let slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
-        let (start, end) = (slot.view.log_start(), slot.view.high_watermark());
-        let target = if before.0 == -1 { end } else { before };
-        if target < start || target > end {
-            return Err(LogError::OffsetOutOfRange { requested: before, start, end });
-        }
-        if target > start {
-            self.move_log_start(block, partition, target);
-        }
-        Ok(target)
-    }
-
-    /// Moves a log's start, in memory and in the journal.
-    pub(crate) fn move_log_start(&mut self, block: &mut Block, id: PartitionId, start: Offset) {
-        let Some(partition) = self.partitions.get_mut(&id) else { return };
-        let oldest = partition.oldest_lsn();
-        let freed = partition.move_start(start);
-        let record = self.push(block, &LogRecord::LogStart { partition: id, start });
-        self.hold_journal(record, oldest);
-        self.free(freed, record);
-    }
 }
 
-/// Whether a directory under the logs' root belongs to no topic.
+/// Bytes that the record of what settled may take for a partition with such a tail.
+fn settled_len(weight: u64, segment_bytes: u64) -> u64 {
+    16 + SegmentState::RECORD_LEN * (2 + weight / segment_bytes.max(1)).min(SEGMENTS_MAX as u64 + 1)
+}
+
+/// The directories under the logs' root that belong to no topic.
 pub(crate) fn orphans(engine: &LogEngine) -> io::Result<Vec<Removal>> {
     let root = std::path::Path::new(crate::segment::PartitionDir::ROOT);
     let live: std::collections::HashSet<String> = engine

@@ -42,14 +42,19 @@ impl PartitionView {
         };
         let Some(segment) = segment else { return Ok(self.tail_candidate(from, timestamp)) };
         let start = from.max(segment.state.base);
-        let times = self.settings.cache.times(&segment);
-        let times = times
-            .map_err(|error| LogError::io(format!("reading the time index of {}", self.name()), error))?;
-        // The entry's batch itself is too old, but says whether the entry is true; so reading starts there.
-        match times.before(timestamp) {
-            Some((recorded, offset)) if offset > start && self.has_time(offset, recorded) => Ok(Some(offset)),
-            _ => Ok(Some(start)),
+        let trouble = |error| LogError::io(format!("reading the time index of {}", self.name()), error);
+        let cache = &self.settings.cache;
+        let before = cache.times(&segment).map_err(trouble)?.before(timestamp);
+        let Some((recorded, offset)) = before.filter(|(_, offset)| *offset > start) else {
+            return Ok(Some(start));
+        };
+        // The entry's batch itself is too old, but tells whether the entry is true.
+        if offset >= self.high_watermark() || self.has_time(offset, recorded) {
+            return Ok(Some(offset));
         }
+        cache.rebuild_anew(&segment).map_err(trouble)?;
+        let before = cache.times(&segment).map_err(trouble)?.before(timestamp);
+        Ok(Some(before.map_or(start, |(_, offset)| offset.max(start))))
     }
 
     /// Whether the batch that ends at `last` has this largest timestamp.

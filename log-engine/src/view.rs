@@ -57,6 +57,12 @@ pub struct Read {
     pub bytes: usize,
 }
 
+/// Whether reading on may find more.
+enum Progress {
+    More,
+    Enough,
+}
+
 /// Where a record is to be looked for.
 enum Place {
     Segment(Box<Segment>),
@@ -180,10 +186,9 @@ impl PartitionView {
         let mut read =
             Read { next_offset: from, high_watermark, log_start: self.log_start(), ..Read::default() };
         while read.next_offset < high_watermark && (read.batches.is_empty() || read.bytes < max_bytes) {
-            let at = read.next_offset;
             match self.read_more(&mut read, max_bytes) {
-                Ok(()) if read.next_offset == at => break,
-                Ok(()) => {}
+                Ok(Progress::More) => {}
+                Ok(Progress::Enough) => break,
                 // What was read so far goes out; the next read meets the trouble at its start.
                 Err(_) if !read.batches.is_empty() => break,
                 // Retention may have passed by in the meantime.
@@ -201,16 +206,17 @@ impl PartitionView {
         Ok(())
     }
 
-    fn read_more(&self, read: &mut Read, max_bytes: usize) -> Result<(), LogError> {
-        match self.find(read.next_offset) {
-            Place::Tail => {
-                self.read_tail(read, max_bytes);
-                Ok(())
-            }
+    fn read_more(&self, read: &mut Read, max_bytes: usize) -> Result<Progress, LogError> {
+        let from = read.next_offset;
+        let progress = |next| if next > from { Progress::More } else { Progress::Enough };
+        match self.find(from) {
+            // What settles in between is found in a segment at the next turn.
+            Place::Tail if !self.read_tail(read, max_bytes) => Ok(Progress::More),
+            Place::Tail => Ok(progress(read.next_offset)),
             Place::Lost { first, next } => Err(self.damaged(first, next)),
             Place::Segment(segment) => {
                 let want = Want {
-                    from: read.next_offset,
+                    from,
                     limit: read.high_watermark,
                     max_bytes: max_bytes.saturating_sub(read.bytes) as u64,
                     at_least_one: read.batches.is_empty(),
@@ -221,13 +227,12 @@ impl PartitionView {
                     Ok(next) => {
                         read.next_offset = next;
                         read.bytes += read.batches.iter().skip(had).map(Bytes::len).sum::<usize>();
-                        Ok(())
+                        Ok(progress(next))
                     }
                     Err(SegmentFault::Lost { first, next }) => Err(self.damaged(first, next)),
-                    Err(SegmentFault::Io(error)) => Err(LogError::io(
-                        format!("reading partition {} at offset {}", self.name, want.from),
-                        error,
-                    )),
+                    Err(SegmentFault::Io(error)) => {
+                        Err(LogError::io(format!("reading partition {} at offset {from}", self.name), error))
+                    }
                 }
             }
         }
@@ -248,35 +253,39 @@ impl PartitionView {
             let first = first.map_or(self.log_start(), |segment| segment.state.end);
             return Place::Lost { first, next: segment.state.base };
         }
-        match holdings.tail.range(holdings.tail.find(offset)).next() {
-            Some(batch) if batch.base > offset => {
-                // The gap begins where the batch or the segment before it ends.
-                let before =
-                    holdings.tail.find(offset).checked_sub(1).and_then(|at| holdings.tail.range(at).next());
-                let first = match (before, holdings.segments.last()) {
-                    (Some(batch), _) => batch.last.next(),
-                    (None, Some(segment)) => segment.state.end,
-                    (None, None) => self.log_start(),
-                };
-                Place::Lost { first, next: batch.base }
-            }
-            _ => Place::Tail,
+        let at = holdings.tail.find(offset);
+        // Under the lock the log's end is at most what segments and tail hold, unless records were lost.
+        let next = holdings.tail.range(at).next().map_or(self.log_end(), |batch| batch.base);
+        if next <= offset {
+            return Place::Tail;
         }
+        let before = at.checked_sub(1).and_then(|at| holdings.tail.range(at).next());
+        let first = match (before, holdings.segments.last()) {
+            (Some(batch), _) => batch.last.next(),
+            (None, Some(segment)) => segment.state.end,
+            (None, None) => self.log_start(),
+        };
+        Place::Lost { first, next }
     }
 
-    fn read_tail(&self, read: &mut Read, max_bytes: usize) {
+    /// Takes visible batches from the tail; false when the one to begin with is not there (any more).
+    fn read_tail(&self, read: &mut Read, max_bytes: usize) -> bool {
         let holdings = self.holdings.read();
-        // Settling may have moved the batch to a segment since it was looked for; then the next turn finds it there.
         let at = holdings.tail.find(read.next_offset);
-        for batch in holdings.tail.range(at).take(TAIL_RUN_MAX) {
+        let mut batches = holdings.tail.range(at).take(TAIL_RUN_MAX).peekable();
+        if batches.peek().is_none_or(|batch| batch.base > read.next_offset) {
+            return false;
+        }
+        for batch in batches {
             let fits = read.batches.is_empty() || read.bytes + batch.bytes.len() <= max_bytes;
             if batch.base > read.next_offset || batch.last >= read.high_watermark || !fits {
-                return;
+                break;
             }
             read.bytes += batch.bytes.len();
             read.next_offset = batch.last.next();
             read.batches.push(batch.bytes.clone());
         }
+        true
     }
 }
 

@@ -16,3 +16,6 @@ pub use error::BatchError;
 pub use header::{BatchHeader, HEADER_LEN, TimestampType, checksum_matches};
 pub use records::{Record, RecordHeaders, RecordIter, RecordSet};
 pub use validated::{Batch, Depth};
+
+#[cfg(test)]
+mod tests;

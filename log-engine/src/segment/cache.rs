@@ -80,7 +80,7 @@ impl SegmentCache {
         self.open.lock().by_segment.remove(&(partition, base));
     }
 
-    /// Closes what was not used since the last call but one.
+    /// Closes what was not used since the call that answered `since`; answers what to ask with next time.
     pub(crate) fn close_idle(&self, since: u64) -> u64 {
         let mut open = self.open.lock();
         open.by_segment.retain(|_, slot| slot.used > since);
@@ -88,7 +88,6 @@ impl SegmentCache {
     }
 
     /// How many segments have open files.
-    #[cfg(test)]
     pub(crate) fn open_count(&self) -> usize {
         self.open.lock().by_segment.len()
     }
@@ -100,7 +99,7 @@ impl SegmentCache {
         {
             return Ok(Arc::clone(index));
         }
-        let count = segment.files.index_entries.load(Ordering::Relaxed) as usize;
+        let count = segment.recorded().index_entries as usize;
         let mapped = self.map(segment, SegmentFiles::INDEX, count * offset_index::ENTRY_LEN);
         match mapped.and_then(|bytes| OffsetIndex::new(bytes, count, &segment.state)) {
             Some(index) => {
@@ -123,7 +122,7 @@ impl SegmentCache {
         {
             return Ok(Arc::clone(index));
         }
-        let count = segment.files.time_entries.load(Ordering::Relaxed) as usize;
+        let count = segment.recorded().time_entries as usize;
         let mapped = self.map(segment, SegmentFiles::TIME_INDEX, count * time_index::ENTRY_LEN);
         match mapped.and_then(|bytes| TimeIndex::new(bytes, count, &segment.state)) {
             Some(index) => {
@@ -136,6 +135,12 @@ impl SegmentCache {
                 open.times.lock().clone().ok_or_else(|| io::Error::other("no index could be made"))
             }
         }
+    }
+
+    /// Makes both indexes anew because an entry turned out to be untrue.
+    pub(crate) fn rebuild_anew(&self, segment: &Segment) -> io::Result<()> {
+        let open = self.open(segment)?;
+        self.rebuild(segment, &open)
     }
 
     fn map(&self, segment: &Segment, extension: &str, len: usize) -> Option<Mapped> {

@@ -63,6 +63,9 @@ pub(crate) struct SegmentState {
 }
 
 impl SegmentState {
+    /// Bytes that it takes in a record.
+    pub(crate) const RECORD_LEN: u64 = 64;
+
     pub(crate) fn begin(base: Offset, now: Timestamp) -> SegmentState {
         SegmentState {
             base,
@@ -116,8 +119,12 @@ impl Segment {
         Segment { state, sealed: false, files: Arc::new(files) }
     }
 
-    /// The state to write down, with the indexes as they are by now.
+    /// The state to write down, with the indexes as they are by now: only those of a sealed segment change without
+    /// its state.
     pub(crate) fn recorded(&self) -> SegmentState {
+        if !self.sealed {
+            return self.state;
+        }
         SegmentState {
             index_entries: self.files.index_entries.load(Ordering::Relaxed),
             time_entries: self.files.time_entries.load(Ordering::Relaxed),

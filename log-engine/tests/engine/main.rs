@@ -1,0 +1,14 @@
+//! The log engine over a real journal and a disk that lies.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
+
+mod crash;
+mod damage;
+mod full_disk;
+mod groups;
+mod index_damage;
+mod model;
+mod restart;
+mod retention;
+mod shell;
+mod time_lookup;
+mod topics;
