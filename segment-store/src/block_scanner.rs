@@ -9,7 +9,7 @@ use crate::{DiskFile, Lsn};
 const WINDOW: usize = 512 * 1024;
 
 /// The smallest piece that a disk refuses to read.
-const SECTOR: usize = 512;
+pub(crate) const SECTOR: usize = 512;
 /// Bytes that the disk is asked to have ready next.
 const READ_AHEAD: u64 = 4 << 20;
 

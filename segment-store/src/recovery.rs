@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::block::Records;
+use crate::block_scanner::SECTOR;
 use crate::checkpoint_file::{self, CHECKPOINT_DIR, CheckpointFile};
 use crate::config::Layout;
 use crate::journal_walk::JournalWalk;
@@ -175,8 +176,12 @@ fn refresh(segment: &Segment, durable: Lsn, end: Lsn) -> Result<(), StoreError> 
         let mut piece = vec![0; REFRESH_PIECE.min(to.saturating_sub(from) as usize)];
         let mut at = from;
         while at < to {
-            let len = piece.len().min((to - at) as usize);
-            let read = read_full(&*segment.file, &mut piece[..len], at)?;
+            let mut len = piece.len().min((to - at) as usize);
+            let read = read_full(&*segment.file, &mut piece[..len], at).or_else(|_| {
+                // Somewhere here is a bad sector, which holds no block: go around it.
+                len = len.min(SECTOR - (at % SECTOR as u64) as usize);
+                read_full(&*segment.file, &mut piece[..len], at).or(io::Result::Ok(0))
+            })?;
             segment.file.write_all_at(&piece[..read], at)?;
             at += len as u64;
         }
