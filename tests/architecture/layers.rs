@@ -109,8 +109,8 @@ fn only_the_seam_names_both_engines() {
 
 #[test]
 fn only_the_store_touches_data_files() {
-    // What the gateway may read by itself: its configuration file. It writes no file at all.
-    let allowed = ["gateway/src/config", "gateway/src/cli", "gateway/src/main.rs"];
+    // What the gateway may read by itself: its configuration file, and what the kernel says of the process.
+    let allowed = ["gateway/src/config", "gateway/src/metrics"];
     let forbidden = [
         "std::fs",
         "tokio::fs",
@@ -123,13 +123,12 @@ fn only_the_store_touches_data_files() {
     ];
     for directory in ["message/src", "log-engine/src", "queue-engine/src", "gateway/src"] {
         for source in files(directory) {
-            let allowed = allowed.iter().any(|prefix| source.path.starts_with(prefix));
+            let mut code = source.code.clone();
+            if allowed.iter().any(|prefix| source.path.starts_with(prefix)) {
+                code = code.replace("std::fs::read_to_string", "");
+            }
             for name in forbidden {
-                assert!(
-                    !source.code.contains(name) || (allowed && name == "std::fs"),
-                    "{} names {name}; data files belong to segment-store",
-                    source.path
-                );
+                assert!(!code.contains(name), "{} names {name}; data files belong to segment-store", source.path);
             }
         }
     }
