@@ -55,7 +55,8 @@ pub fn open_with(disk: &LyingDisk, config: JournalConfig) -> Result<Opened, Stor
     let mut checkpoint = None;
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let (journal, report) = Journal::open(disk, config, &mut |replayed| {
-        let number = u64::from_le_bytes(replayed.payload[..8].try_into().unwrap());
+        let number =
+            replayed.payload.iter().take(8).rev().fold(0, |number, &byte| number << 8 | u64::from(byte));
         match replayed.source {
             Source::Checkpoint => checkpoint = Some(number),
             Source::Journal => records.push((number, replayed.lsn, replayed.payload.to_vec())),
@@ -104,16 +105,18 @@ impl World {
                 let bytes = payload(model.pushed.len() as u64, len);
                 // It may have to flush for that.
                 model.block_ends.push(model.pushed.len());
-                match journal.ensure(bytes.len()) {
+                let ensured = journal.ensure(bytes.len());
+                if ensured.is_ok() || matches!(ensured, Err(StoreError::DiskFull)) {
+                    let pending = journal.block().records() as usize;
+                    model.flushed = model.pushed.len() - pending;
+                }
+                match ensured {
                     Err(StoreError::DiskFull) => return Ok(()),
                     other => other?,
                 }
                 let (head, tail) = bytes.split_at(bytes.len() / 2);
                 let at = journal.block().push(RecordKind::QUEUE, &[head, tail]);
                 model.pushed.push((at, bytes));
-                if journal.block().records() == 1 {
-                    model.flushed = model.pushed.len() - 1;
-                }
             }
             Step::Flush => {
                 model.block_ends.push(model.pushed.len());
