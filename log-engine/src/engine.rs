@@ -95,6 +95,8 @@ pub(crate) struct Settling {
     pub unsettled: u64,
     /// Partitions with unsettled batches, perhaps with some that have none any more.
     pub dirty: Vec<PartitionId>,
+    /// Where the oldest of those batches is, if that is known.
+    pub oldest_known: Option<Option<Lsn>>,
     pub in_flight: bool,
     /// Partitions that a crash may have left files in.
     pub unchecked: Vec<PartitionId>,
@@ -186,6 +188,9 @@ impl LogEngine {
         let lsn = block.push(RecordKind::LOG, &[&record::append_head(partition), &bytes]);
         let batch = TailBatch::new(&header, lsn, bytes);
         self.settling.unsettled += batch.weight();
+        if self.settling.oldest_known == Some(None) {
+            self.settling.oldest_known = Some(Some(lsn));
+        }
         if slot.push(batch, now) {
             self.settling.dirty.push(partition);
         }

@@ -127,6 +127,7 @@ impl LogEngine {
             self.settling.removal_due = true;
         }
         self.next_check = now;
+        self.settling.oldest_known = None;
         let gaps = std::mem::take(&mut self.damage);
         Ok(gaps.into_iter().filter_map(|gap| self.really_lost(gap)).collect())
     }

@@ -1,6 +1,7 @@
 //! Moving batches from the journal and memory into the partitions' own files.
+use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use message::Timestamp;
@@ -90,18 +91,57 @@ impl SettleJob {
         }
         for group in self.partitions.chunks(SYNC_GROUP) {
             let written: Vec<_> = group.iter().map(|partition| partition.write(disk, self.now)).collect();
-            for (partition, written) in group.iter().zip(written) {
-                let synced = written.and_then(|written| partition.sync(disk, written));
-                result.partitions.push((partition.id, synced));
+            let synced: Vec<_> =
+                written.into_iter().map(|written| written.and_then(WrittenPartition::sync)).collect();
+            let named = sync_names(disk, group, &synced);
+            for (partition, synced) in group.iter().zip(synced) {
+                let settled = synced.and_then(|synced| match &named {
+                    Err(error) if synced.names_changed => {
+                        Err(io::Error::new(error.kind(), error.to_string()))
+                    }
+                    _ => Ok(synced.states),
+                });
+                result.partitions.push((partition.id, settled));
             }
         }
         result
     }
 }
 
+/// Makes new files' names durable: each directory once, whatever number of partitions it holds.
+fn sync_names(
+    disk: &dyn Disk,
+    group: &[PartitionSettle],
+    synced: &[io::Result<SyncedPartition>],
+) -> io::Result<()> {
+    let mut directories = BTreeSet::new();
+    for (partition, synced) in group.iter().zip(synced) {
+        if matches!(synced, Ok(synced) if synced.names_changed) {
+            directories.extend(partition.dir.path().ancestors().map(Path::to_path_buf));
+        }
+    }
+    // The innermost first: a name is durable before the directory that holds it.
+    directories.iter().rev().try_for_each(|directory| disk.sync_dir(directory))
+}
+
+struct SyncedPartition {
+    states: Vec<SegmentState>,
+    names_changed: bool,
+}
+
 struct WrittenPartition {
     segments: Vec<crate::segment::Written>,
     names_changed: bool,
+}
+
+impl WrittenPartition {
+    fn sync(self) -> io::Result<SyncedPartition> {
+        for segment in &self.segments {
+            segment.sync()?;
+        }
+        let states = self.segments.iter().map(|segment| segment.state).collect();
+        Ok(SyncedPartition { states, names_changed: self.names_changed })
+    }
 }
 
 impl PartitionSettle {
@@ -138,20 +178,6 @@ impl PartitionSettle {
         }
         written.segments.push(writer.finish(disk, &dir, false)?);
         Ok(written)
-    }
-
-    fn sync(&self, disk: &dyn Disk, written: WrittenPartition) -> io::Result<Vec<SegmentState>> {
-        for segment in &written.segments {
-            segment.sync()?;
-        }
-        if written.names_changed {
-            let dir = self.dir.path();
-            disk.sync_dir(&dir)?;
-            for parent in dir.ancestors().skip(1) {
-                disk.sync_dir(parent)?;
-            }
-        }
-        Ok(written.segments.iter().map(|segment| segment.state).collect())
     }
 
     /// Removes segments that the journal does not know: left by a crash, before settling or after retention.

@@ -169,6 +169,7 @@ impl LogEngine {
         self.settling
             .dirty
             .retain(|id| partitions.get(id).is_some_and(|partition| partition.oldest_lsn().is_some()));
+        self.settling.oldest_known = None;
         if self.oldest_unsettled().is_none_or(|oldest| oldest >= self.settling.wanted_below) {
             self.settling.wanted_below = Lsn(0);
         }
@@ -185,9 +186,15 @@ impl LogEngine {
         held.into_iter().chain(self.oldest_unsettled()).min()
     }
 
-    fn oldest_unsettled(&self) -> Option<Lsn> {
+    /// Where the journal holds the oldest unsettled batch. Remembered, for the shell asks after every group.
+    fn oldest_unsettled(&mut self) -> Option<Lsn> {
+        if let Some(known) = self.settling.oldest_known {
+            return known;
+        }
         let partitions = self.settling.dirty.iter().filter_map(|id| self.partitions.get(id));
-        partitions.filter_map(crate::partition::Partition::oldest_lsn).min()
+        let oldest = partitions.filter_map(crate::partition::Partition::oldest_lsn).min();
+        self.settling.oldest_known = Some(oldest);
+        oldest
     }
 
     /// Keeps the journal from `needed` on until `record` is durable.
@@ -200,6 +207,7 @@ impl LogEngine {
     /// Takes note of what moving a log's start gave up.
     pub(crate) fn free(&mut self, freed: Freed, record: Lsn) {
         self.settling.unsettled -= freed.weight;
+        self.settling.oldest_known = None;
         for files in freed.segments {
             self.settling.doomed.push(Doomed { record, what: DoomedFiles::Segment(files) });
             self.settling.removal_due = true;

@@ -2,7 +2,8 @@ use bytes::{BufMut, BytesMut};
 use message::Timestamp;
 
 use super::header::{self, BatchHeader};
-use super::{Batch, BatchError, Codec, HEADER_LEN, varint};
+use super::varint::{self, Numbers};
+use super::{Batch, BatchError, Codec, HEADER_LEN};
 use crate::Offset;
 
 /// Makes one batch from messages, writing each record straight into the batch's bytes.
@@ -73,28 +74,18 @@ impl BatchBuilder {
             + headers_len;
         assert!(self.bytes.len() + body + 5 <= i32::MAX as usize, "callers keep batches below 2 GiB");
         self.bytes.reserve(body + 5);
-        varint::put(&mut self.bytes, body as i64);
-        self.bytes.put_u8(0);
-        varint::put(&mut self.bytes, timestamp_delta);
-        varint::put(&mut self.bytes, i64::from(self.count));
-        self.put_field(key);
-        self.put_field(value);
-        varint::put(&mut self.bytes, headers.len() as i64);
+        let out = &mut self.bytes;
+        let mut numbers = Numbers::new();
+        numbers.varint(body as i64).byte(0).varint(timestamp_delta).varint(i64::from(self.count));
+        put_field(out, &mut numbers, key);
+        put_field(out, &mut numbers, value);
+        numbers.varint(headers.len() as i64);
         for (name, value) in headers {
-            self.put_field(Some(name));
-            self.put_field(*value);
+            put_field(out, &mut numbers, Some(name));
+            put_field(out, &mut numbers, *value);
         }
+        numbers.flush(out);
         self.count += 1;
-    }
-
-    fn put_field(&mut self, field: Option<&[u8]>) {
-        match field {
-            None => varint::put(&mut self.bytes, -1),
-            Some(field) => {
-                varint::put(&mut self.bytes, field.len() as i64);
-                self.bytes.extend_from_slice(field);
-            }
-        }
     }
 
     /// How many records it holds so far.
@@ -159,6 +150,19 @@ impl BatchBuilder {
         }
         header.crc = header::seal(&mut self.bytes);
         Batch::trusted(self.bytes, header)
+    }
+}
+
+/// Writes a field behind the numbers before it; an absent one is a number only.
+fn put_field(out: &mut BytesMut, numbers: &mut Numbers, field: Option<&[u8]>) {
+    match field {
+        None => {
+            numbers.varint(-1);
+        }
+        Some(field) => {
+            numbers.varint(field.len() as i64).flush(out);
+            out.extend_from_slice(field);
+        }
     }
 }
 
