@@ -2,7 +2,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use segment_store::Lsn;
+use segment_store::{JournalReader, Lsn};
 
 use crate::config::EngineConfig;
 use crate::envelope::read_message;
@@ -19,6 +19,12 @@ pub trait BodyReader: Send + Sync {
     /// Exactly `len` bytes from `lsn` on, headers of records and blocks in between included. Ranges that cross a
     /// segment may be refused.
     fn read(&self, lsn: Lsn, len: u32) -> io::Result<Bytes>;
+}
+
+impl BodyReader for JournalReader {
+    fn read(&self, lsn: Lsn, len: u32) -> io::Result<Bytes> {
+        JournalReader::read(self, lsn, len).map_err(io::Error::other)
+    }
 }
 
 /// Most messages that one read brings back.

@@ -17,6 +17,8 @@ impl QueueEngine {
     /// A record about a queue or message that is not known is about one that went later; it changes nothing.
     pub fn replay(&mut self, replayed: Replayed<'_>) -> Result<(), QueueError> {
         let corrupt = |_| QueueError::CorruptRecord(replayed.lsn.0);
+        // Stirred until `finish_recovery` makes the first nonce of it.
+        self.core.nonce ^= replayed.lsn.0 as u32;
         let record = Record::read(replayed.payload).map_err(corrupt)?;
         if record.is_definition() {
             if replayed.source == Source::Checkpoint || replayed.lsn >= replayed.checkpoint_lsn {
@@ -175,8 +177,9 @@ impl QueueEngine {
         }
         self.core.dying_recorded = self.core.dying.len();
         ids.into_iter().for_each(|id| self.set_alarm(id));
-        // Tokens of the last run must not fit leases of this one.
-        self.core.nonce = (now.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(32) as u32;
+        // Tokens of the last run must not fit leases of this one: neither time nor the journal stood still.
+        let seed = (now.0 as u64) ^ (u64::from(self.core.nonce) << 32);
+        self.core.nonce = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32;
         self.outbox = crate::Outbox::default();
     }
 

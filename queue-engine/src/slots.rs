@@ -68,9 +68,9 @@ impl Slot {
     };
 }
 
-const CHUNK: usize = 64;
+const CHUNK: usize = 16;
 
-/// Slots of 64 consecutive sequences.
+/// Slots of 16 consecutive sequences: little for a queue that holds one message, and few chunks for a long one.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     live: u32,
@@ -87,10 +87,11 @@ impl Chunk {
 
 /// Emptied chunks for the next queue that needs one, so that a short queue does not allocate per message.
 #[derive(Debug, Default)]
+#[allow(clippy::vec_box, reason = "the boxes move into queues and out again as they are")]
 pub(crate) struct SpareChunks(Vec<Box<Chunk>>);
 
 impl SpareChunks {
-    const MOST: usize = 256;
+    const MOST: usize = 1024;
 
     fn take(&mut self) -> Box<Chunk> {
         self.0.pop().unwrap_or_else(Chunk::new)

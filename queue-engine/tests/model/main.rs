@@ -1,5 +1,7 @@
 //! The engine beside a naive model of it: random commands, time that passes, crashes at any block boundary with and
 //! without the last block; after every step both must say the same.
+#![allow(clippy::unwrap_used)]
+
 mod book;
 mod command;
 mod journal;
