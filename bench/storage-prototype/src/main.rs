@@ -24,7 +24,7 @@ const SETTLE: usize = 16;
 /// cheapest case for either.
 const TOTAL_BYTES: u64 = 256 << 20;
 const PASSES: usize = 3;
-const PASS: Duration = Duration::from_millis(400);
+const PASS: Duration = Duration::from_millis(250);
 
 /// What is measured.
 #[derive(Clone, Copy)]
