@@ -1,0 +1,140 @@
+//! Bindings: made, read, deleted, listed.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::api::AppState;
+use super::page::Page;
+use super::parameters::PageQuery;
+use super::path::At;
+use super::problem::Problem;
+use super::query::Query;
+use super::refusals::{ChangeRefusals, LookRefusals};
+use super::{document, reply};
+use crate::topics::{BindingDescription, BindingSpec, Created};
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct ListQuery {
+    /// Only those from this exchange.
+    #[param(required = false, min_length = 1, max_length = 255)]
+    source: String,
+    /// Only those to this topic or exchange.
+    #[param(required = false, min_length = 1, max_length = 255)]
+    destination: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct BindingPath {
+    /// The binding's id.
+    #[param(min_length = 1, max_length = 255)]
+    id: String,
+}
+
+/// A page of bindings.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct BindingPage {
+    bindings: Vec<BindingDescription>,
+    /// Where to go on, if there are more.
+    #[schema(required = false)]
+    next_cursor: String,
+}
+
+/// Bindings, sorted by id
+///
+/// A page ends with `next_cursor` if there are more: repeat the request with it as the parameter `cursor`.
+#[utoipa::path(
+    get,
+    path = "/v1/bindings",
+    operation_id = "listBindings",
+    tag = "exchanges",
+    params(PageQuery, ListQuery),
+    responses((status = 200, description = "A page of bindings", body = BindingPage), LookRefusals)
+)]
+pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+    let query = Query::parse(request.uri().query(), &["limit", "cursor", "source", "destination"])?;
+    let page = Page::of("bindings", &query)?;
+    let source = query.filled("source", 1020)?;
+    let destination = query.filled("destination", 1020)?;
+    let found =
+        api.topics().list_bindings(page.after.as_deref(), page.one_more(), source, destination).await?;
+    Ok(page.answer("bindings", found, |binding: &BindingDescription| binding.id.clone()))
+}
+
+/// Bind a topic or an exchange to an exchange
+///
+/// Idempotent: 201 when it was made, 200 when it was there. The same binding always has the same id.
+#[utoipa::path(
+    post,
+    path = "/v1/bindings",
+    operation_id = "bind",
+    tag = "exchanges",
+    request_body = BindingSpec,
+    responses(
+        (status = 201, description = "Bound", body = BindingDescription, headers(("Location" = String, description = "The binding"))),
+        (status = 200, description = "It was bound", body = BindingDescription),
+        ChangeRefusals
+    )
+)]
+pub async fn bind(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    Query::parse(parts.uri.query(), &[])?;
+    let body: Value = document::read(&api, &parts.headers, body).await?;
+    if body.get("arguments").is_some_and(Value::is_null) {
+        return Err(Problem::invalid("/arguments", "this cannot be null; leave it out"));
+    }
+    document::refuse_nulls(&body, &["arguments"])?;
+    let spec: BindingSpec = document::convert(body)?;
+    let (created, binding) = api.topics().bind(spec).await?;
+    Ok(match created {
+        Created::Made => {
+            let location = format!("/v1/bindings/{}", binding.id);
+            reply::located(reply::json(StatusCode::CREATED, &binding), &location)
+        }
+        Created::Same => reply::json(StatusCode::OK, &binding),
+    })
+}
+
+/// A binding
+#[utoipa::path(
+    get,
+    path = "/v1/bindings/{id}",
+    operation_id = "getBinding",
+    tag = "exchanges",
+    params(BindingPath),
+    responses((status = 200, description = "The binding", body = BindingDescription), LookRefusals)
+)]
+pub async fn get(
+    State(api): State<AppState>,
+    At(id): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Query::parse(request.uri().query(), &[])?;
+    Ok(reply::json(StatusCode::OK, &api.topics().binding(&id).await?))
+}
+
+/// Delete a binding
+#[utoipa::path(
+    delete,
+    path = "/v1/bindings/{id}",
+    operation_id = "unbind",
+    tag = "exchanges",
+    params(BindingPath),
+    responses((status = 204, description = "Gone"), ChangeRefusals)
+)]
+pub async fn unbind(
+    State(api): State<AppState>,
+    At(id): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Query::parse(request.uri().query(), &[])?;
+    api.topics().unbind(&id).await?;
+    Ok(reply::no_content())
+}

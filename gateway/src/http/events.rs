@@ -1,0 +1,135 @@
+//! Server-sent events: a topic's messages as they come, for browsers and `curl`.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::stream;
+use utoipa::IntoParams;
+
+use super::api::AppState;
+use super::log_events::LogEvents;
+use super::media::{self, Form};
+use super::parameters::{TopicPath, ValuesQuery};
+use super::path::At;
+use super::problem::Problem;
+use super::query::Query;
+use super::queue_events::QueueEvents;
+use super::refusals::ReadRefusals;
+use super::reply;
+use super::shapes::AnyMessage;
+use super::start_at;
+use crate::topics::{StartAt, Topic};
+
+/// Silence after which a comment shows that the stream lives.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct EventsQuery {
+    /// Logs: where to start, `earliest`, `latest`, or `@` and a time; `latest` unless said.
+    #[param(
+        required = false,
+        pattern = "^(earliest|latest|@[0-9]{1,13})$",
+        default = "latest",
+        example = "earliest"
+    )]
+    offset: String,
+}
+
+/// Follow a topic as server-sent events
+///
+/// Each event's data is a message as elsewhere in JSON. A comment comes every 15 seconds of silence.
+///
+/// A log is followed over all its partitions. The `id` of an event says how far each was read: a reader that comes
+/// back with it as `Last-Event-ID`, as browsers do by themselves, misses and repeats nothing.
+///
+/// A queue's messages are taken, and acked once they were handed to the connection: use `/receive` or a WebSocket
+/// where a message must not be lost with its reader.
+#[utoipa::path(
+    get,
+    path = "/v1/topics/{topic}/events",
+    operation_id = "followTopic",
+    tag = "messages",
+    params(TopicPath, EventsQuery, ValuesQuery),
+    responses((status = 200, description = "Messages as they come", body = AnyMessage, content_type = "text/event-stream"), ReadRefusals)
+)]
+pub async fn events(
+    State(api): State<AppState>,
+    At(topic): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::parse(request.uri().query(), &["offset", "values"])?;
+    media::negotiate(request.headers(), &[Form::Events])?;
+    let values = query.values()?;
+    let start = query.text("offset").map(start_at::parse).transpose()?;
+    let body = match api.topics().topic(&topic)? {
+        Topic::Log(log) => {
+            if let Some(StartAt::Offset(_)) = start {
+                let detail =
+                    "a stream starts at `earliest`, `latest` or a time, or goes on from Last-Event-ID";
+                return Err(Problem::invalid("offset", detail));
+            }
+            let resume = match request.headers().get("last-event-id") {
+                Some(id) if !id.is_empty() => Some(id.to_str().map_err(|_| {
+                    Problem::invalid("Last-Event-ID", "this is not an id that this stream gave out")
+                })?),
+                _ => None,
+            };
+            let events = LogEvents::open(api, log, start.unwrap_or(StartAt::Latest), resume, values)?;
+            let opening = events.opening();
+            let events = stream::unfold(events, |mut events| async move {
+                let piece = events.next().await?;
+                Some((piece, events))
+            });
+            streamed(opening, events)
+        }
+        Topic::Queue(queue) => {
+            if start.is_some() {
+                return Err(Problem::invalid("offset", "a queue has no offsets; leave this out"));
+            }
+            let events = QueueEvents::open(api, &queue, values).await?;
+            let events = stream::unfold(events, |mut events| async move {
+                let piece = events.next().await?;
+                Some((Ok(piece), events))
+            });
+            streamed(Bytes::new(), events)
+        }
+    };
+    let mut response = reply::body(StatusCode::OK, Form::Events, body);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies of the nginx family hold back what they could buffer.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// The stream after a first line that lets the client know it is open.
+fn streamed(
+    opening: Bytes,
+    events: impl stream::Stream<Item = Result<Bytes, crate::refusal::Refusal>> + Send + 'static,
+) -> Body {
+    use futures_util::StreamExt as _;
+    let mut first = b"retry: 1000\n".to_vec();
+    first.extend_from_slice(&opening);
+    first.extend_from_slice(b"\n");
+    Body::from_stream(stream::once(async move { Ok(Bytes::from(first)) }).chain(events))
+}
+
+/// Begins an event.
+pub fn begin(out: &mut Vec<u8>, id: &str) {
+    out.extend_from_slice(b"id: ");
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+}
+
+/// Ends an event. Its data is JSON on one line.
+pub fn end(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\n\n");
+}
+
+/// A sign of life.
+pub const COMMENT: &[u8] = b": \n\n";
