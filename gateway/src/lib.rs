@@ -10,3 +10,4 @@ pub mod logging;
 pub mod metrics;
 pub mod refusal;
 pub mod topics;
+pub mod ws;

@@ -1,0 +1,39 @@
+//! The WebSocket door: many subscriptions and pipelined commands over one socket, in two encodings.
+//!
+//! [`session::Session`] is the protocol and knows no socket; `socket` drives it. `docs/websocket.md` is for users,
+//! `openapi/asyncapi.yaml` describes every frame.
+//!
+//! **Invariant:** a client that misbehaves, reads slowly or vanishes costs only itself: all that a socket may hold is
+//! in [`limits::WsLimits`], and what it had leased returns when it ends.
+
+pub mod answer;
+pub mod binary;
+pub mod command;
+pub mod credit;
+pub mod door;
+pub mod effect;
+pub mod encoding;
+mod errand;
+mod held;
+mod idempotency;
+mod in_flight;
+mod json_answer;
+mod json_command;
+pub mod limits;
+mod log_feed;
+pub mod outbox;
+mod queue_feed;
+mod record_cache;
+pub mod records;
+pub mod session;
+mod session_feeds;
+mod session_groups;
+mod socket;
+mod sources;
+mod start;
+mod subscription;
+mod upgrade;
+
+pub use door::WsDoor;
+pub use limits::WsLimits;
+pub use upgrade::routes;

@@ -1,0 +1,412 @@
+//! Commands as the subprotocol `sluice.v1.json` writes them.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use message::ErrorCode;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
+
+use super::command::{
+    AckMode, AckRecords, Auth, BadFrame, Command, CommandId, Commit, CommitPoint, CreditGrant, OffsetRun,
+    Publish, Request, Settle, Subscribe, Subscription, Target, Verdict,
+};
+use super::start::StartField;
+use crate::codec::json_message::parse_list;
+use crate::codec::json_trail::nearest;
+use crate::refusal::Refusal;
+use crate::topics::{Acks, Lease};
+
+/// Every command's name.
+pub const NAMES: [&str; 13] = [
+    "subscribe",
+    "publish",
+    "ack",
+    "nack",
+    "reject",
+    "extend",
+    "credit",
+    "pause",
+    "resume",
+    "commit",
+    "unsubscribe",
+    "auth",
+    "ping",
+];
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+}
+
+/// Reads one text frame.
+pub fn decode(text: &Bytes) -> Result<Request, BadFrame> {
+    let garbage = |refusal| BadFrame { id: None, refusal, garbage: true };
+    let head: Head<'_> = serde_json::from_slice(text)
+        .map_err(|error| garbage(Refusal::invalid("", format!("a frame is one JSON object: {error}"))))?;
+    let id = match head.id {
+        Some(raw) => read_id(raw.get()).map_err(garbage)?,
+        None => return Err(garbage(Refusal::invalid("/id", "every command carries an `id`"))),
+    };
+    let known = |refusal| BadFrame { id: Some(id.clone()), refusal, garbage: false };
+    let kind = head.kind.ok_or_else(|| known(Refusal::invalid("/type", "every command carries a `type`")))?;
+    let command = decode_named(&kind, text).map_err(known)?;
+    Ok(Request { id, command })
+}
+
+/// Reads a command whose id came in the header of a binary frame.
+pub fn decode_with_id(id: u32, text: &Bytes) -> Result<Request, BadFrame> {
+    let id = CommandId::Number(u64::from(id));
+    let known = |refusal| BadFrame { id: Some(id.clone()), refusal, garbage: false };
+    let head: Head<'_> = serde_json::from_slice(text).map_err(|error| BadFrame {
+        garbage: true,
+        ..known(Refusal::invalid("", format!("a control frame carries one JSON object: {error}")))
+    })?;
+    if head.id.is_some() {
+        return Err(known(Refusal::invalid("/id", "in a binary frame the id travels in the header only")));
+    }
+    let kind = head.kind.ok_or_else(|| known(Refusal::invalid("/type", "every command carries a `type`")))?;
+    let command = decode_named(&kind, text).map_err(known)?;
+    Ok(Request { id, command })
+}
+
+fn read_id(raw: &str) -> Result<CommandId, Refusal> {
+    let wrong = || {
+        let most = CommandId::TEXT_BYTES;
+        Refusal::invalid("/id", format!("an id is a whole number from 0 up or at most {most} bytes of text"))
+    };
+    match serde_json::from_str::<CommandId>(raw).map_err(|_| wrong())? {
+        CommandId::Text(text) if text.len() > CommandId::TEXT_BYTES => Err(wrong()),
+        id => Ok(id),
+    }
+}
+
+fn decode_named(kind: &str, text: &Bytes) -> Result<Command, Refusal> {
+    Ok(match kind {
+        "subscribe" => Command::Subscribe(fields::<SubscribeFields>(text)?.into_command()?),
+        "publish" => Command::Publish(publish(text)?),
+        "ack" => ack(fields::<AckFields>(text)?)?,
+        "nack" => {
+            let body = fields::<NackFields>(text)?;
+            let leases = leases_of("nack", body.leases, body.subscription, body.records)?;
+            settle(&leases, Verdict::Nack { delay_ms: body.delay_ms }, body.acks)?
+        }
+        "reject" => {
+            let body = fields::<RejectFields>(text)?;
+            let leases = leases_of("reject", body.leases, body.subscription, body.records)?;
+            settle(&leases, Verdict::Reject, body.acks)?
+        }
+        "extend" => {
+            let body = fields::<ExtendFields>(text)?;
+            let leases = leases_of("extend", body.leases, body.subscription, body.records)?;
+            settle(&leases, Verdict::Extend { lease_ms: body.lease_ms }, body.acks)?
+        }
+        "credit" => {
+            let body = fields::<CreditFields>(text)?;
+            Command::Credit(body.subscription, CreditGrant { messages: body.messages, bytes: body.bytes })
+        }
+        "pause" => Command::Pause(fields::<SubscriptionField>(text)?.subscription),
+        "resume" => Command::Resume(fields::<SubscriptionField>(text)?.subscription),
+        "unsubscribe" => Command::Unsubscribe(fields::<SubscriptionField>(text)?.subscription),
+        "commit" => {
+            let body = fields::<CommitFields>(text)?;
+            Command::Commit(Commit { subscription: body.subscription, offsets: body.offsets })
+        }
+        "auth" => Command::Auth(Auth { token: fields::<AuthFields>(text)?.token }),
+        "ping" => {
+            fields::<NoFields>(text)?;
+            Command::Ping
+        }
+        other => {
+            let shown: String = other.chars().take(40).collect();
+            let hint =
+                nearest(&shown, &NAMES).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            return Err(Refusal::invalid("/type", format!("there is no command {shown:?}{hint}")));
+        }
+    })
+}
+
+/// Reads the fields of one command; the refusal names the one at fault as a JSON pointer.
+fn fields<T: DeserializeOwned>(text: &Bytes) -> Result<T, Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let mut pointer = String::new();
+        for step in error.path() {
+            let step = match step {
+                serde_path_to_error::Segment::Seq { index } => index.to_string(),
+                serde_path_to_error::Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+                serde_path_to_error::Segment::Enum { variant } => variant.clone(),
+                serde_path_to_error::Segment::Unknown => continue,
+            };
+            pointer.push('/');
+            pointer.push_str(&step);
+        }
+        Refusal::invalid(pointer, error.into_inner().to_string())
+    })
+}
+
+fn settle(texts: &[String], verdict: Verdict, acks: AcksField) -> Result<Command, Refusal> {
+    let mut leases = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let lease = text
+            .parse::<Lease>()
+            .map_err(|error| Refusal::invalid(format!("/leases/{index}"), error.to_string()))?;
+        leases.push(lease);
+    }
+    Ok(Command::Settle(Settle { leases, verdict, acks: acks.into() }))
+}
+
+/// The leases of a command that only queues know; naming records of a log is told apart from naming nothing.
+fn leases_of(
+    command: &str,
+    leases: Option<Vec<String>>,
+    subscription: Option<IgnoredAny>,
+    records: Option<IgnoredAny>,
+) -> Result<Vec<String>, Refusal> {
+    let stray = if records.is_some() { Some("/records") } else { subscription.map(|_| "/subscription") };
+    match (leases, stray) {
+        (Some(leases), None) => Ok(leases),
+        (None, None) => Err(Refusal::invalid("/leases", format!("`{command}` needs a list of `leases`"))),
+        (_, Some(field)) => {
+            let why = format!(
+                "`{command}` is for leases of a queue; a log keeps its records, so they are only acknowledged or committed"
+            );
+            Err(Refusal::new(ErrorCode::WrongModel, why).in_field(field))
+        }
+    }
+}
+
+fn ack(body: AckFields) -> Result<Command, Refusal> {
+    match (body.leases, body.subscription, body.records) {
+        (Some(leases), None, None) => settle(&leases, Verdict::Ack, body.acks.unwrap_or_default()),
+        (None, Some(subscription), Some(records)) => {
+            if body.acks.is_some() {
+                return Err(Refusal::invalid(
+                    "/acks",
+                    "offsets are always committed durably: leave `acks` out",
+                ));
+            }
+            Ok(Command::AckRecords(AckRecords { subscription, runs: runs(&records) }))
+        }
+        (None, None, Some(_)) => {
+            Err(Refusal::invalid("/subscription", "`records` need the `subscription` that delivered them"))
+        }
+        (None, Some(_), None) => {
+            Err(Refusal::invalid("/records", "name the records to acknowledge, or give `leases` instead"))
+        }
+        (Some(_), _, _) => Err(Refusal::invalid(
+            "/leases",
+            "give `leases` (a queue) or `subscription` and `records` (a log), not both",
+        )),
+        (None, None, None) => Err(Refusal::invalid(
+            "/leases",
+            "give `leases` (a queue), or `subscription` and `records` (a log)",
+        )),
+    }
+}
+
+/// Neighbours become one run, so that what follows costs per run.
+fn runs(records: &[RecordFields]) -> Vec<OffsetRun> {
+    let mut runs: Vec<OffsetRun> = Vec::new();
+    for record in records {
+        for &offset in &record.offsets {
+            match runs.last_mut() {
+                Some(run) if run.partition == record.partition && offset == run.last.saturating_add(1) => {
+                    run.last = offset;
+                }
+                _ => runs.push(OffsetRun { partition: record.partition, first: offset, last: offset }),
+            }
+        }
+    }
+    runs
+}
+
+fn publish(text: &Bytes) -> Result<Publish, Refusal> {
+    // Borrowed from the frame: the messages are read by their own parser, in place.
+    #[derive(Deserialize)]
+    struct Messages<'a> {
+        #[serde(borrow, default)]
+        messages: Option<&'a RawValue>,
+    }
+    let body = fields::<PublishFields>(text)?;
+    let target = match (body.topic, body.exchange, body.routing_key) {
+        (Some(topic), None, None) => Target::Topic(topic),
+        (None, Some(exchange), routing_key) => {
+            Target::Exchange { exchange, routing_key: routing_key.unwrap_or_default() }
+        }
+        (Some(_), None, Some(_)) => {
+            return Err(Refusal::invalid(
+                "/routing_key",
+                "a routing key belongs to an `exchange`, not to a `topic`",
+            ));
+        }
+        (Some(_), Some(_), _) => {
+            return Err(Refusal::invalid("/exchange", "give either `topic` or `exchange`, not both"));
+        }
+        (None, None, _) => return Err(Refusal::invalid("/topic", "give a `topic` or an `exchange`")),
+    };
+    let raw: Messages<'_> =
+        serde_json::from_slice(text).map_err(|error| Refusal::invalid("/messages", error.to_string()))?;
+    let raw = raw.messages.ok_or_else(|| Refusal::invalid("/messages", "give a list of messages"))?;
+    let messages = parse_list(&text.slice_ref(raw.get().as_bytes()), "/messages")?;
+    let idempotency = match body.idempotency_key {
+        Some(key) => Some(super::idempotency::named(key, &target, raw.get().as_bytes())?),
+        None => None,
+    };
+    Ok(Publish { target, messages, acks: body.acks.into(), idempotency })
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AcksField {
+    #[default]
+    All,
+    Leader,
+    None,
+}
+
+impl From<AcksField> for Acks {
+    fn from(field: AcksField) -> Acks {
+        match field {
+            AcksField::All => Acks::All,
+            AcksField::Leader => Acks::Leader,
+            AcksField::None => Acks::None,
+        }
+    }
+}
+
+/// Declares the fields of a command beside `id` and `type`, which the head has read.
+macro_rules! command_fields {
+    ($name:ident { $($(#[$meta:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct $name {
+            #[serde(default, rename = "id")]
+            _id: IgnoredAny,
+            #[serde(rename = "type")]
+            _kind: IgnoredAny,
+            $($(#[$meta])* $field: $type,)*
+        }
+    };
+}
+
+command_fields!(NoFields {});
+command_fields!(SubscriptionField { subscription: Subscription });
+command_fields!(AuthFields { token: String });
+command_fields!(CreditFields {
+    subscription: Subscription,
+    #[serde(default)]
+    messages: Option<u32>,
+    #[serde(default)]
+    bytes: Option<u64>,
+});
+command_fields!(CommitFields { subscription: Subscription, offsets: Vec<CommitPoint>, });
+command_fields!(AckFields {
+    #[serde(default)]
+    leases: Option<Vec<String>>,
+    #[serde(default)]
+    subscription: Option<Subscription>,
+    #[serde(default)]
+    records: Option<Vec<RecordFields>>,
+    #[serde(default)]
+    acks: Option<AcksField>,
+});
+command_fields!(NackFields {
+    #[serde(default)]
+    leases: Option<Vec<String>>,
+    #[serde(default)]
+    subscription: Option<IgnoredAny>,
+    #[serde(default)]
+    records: Option<IgnoredAny>,
+    #[serde(default)]
+    delay_ms: Option<u64>,
+    #[serde(default)]
+    acks: AcksField,
+});
+command_fields!(RejectFields {
+    #[serde(default)]
+    leases: Option<Vec<String>>,
+    #[serde(default)]
+    subscription: Option<IgnoredAny>,
+    #[serde(default)]
+    records: Option<IgnoredAny>,
+    #[serde(default)]
+    acks: AcksField,
+});
+command_fields!(ExtendFields {
+    #[serde(default)]
+    leases: Option<Vec<String>>,
+    #[serde(default)]
+    subscription: Option<IgnoredAny>,
+    #[serde(default)]
+    records: Option<IgnoredAny>,
+    lease_ms: u64,
+    #[serde(default)]
+    acks: AcksField,
+});
+command_fields!(PublishFields {
+    #[serde(default)]
+    topic: Option<String>,
+    #[serde(default)]
+    exchange: Option<String>,
+    #[serde(default)]
+    routing_key: Option<String>,
+    #[serde(default)]
+    acks: AcksField,
+    #[serde(default)]
+    idempotency_key: Option<String>,
+    #[serde(rename = "messages")]
+    _messages: IgnoredAny,
+});
+command_fields!(SubscribeFields {
+    topic: String,
+    #[serde(default)]
+    from: Option<StartField>,
+    #[serde(default)]
+    group: Option<String>,
+    #[serde(default)]
+    partitions: Option<Vec<u32>>,
+    #[serde(default)]
+    credit: Option<CreditGrant>,
+    #[serde(default)]
+    lease_ms: Option<u64>,
+    #[serde(default)]
+    ack: Option<AckMode>,
+    #[serde(default)]
+    values: Option<String>,
+    #[serde(default)]
+    priority: Option<i32>,
+    #[serde(default)]
+    exclusive: Option<bool>,
+    #[serde(default)]
+    session_timeout_ms: Option<u64>,
+});
+
+impl SubscribeFields {
+    fn into_command(self) -> Result<Subscribe, Refusal> {
+        Ok(Subscribe {
+            topic: self.topic,
+            from: self.from.map(|from| from.read("/from")).transpose()?,
+            group: self.group,
+            partitions: self.partitions,
+            credit: self.credit,
+            lease_ms: self.lease_ms,
+            ack: self.ack,
+            values: self.values,
+            priority: self.priority,
+            exclusive: self.exclusive,
+            session_timeout_ms: self.session_timeout_ms,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordFields {
+    partition: u32,
+    offsets: Vec<i64>,
+}

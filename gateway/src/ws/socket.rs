@@ -1,0 +1,258 @@
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use bytes::Bytes;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{Sink, Stream, StreamExt};
+use tokio::time::{Sleep, sleep_until};
+
+use super::command::Inbound;
+use super::door::{Place, WsDoor};
+use super::effect::Effect;
+use super::encoding::Encoding;
+use super::errand::{self, Done};
+use super::outbox::Outbound;
+use super::session::Session;
+use super::sources::Sources;
+
+/// Frames read before anything else gets its turn.
+const FRAMES_AT_ONCE: usize = 64;
+/// Rounds before other sockets get their turn.
+const ROUNDS_AT_ONCE: usize = 16;
+/// How long the client may take to answer a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Drives one socket until it ends.
+pub async fn serve(socket: WebSocket, door: WsDoor, encoding: Encoding, place: Place) {
+    let now = Instant::now();
+    let session = Session::new(encoding, *door.limits(), now, door.topics().now());
+    let mut driver = Driver {
+        socket,
+        session,
+        sources: Sources::default(),
+        door: door.clone(),
+        encoding,
+        blocked_since: None,
+        closed_at: None,
+        deaf: false,
+        _place: place,
+    };
+    let mut errands = FuturesUnordered::new();
+    let mut timer = pin!(sleep_until((now + Duration::from_secs(1)).into()));
+    let token = door.drain().token();
+    let mut draining = pin!(token.cancelled());
+    let mut drained = false;
+    std::future::poll_fn(|cx| {
+        for _ in 0..ROUNDS_AT_ONCE {
+            let now = Instant::now();
+            let mut moved = match driver.read(cx, now) {
+                Ok(moved) => moved,
+                Err(Gone) => return Poll::Ready(()),
+            };
+            if !drained && draining.as_mut().poll(cx).is_ready() {
+                drained = true;
+                moved = true;
+                driver.session.handle_drain(now);
+            }
+            while let Some(effect) = driver.session.poll_effect() {
+                if let Some(effect) = driver.apply(effect) {
+                    errands.push(errand::run(driver.door.clone(), driver.encoding, effect));
+                }
+            }
+            while let Poll::Ready(Some(done)) = errands.poll_next_unpin(cx) {
+                moved = true;
+                driver.finish(now, done);
+            }
+            moved |= driver.pull(cx);
+            moved |= driver.tick(cx, timer.as_mut(), now);
+            match driver.write(cx, now) {
+                Ok(wrote) => moved |= wrote,
+                Err(Gone) => return Poll::Ready(()),
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    driver.farewell();
+}
+
+/// The socket is over: closed, broken, or given up.
+struct Gone;
+
+struct Driver {
+    socket: WebSocket,
+    session: Session,
+    sources: Sources,
+    door: WsDoor,
+    encoding: Encoding,
+    /// Since when the client has taken nothing.
+    blocked_since: Option<Instant>,
+    /// When the close frame was written.
+    closed_at: Option<Instant>,
+    /// Whether nothing can be read any more: what follows a frame that is too large cannot be told apart.
+    deaf: bool,
+    _place: Place,
+}
+
+impl Driver {
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
+        let mut moved = false;
+        for _ in 0..FRAMES_AT_ONCE {
+            let wanted = self.session.wants_frames() || self.session.is_closing();
+            if self.deaf || !wanted {
+                break;
+            }
+            let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(cx) else { break };
+            moved = true;
+            match message {
+                Some(Ok(Message::Text(text))) => self.session.handle_frame(now, &Inbound::Text(text.into())),
+                Some(Ok(Message::Binary(bytes))) => self.session.handle_frame(now, &Inbound::Binary(bytes)),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    self.session.handle_frame(now, &Inbound::Heartbeat);
+                }
+                // The answer to it is written by the next flush; then the stream ends.
+                Some(Ok(Message::Close(_))) => {}
+                Some(Err(error)) => {
+                    if self.session.is_closing() || !is_oversize(&error) {
+                        return Err(Gone);
+                    }
+                    self.deaf = true;
+                    self.session.handle_oversize();
+                }
+                None => return Err(Gone),
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Carries out what takes no time; answers what does.
+    fn apply(&mut self, effect: Effect) -> Option<Effect> {
+        match effect {
+            Effect::Grant { subscription, messages, bytes } => {
+                if let Some(queue) = self.sources.queue(subscription) {
+                    queue.credit(messages, bytes);
+                }
+            }
+            Effect::Pause(subscription) => {
+                if let Some(queue) = self.sources.queue(subscription) {
+                    queue.pause();
+                }
+            }
+            Effect::Resume(subscription) => {
+                if let Some(queue) = self.sources.queue(subscription) {
+                    queue.resume();
+                }
+            }
+            Effect::Watch { subscription, partition, from } => {
+                self.sources.watch(&mut self.session, subscription, partition, from);
+            }
+            Effect::Drop { subscription, farewell } => {
+                self.sources.remove(subscription);
+                if let Some(farewell) = farewell {
+                    self.door.drain().track(errand::leave(self.door.clone(), farewell));
+                }
+            }
+            slow => return Some(slow),
+        }
+        None
+    }
+
+    fn finish(&mut self, now: Instant, done: Option<Done>) {
+        let Some(Done { outcome, source }) = done else { return };
+        if let (Some(source), super::effect::Outcome::Opened { subscription, .. }) = (source, &outcome) {
+            self.sources.insert(*subscription, source);
+        }
+        self.session.handle_outcome(now, outcome);
+    }
+
+    /// Takes messages as far as there is room for them.
+    fn pull(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = self.sources.poll(cx, &mut self.session);
+        while let Some(request) = self.session.poll_read() {
+            moved = true;
+            self.sources.read(&mut self.session, request);
+        }
+        moved
+    }
+
+    /// Lets time pass. The timer is only set anew when it rang or would ring too late.
+    fn tick(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, now: Instant) -> bool {
+        let rang = timer.as_mut().poll(cx).is_ready();
+        if rang {
+            self.session.handle_timeout(now);
+        }
+        let write_due = self.blocked_since.map(|since| since + self.session.write_patience());
+        let close_due = self.closed_at.map(|at| at + CLOSE_TIMEOUT);
+        let due = [self.session.poll_timeout(), write_due, close_due].into_iter().flatten().min();
+        let due = due.unwrap_or(now + Duration::from_secs(1));
+        if rang || due < timer.deadline().into_std() {
+            // Never in the past, or one thing that is due would be asked for without end.
+            timer.as_mut().reset(due.max(now + Duration::from_millis(1)).into());
+            let _ = timer.as_mut().poll(cx);
+        }
+        rang
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
+        let mut moved = false;
+        while self.closed_at.is_none() && self.session.has_frames() {
+            match Pin::new(&mut self.socket).poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(Gone),
+                Poll::Pending => break,
+            }
+            let Some(frame) = self.session.poll_frame() else { break };
+            moved = true;
+            self.blocked_since = None;
+            if matches!(frame, Outbound::Close(..)) {
+                self.closed_at = Some(now);
+            }
+            let message = message(frame).ok_or(Gone)?;
+            Pin::new(&mut self.socket).start_send(message).map_err(|_| Gone)?;
+        }
+        match Pin::new(&mut self.socket).poll_flush(cx) {
+            Poll::Ready(Ok(())) if self.deaf && self.closed_at.is_some() => return Err(Gone),
+            Poll::Ready(Ok(())) => self.blocked_since = None,
+            // After a close this is how the end looks.
+            Poll::Ready(Err(_)) => return Err(Gone),
+            Poll::Pending => {
+                self.blocked_since.get_or_insert(now);
+            }
+        }
+        let stuck = self.blocked_since.is_some_and(|since| now >= since + self.session.write_patience());
+        let unanswered = self.closed_at.is_some_and(|at| now >= at + CLOSE_TIMEOUT);
+        if stuck || unanswered { Err(Gone) } else { Ok(moved) }
+    }
+
+    /// The client is gone: what it held returns at once.
+    fn farewell(mut self) {
+        self.session.handle_gone();
+        self.sources.clear();
+        while let Some(effect) = self.session.poll_effect() {
+            if let Effect::Drop { farewell: Some(farewell), .. } = effect {
+                self.door.drain().track(errand::leave(self.door.clone(), farewell));
+            }
+        }
+    }
+}
+
+fn message(frame: Outbound) -> Option<Message> {
+    Some(match frame {
+        Outbound::Text(content) => Message::Text(Utf8Bytes::try_from(content).ok()?),
+        Outbound::Binary(content) => Message::Binary(content),
+        Outbound::Ping => Message::Ping(Bytes::new()),
+        Outbound::Close(code, reason) => Message::Close(Some(CloseFrame { code, reason: reason.into() })),
+    })
+}
+
+fn is_oversize(error: &axum::Error) -> bool {
+    // The error's type belongs to a crate below axum; its text is what it is known by.
+    let text = error.to_string();
+    text.contains("too long") || text.contains("Space limit exceeded")
+}

@@ -1,0 +1,171 @@
+//! From an HTTP request to a socket: who may, and in which encoding.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use axum::response::Response;
+use axum::routing::any;
+use message::ErrorCode;
+
+use super::door::WsDoor;
+use super::encoding::Encoding;
+use super::socket;
+use crate::codec::problem::{PROBLEM_JSON, ProblemParts};
+use crate::refusal::Refusal;
+
+/// Bytes read at a time: enough for throughput, little enough for many idle sockets.
+const READ_BUFFER_BYTES: usize = 8 << 10;
+/// Frames are gathered up to this many bytes before they go to the network without a flush.
+const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
+/// `GET /v1/ws`. (`CONNECT` is how HTTP/2 asks for it.)
+pub fn routes<S: Clone + Send + Sync + 'static>(door: WsDoor) -> Router<S> {
+    Router::new().route("/v1/ws", any(upgrade)).with_state(door)
+}
+
+async fn upgrade(State(door): State<WsDoor>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match accept(&door, &mut parts).await {
+        Ok(response) => response,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
+    check_origin(&parts.headers, parts.uri.authority().map(|authority| authority.as_str()), door.origins())?;
+    let encoding = negotiate(&parts.headers)?;
+    if door.drain().has_begun() {
+        let why = "the server is going down; connect again when it is back";
+        return Err(Refused::because(Refusal::new(ErrorCode::ShuttingDown, why).retry_after(1000)));
+    }
+    let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await.map_err(|rejection| {
+        let why = format!("this is where WebSockets are opened: {}", rejection.body_text());
+        Refused::because(Refusal::invalid("Upgrade", why))
+    })?;
+    let Some(place) = door.admit() else {
+        let why = format!("the server has {} sockets open, as many as it may", door.limits().sockets);
+        return Err(Refused::because(Refusal::new(ErrorCode::Overloaded, why).retry_after(1000)));
+    };
+    let limits = *door.limits();
+    let mut upgrade = upgrade
+        .max_frame_size(limits.frame_bytes)
+        .max_message_size(limits.frame_bytes)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES);
+    upgrade.set_selected_protocol(HeaderValue::from_static(encoding.subprotocol()));
+    let door = door.clone();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        // The task that waited for the upgrade ends here; the socket lives in one that a drain waits for.
+        let drain = door.drain().clone();
+        drain.track(socket::serve(socket, door, encoding, place));
+    }))
+}
+
+/// The encoding that both sides speak. There is none to assume: the client must name one.
+fn negotiate(headers: &HeaderMap) -> Result<Encoding, Refused> {
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let mut names = offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let chosen = names.find_map(|name| {
+        let name = name.trim();
+        Encoding::ALL.into_iter().find(|encoding| encoding.subprotocol() == name)
+    });
+    chosen.ok_or_else(|| {
+        let [one, other] = Encoding::ALL.map(Encoding::subprotocol);
+        let why = format!("offer a subprotocol: `{one}` or `{other}`");
+        Refused::because(Refusal::invalid("Sec-WebSocket-Protocol", why))
+    })
+}
+
+/// Browsers let any page open a socket to anywhere, with the user's cookies, and only say whose page it was. What
+/// sends no `Origin` is no browser.
+fn check_origin(headers: &HeaderMap, authority: Option<&str>, allowed: &[String]) -> Result<(), Refused> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    if allowed.iter().any(|one| one == "*" || one.eq_ignore_ascii_case(origin)) {
+        return Ok(());
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(authority);
+    let own = origin.split_once("://").map(|(_, host)| host);
+    if own.is_some() && own == host {
+        return Ok(());
+    }
+    Err(Refused::Origin)
+}
+
+enum Refused {
+    Because(Box<Refusal>),
+    Origin,
+}
+
+impl Refused {
+    fn because(refusal: Refusal) -> Refused {
+        Refused::Because(Box::new(refusal))
+    }
+
+    fn into_response(self) -> Response {
+        let mut document = Vec::new();
+        let status = match &self {
+            Refused::Because(refusal) => {
+                let parts = ProblemParts::of(refusal);
+                parts.write(&mut document);
+                parts.status
+            }
+            Refused::Origin => {
+                let parts = ProblemParts {
+                    status: 403,
+                    code: "origin_not_allowed",
+                    title: "Pages of this origin may not open a socket",
+                    detail: "add the origin to `ws.allowed_origins` in the configuration, or open the socket from a page of this server",
+                    field: Some("Origin"),
+                    retryable: false,
+                    retry_after_ms: None,
+                };
+                parts.write(&mut document);
+                parts.status
+            }
+        };
+        let mut response = Response::new(Body::from(document));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn the_first_known_subprotocol_that_the_client_offers_is_taken() {
+        let taken = |offer| negotiate(&headers(&[("sec-websocket-protocol", offer)])).ok();
+        assert_eq!(taken("sluice.v1.json"), Some(Encoding::Json));
+        assert_eq!(taken("chat, sluice.v1.json, sluice.v1.binary"), Some(Encoding::Json));
+        assert_eq!(taken("sluice.v1.binary"), Some(Encoding::Binary));
+        assert_eq!(taken("sluice.v2.json"), None);
+        assert!(negotiate(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn only_pages_of_known_origins_may_connect() {
+        let may = |origin: Option<&'static str>, allowed: &[&str]| {
+            let mut sent = headers(&[("host", "broker:8080")]);
+            if let Some(origin) = origin {
+                sent.insert("origin", HeaderValue::from_static(origin));
+            }
+            let allowed: Vec<String> = allowed.iter().map(|one| (*one).to_owned()).collect();
+            check_origin(&sent, None, &allowed).is_ok()
+        };
+        assert!(may(None, &[]));
+        assert!(may(Some("http://broker:8080"), &[]));
+        assert!(!may(Some("http://evil.example"), &[]));
+        assert!(!may(Some("null"), &[]));
+        assert!(may(Some("https://app.example"), &["https://app.example"]));
+        assert!(may(Some("https://anything.example"), &["*"]));
+    }
+}
