@@ -17,7 +17,7 @@ use crate::queue::Queue;
 /// [`take_outbox`]: crate::QueueEngine::take_outbox
 pub trait BodyReader: Send + Sync {
     /// Exactly `len` bytes from `lsn` on, headers of records and blocks in between included. Ranges that cross a
-    /// segment may be refused.
+    /// block or a segment may be refused; a range within one record may not.
     fn read(&self, lsn: Lsn, len: u32) -> io::Result<Bytes>;
 }
 
@@ -65,26 +65,31 @@ pub(crate) fn load(
     let end = ahead.iter().map(|(_, lsn, len)| lsn.plus(u64::from(*len)));
     let end = end.max().unwrap_or(start).max(start.plus(u64::from(len)));
     let wide = u32::try_from(end.0 - start.0).map_err(|_| "the window is too wide")?;
-    // A window that crosses a segment is refused; then the one message that is needed must do.
-    let (chunk, ahead) = match reader.read(start, wide) {
-        Ok(chunk) if chunk.len() == wide as usize => (chunk, ahead),
-        _ => (reader.read(start, len).map_err(|error| error.to_string())?, Vec::new()),
-    };
+    let chunk = if ahead.is_empty() { None } else { reader.read(start, wide).ok() };
+    let chunk = chunk.filter(|chunk| chunk.len() == wide as usize);
     let origin = queue.origin.clone();
-    let decode = |lsn: Lsn, len: u32| {
-        let from = (lsn.0 - start.0) as usize;
-        // A copy of its own, so that a message that stays does not keep the whole chunk.
-        let envelope = Bytes::copy_from_slice(chunk.get(from..from + len as usize)?);
-        read_message(&envelope, &origin).ok().map(Arc::new)
+    let fetch = |lsn: Lsn, len: u32| {
+        let envelope = match &chunk {
+            // A copy of its own, so that a message that stays does not keep the whole chunk.
+            Some(chunk) => {
+                let from = (lsn.0 - start.0) as usize;
+                let part = chunk.get(from..from + len as usize);
+                Bytes::copy_from_slice(part.ok_or("the chunk is too short")?)
+            }
+            // The window crosses blocks or segments. What lies next to each other is still cheap to read in a row.
+            None => reader.read(lsn, len).map_err(|error| error.to_string())?,
+        };
+        read_message(&envelope, &origin).map(Arc::new).map_err(|_| NOT_A_MESSAGE.to_owned())
     };
-    let message = decode(start, len).ok_or("the journal holds something else there")?;
+    let message = fetch(start, len)?;
     for (next, lsn, len) in ahead {
-        if let Some(message) = decode(lsn, len) {
-            queue.keep(next, &message, ledger);
-        }
+        let Ok(message) = fetch(lsn, len) else { break };
+        queue.keep(next, &message, ledger);
     }
     Ok(message)
 }
+
+const NOT_A_MESSAGE: &str = "the journal holds something else there";
 
 /// A message's memory without disturbing the queue.
 pub(crate) fn peek(
@@ -99,5 +104,5 @@ pub(crate) fn peek(
     let reader = reader.ok_or("no reader of the journal is attached")?;
     let envelope = reader.read(slot.lsn, slot.envelope_len).map_err(|error| error.to_string())?;
     let message = read_message(&envelope, &queue.origin).ok();
-    message.map(Arc::new).ok_or_else(|| "the journal holds something else there".to_owned())
+    message.map(Arc::new).ok_or_else(|| NOT_A_MESSAGE.to_owned())
 }

@@ -83,7 +83,7 @@ fn a_delayed_nack_keeps_the_message_away_even_through_a_restart() {
     assert_eq!(bench.ready("q"), 0);
     bench.pass(1);
     let again = bench.one("q");
-    assert_eq!((bodies(&[again.clone()]), again.attempt), (vec!["a".to_owned()], 2));
+    assert_eq!((bodies(std::slice::from_ref(&again)), again.attempt), (vec!["a".to_owned()], 2));
 }
 
 #[test]

@@ -1,0 +1,272 @@
+//! The engine on a real journal over a disk that lies: whatever operation the power goes at, everything confirmed is
+//! there, nothing settled returns, and dead letters are in exactly one place.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use message::{Timestamp, TopicName};
+use queue_engine::{
+    Destination, EngineConfig, LeaseFor, NewMessage, QueueEngine, QueueError, QueueOptions, Settle,
+    SettleAction, Settled,
+};
+use segment_store::{Disk, Fault, Journal, JournalConfig, LyingDisk, RecordKind, StoreError};
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+const SEGMENT: u64 = 64 * 1024;
+
+struct Shard {
+    journal: Journal,
+    engine: QueueEngine,
+}
+
+fn topic(name: &str) -> TopicName {
+    TopicName::new(name).unwrap()
+}
+
+impl Shard {
+    fn open(disk: &LyingDisk) -> Result<Shard, StoreError> {
+        let config =
+            EngineConfig { segment_bytes: SEGMENT, queue_memory_bytes: 4_000, ..EngineConfig::default() };
+        let journal_config =
+            JournalConfig { segment_bytes: SEGMENT, spare_segments: 1, headroom_bytes: 0, background: false };
+        let mut engine = QueueEngine::new(config);
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let (journal, _) = Journal::open(disk, journal_config, &mut |replayed| {
+            engine.replay(replayed).expect("what was written reads back");
+            Ok(())
+        })?;
+        engine.attach_reader(Arc::new(journal.reader()));
+        engine.finish_recovery(NOW);
+        Ok(Shard { journal, engine })
+    }
+
+    /// Ends the group; what it did is confirmed when this answers.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.engine.take_outbox(self.journal.block());
+        let end = self.journal.flush()?;
+        self.journal.syncer().sync(end).map(drop)
+    }
+
+    fn publish(&mut self, queue: &str, body: String) -> Result<(), StoreError> {
+        self.journal.ensure(body.len() + 2000)?;
+        let message = NewMessage { body: body.into(), ..NewMessage::default() };
+        let queue = topic(queue);
+        self.engine.publish(self.journal.block(), Destination::Queue(&queue), message, NOW).unwrap();
+        Ok(())
+    }
+
+    /// Takes up to `max` messages and settles them the same way; answers their first words.
+    fn settle(&mut self, queue: &str, max: usize, action: SettleAction) -> Result<Vec<String>, StoreError> {
+        self.journal.ensure(8000)?;
+        let lease = LeaseFor::QueueDefault;
+        let taken = self.engine.receive(self.journal.block(), &topic(queue), max, lease, NOW).unwrap();
+        self.commit()?;
+        let settles: Vec<Settle> =
+            taken.iter().map(|delivery| Settle { lease: delivery.lease.unwrap(), action }).collect();
+        self.journal.ensure(8000)?;
+        let results = self.engine.settle(self.journal.block(), &settles, NOW);
+        assert!(results.iter().all(Result::is_ok));
+        Ok(taken.iter().map(|delivery| first_word(&delivery.message.body)).collect())
+    }
+
+    /// The first words of all messages of a queue.
+    fn content(&self, queue: &str) -> Vec<String> {
+        match self.engine.browse(&topic(queue), None, usize::MAX, u64::MAX) {
+            Ok(page) => page.messages.iter().map(|m| first_word(&m.message.as_ref().unwrap().body)).collect(),
+            Err(QueueError::UnknownQueue(_)) => Vec::new(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Moves what waits for a block to where it goes.
+    fn drain(&mut self) -> Result<(), StoreError> {
+        while self.engine.next_deadline().is_some_and(|due| due <= NOW) {
+            self.journal.ensure(SEGMENT as usize / 2)?;
+            self.engine.tick(self.journal.block(), NOW);
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Moves what is live out of the older half of the journal and recycles it.
+    fn reclaim(&mut self) -> Result<(), StoreError> {
+        let target = segment_store::Lsn(self.journal.end().0 / SEGMENT * SEGMENT);
+        loop {
+            self.journal.ensure(20_000)?;
+            let step = self.engine.relocate_before(self.journal.block(), target, 16_000).unwrap();
+            self.commit()?;
+            if step.complete {
+                break;
+            }
+        }
+        let mut writer = self.journal.write_checkpoint(self.journal.end());
+        let mut records = Vec::new();
+        self.engine.checkpoint(&mut |record| records.push(record.to_vec()));
+        for record in records {
+            writer.push(RecordKind::QUEUE, &[&record])?;
+        }
+        writer.finish()?;
+        self.journal.recycle_before(self.engine.oldest_needed().unwrap_or(target).min(target))
+    }
+}
+
+fn first_word(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).split(' ').next().unwrap().to_owned()
+}
+
+/// What was promised while the scenario ran.
+#[derive(Default)]
+struct Promises {
+    /// Confirmed, and not settled for good as far as anybody was told.
+    kept: BTreeSet<String>,
+    /// Told to be settled for good.
+    gone: BTreeSet<String>,
+    /// In flight when it ended: may be there or not.
+    open: BTreeSet<String>,
+}
+
+impl Promises {
+    fn confirm(&mut self) {
+        self.kept.append(&mut self.open);
+    }
+}
+
+fn scenario(disk: &LyingDisk, promises: &mut Promises) -> Result<(), StoreError> {
+    let mut shard = Shard::open(disk)?;
+    let dying = QueueOptions {
+        dead_letter_exchange: Some(String::new()),
+        dead_letter_routing_key: Some("dead".to_owned()),
+        ..QueueOptions::default()
+    };
+    for (name, options) in [("work", dying), ("dead", QueueOptions::default())] {
+        shard.engine.declare_queue(shard.journal.block(), &topic(name), options, NOW).unwrap();
+    }
+    shard.commit()?;
+    for round in 0..6 {
+        for n in 0..8 {
+            let word = format!("m{round}-{n}");
+            promises.open.insert(word.clone());
+            shard.publish("work", format!("{word} {}", "x".repeat(700 * n)))?;
+        }
+        shard.commit()?;
+        promises.confirm();
+        // What is about to be acked may be gone or not until that is confirmed.
+        let held: Vec<String> = shard.content("work").into_iter().take(3).collect();
+        promises.kept.retain(|word| !held.contains(word));
+        promises.open.extend(held.iter().cloned());
+        let acked = shard.settle("work", 3, SettleAction::Ack)?;
+        shard.commit()?;
+        assert_eq!(acked, held);
+        promises.open.clear();
+        promises.gone.extend(acked);
+        shard.settle("work", 2, SettleAction::Reject)?;
+        shard.commit()?;
+        shard.drain()?;
+        if round % 2 == 1 {
+            shard.reclaim()?;
+        }
+    }
+    Ok(())
+}
+
+fn check(disk: &LyingDisk, promises: &Promises) {
+    let mut shard = Shard::open(disk).unwrap();
+    shard.drain().unwrap();
+    let work = shard.content("work");
+    let dead = shard.content("dead");
+    let all: BTreeSet<String> = work.iter().chain(&dead).cloned().collect();
+    assert_eq!(all.len(), work.len() + dead.len(), "nothing is in two places: {work:?} {dead:?}");
+    let missing: Vec<_> = promises.kept.difference(&all).collect();
+    assert!(missing.is_empty(), "confirmed and lost: {missing:?}");
+    let back: Vec<_> = promises.gone.intersection(&all).collect();
+    assert!(back.is_empty(), "settled and back: {back:?}");
+    let known = |word: &String| promises.kept.contains(word) || promises.open.contains(word);
+    assert!(all.iter().all(known), "{all:?}");
+    // It goes on from there.
+    if shard.engine.has_queue(&topic("work")) {
+        shard.publish("work", "afterwards".to_owned()).unwrap();
+        shard.commit().unwrap();
+        assert_eq!(shard.content("work").last().map(String::as_str), Some("afterwards"));
+    }
+}
+
+#[test]
+fn the_scenario_ends_well_without_faults() {
+    let disk = LyingDisk::new(1);
+    let mut promises = Promises::default();
+    scenario(&disk, &mut promises).unwrap();
+    assert_eq!((promises.gone.len(), promises.kept.len()), (18, 30));
+    check(&disk.copy(), &promises);
+    check(&disk.crash(), &promises);
+}
+
+#[test]
+fn whatever_operation_the_power_goes_at() {
+    let healthy = LyingDisk::new(1);
+    scenario(&healthy, &mut Promises::default()).unwrap();
+    for operation in 0..healthy.operations() {
+        let disk = LyingDisk::new(operation);
+        disk.fail_at(operation, Fault::PowerLoss);
+        let mut promises = Promises::default();
+        // Not every failure ends the scenario; the power goes where it ends.
+        let _ = scenario(&disk, &mut promises);
+        check(&disk.crash(), &promises);
+    }
+}
+
+#[test]
+fn dead_letters_that_do_not_fit_one_block_go_on_in_the_next() {
+    let disk = LyingDisk::new(7);
+    let mut promises = Promises::default();
+    let mut shard = Shard::open(&disk).unwrap();
+    let dying = QueueOptions {
+        dead_letter_exchange: Some(String::new()),
+        dead_letter_routing_key: Some("dead".to_owned()),
+        ..QueueOptions::default()
+    };
+    for (name, options) in [("work", dying), ("dead", QueueOptions::default())] {
+        shard.engine.declare_queue(shard.journal.block(), &topic(name), options, NOW).unwrap();
+    }
+    for n in 0..12 {
+        let word = format!("m{n}");
+        shard.publish("work", format!("{word} {}", "x".repeat(15_000))).unwrap();
+        promises.kept.insert(word);
+    }
+    shard.commit().unwrap();
+    let rejected = shard.settle("work", 12, SettleAction::Reject).unwrap();
+    assert_eq!(rejected.len(), 12);
+    shard.commit().unwrap();
+    let info = shard.engine.queue_info(&topic("work")).unwrap();
+    assert!(info.dying > 0 && info.ready == 0 && info.leased == 0, "{info:?}");
+    let interrupted = disk.crash();
+    shard.drain().unwrap();
+    assert_eq!((shard.content("work").len(), shard.content("dead").len()), (0, 12));
+    check(&disk.crash(), &promises);
+    // The same, with the power going in between: a rejected message does not come back to life.
+    let mut shard = Shard::open(&interrupted).unwrap();
+    let info = shard.engine.queue_info(&topic("work")).unwrap();
+    assert!(info.dying > 0 && info.ready == 0, "{info:?}");
+    shard.drain().unwrap();
+    assert_eq!((shard.content("work").len(), shard.content("dead").len()), (0, 12));
+}
+
+#[test]
+fn a_full_block_refuses_and_changes_nothing() {
+    let disk = LyingDisk::new(9);
+    let mut shard = Shard::open(&disk).unwrap();
+    let (block, queue) = (shard.journal.block(), topic("q"));
+    shard.engine.declare_queue(block, &queue, QueueOptions::default(), NOW).unwrap();
+    let message = |len: usize| NewMessage { body: vec![b'x'; len].into(), ..NewMessage::default() };
+    let to = Destination::Queue(&queue);
+    shard.engine.publish(block, to, message(1000), NOW).unwrap();
+    let full = shard.engine.publish(block, to, message(SEGMENT as usize), NOW);
+    assert_eq!(full, Err(QueueError::BlockFull));
+    let full = shard.engine.publish_batch(block, to, vec![message(30_000), message(40_000)], NOW);
+    assert_eq!(full, Err(QueueError::BlockFull));
+    assert_eq!(shard.engine.queue_info(&queue).unwrap().ready, 1);
+    let lease = LeaseFor::QueueDefault;
+    let taken = shard.engine.receive(block, &queue, 1, lease, NOW).unwrap();
+    let settle = Settle { lease: taken[0].lease.unwrap(), action: SettleAction::Ack };
+    assert_eq!(shard.engine.settle(block, &[settle], NOW), [Ok(Settled::Acked)]);
+}
