@@ -1,16 +1,48 @@
 //! The HTTP door.
 
+pub mod api;
+mod bindings;
+mod body;
+mod browse;
 pub mod console;
+pub mod cors;
 pub mod docs;
+mod document;
+mod events;
+mod exchanges;
 pub mod front;
+mod group_body;
+mod groups;
 pub mod health;
+mod log_events;
+mod media;
 pub mod metrics;
 pub mod operations;
+mod page;
+mod parameters;
+mod path;
+mod problem;
+mod publish;
+mod publish_schema;
+mod publish_stream;
+mod query;
+mod queue_events;
+mod receive;
+mod record_stream;
+mod records;
+mod refusals;
+mod replay_body;
+mod replays;
+mod reply;
 pub mod server;
+mod settle;
+mod shapes;
+mod specification;
+mod start_at;
+mod topic_body;
+mod topics;
 mod unavailable;
 
-/// The description of all endpoints.
-#[must_use]
-pub fn specification() -> utoipa::openapi::OpenApi {
-    operations::endpoints().into_openapi()
-}
+pub use api::{AppState, HttpLimits};
+
+pub use specification::specification;

@@ -12,12 +12,15 @@ use tracing::{info, warn};
 use super::{notify, wiring};
 use crate::config::{Config, Door};
 use crate::drain::Drain;
+use crate::http::api::{self, AppState};
+use crate::http::cors;
 use crate::http::front::Front;
 use crate::http::operations::{Operations, endpoints};
 use crate::http::server::{self, Connections, ServerLimits};
 use crate::logging;
 use crate::metrics::HttpCounters;
 use crate::topics::Topics;
+use crate::ws::{self, WsDoor};
 
 /// What cutting off the last clients and the last sync may take beyond the grace.
 const AFTER_GRACE: Duration = Duration::from_secs(2);
@@ -63,7 +66,7 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         .context("recovery did not finish")?
         .with_context(|| format!("cannot open the data directory {place} (data_dir)"))?;
     operations.open(topics.clone());
-    front.open(routes);
+    front.open(doors(&config, &topics, &drain, routes));
     announce(address);
     notify("READY=1");
 
@@ -93,6 +96,15 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
             std::process::exit(1);
         }
     }
+}
+
+/// Everything below `/v1` beside what was open from the start.
+fn doors(config: &Config, topics: &Topics, drain: &Drain, operations: axum::Router) -> axum::Router {
+    let origins = config.ws.allowed_origins.clone();
+    let sockets = ws::routes(WsDoor::new(topics.clone(), wiring::ws(config), origins, drain.clone()));
+    let state = AppState::new(topics.clone(), wiring::http(config), drain.clone());
+    let (api, _) = api::endpoints().with_state(state).split_for_parts();
+    cors::allow(api::finish(operations.merge(api).merge(sockets)), &config.http.cors_origins)
 }
 
 /// Tells the service manager, if there is one.

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::http::HttpLimits;
 use crate::topics::{IdempotencySettings, LogEngineConfig, QueueEngineConfig, TopicsSettings};
+use crate::ws::WsLimits;
 
 /// What the topics are opened with.
 pub fn topics(config: &Config) -> TopicsSettings {
@@ -34,4 +36,32 @@ pub fn topics(config: &Config) -> TopicsSettings {
         max_keys: config.idempotency.max_keys,
     };
     settings
+}
+
+/// What bounds requests.
+pub fn http(config: &Config) -> HttpLimits {
+    HttpLimits {
+        body_bytes: config.http.max_body_bytes,
+        in_flight_bytes: config.http.max_in_flight_bytes,
+        line_bytes: config.http.max_line_bytes,
+    }
+}
+
+/// What bounds sockets. A drained socket gets half of the grace, so that the rest is left for what comes after it.
+pub fn ws(config: &Config) -> WsLimits {
+    let ws = &config.ws;
+    WsLimits {
+        frame_bytes: ws.max_frame_bytes,
+        commands_in_flight: ws.max_commands_in_flight,
+        subscriptions: ws.max_subscriptions,
+        credit_messages: ws.max_credit_messages,
+        credit_bytes: ws.max_credit_bytes,
+        outbound_bytes: ws.max_buffered_bytes,
+        protocol_errors: ws.max_protocol_errors,
+        ping_after: Duration::from_millis(ws.ping_after_ms),
+        idle_timeout: Duration::from_millis(ws.idle_timeout_ms),
+        write_timeout: Duration::from_millis(ws.write_timeout_ms),
+        drain_timeout: Duration::from_millis(config.drain_grace_ms / 2),
+        sockets: ws.max_sockets,
+    }
 }

@@ -59,7 +59,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     }
     from_environment(&mut config, &variables, &mut problems);
     for (name, value) in &sources.flags {
-        set(&mut config, name, Value::Text(value.clone()), &format!("flag {name}"), &mut problems);
+        set(&mut config, name, Value::Text(value.clone()), "command line", &mut problems);
     }
     if problems.is_empty() {
         problems = check::problems(&config);

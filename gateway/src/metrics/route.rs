@@ -71,7 +71,8 @@ routes! {
 pub fn route(path: &str) -> Route {
     let Some(rest) = path.strip_prefix("/v1/") else {
         return match path {
-            "/" | "/console.js" | "/console.css" => Route::Console,
+            "/" => Route::Console,
+            _ if path.starts_with("/console") => Route::Console,
             "/openapi.json" => Route::OpenApi,
             "/livez" => Route::Live,
             "/readyz" => Route::Ready,
