@@ -154,6 +154,7 @@ impl LogEngine {
             if let Some(partition) = self.partitions.remove(&view.id()) {
                 self.settling.unsettled -= partition.tail_weight();
                 self.settling.oldest_known = None;
+                view.set_deleted();
                 directory = Some(view.dir().topic().to_path_buf());
                 for group in self.groups.values_mut() {
                     group.offsets.remove(&view.id());

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use message::TopicName;
@@ -32,6 +32,7 @@ pub struct PartitionView {
     high_watermark: AtomicI64,
     log_end: AtomicI64,
     bytes: AtomicU64,
+    deleted: AtomicBool,
     pub(crate) holdings: RwLock<Holdings>,
 }
 
@@ -86,6 +87,7 @@ impl PartitionView {
             high_watermark: AtomicI64::new(0),
             log_end: AtomicI64::new(0),
             bytes: AtomicU64::new(0),
+            deleted: AtomicBool::new(false),
             holdings: RwLock::default(),
         }
     }
@@ -198,7 +200,20 @@ impl PartitionView {
         Ok(read)
     }
 
+    /// Whether the topic was deleted; then nothing can be read any more.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_deleted(&self) {
+        self.deleted.store(true, Ordering::Release);
+    }
+
     fn check_range(&self, from: Offset) -> Result<(), LogError> {
+        if self.is_deleted() {
+            return Err(LogError::GonePartition(self.id));
+        }
         let (start, end) = (self.log_start(), self.log_end());
         if from < start || from > end {
             return Err(LogError::OffsetOutOfRange { requested: from, start, end: self.high_watermark() });

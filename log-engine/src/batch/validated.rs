@@ -108,6 +108,9 @@ impl Batch {
         if let Some(now) = append_time {
             header::stamp_append_time(&mut self.bytes, &mut self.header, now);
         }
-        (self.header, self.bytes.freeze())
+        // What waits to settle should not keep much more memory than it is counted for.
+        let wasteful = self.bytes.capacity() > 2 * self.bytes.len();
+        let bytes = if wasteful { Bytes::copy_from_slice(&self.bytes) } else { self.bytes.freeze() };
+        (self.header, bytes)
     }
 }

@@ -1,6 +1,7 @@
 //! The log engine over a real journal and a disk that lies.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 
+mod concurrent;
 mod crash;
 mod damage;
 mod full_disk;

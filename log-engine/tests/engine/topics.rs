@@ -34,6 +34,7 @@ fn a_topic_made_again_is_another() {
     shell.run(|engine, block, _| engine.delete_topic(block, &name)).unwrap();
     let gone = shell.append(view, batch(&entries(0, 1, 20), Codec::None));
     assert_eq!(gone.unwrap_err().code(), ErrorCode::UnknownPartition);
+    assert_eq!(view.read(Offset(0), 1).unwrap_err().code(), ErrorCode::UnknownPartition);
     let new = shell.create("a", 1, &[]);
     let view = new.partition(0).unwrap();
     assert_eq!(view.high_watermark(), Offset(0));
