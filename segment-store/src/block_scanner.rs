@@ -20,6 +20,8 @@ pub(crate) struct BlockScanner {
     window: Vec<u8>,
     window_at: u64,
     window_len: usize,
+    /// How far the disk was asked to read ahead.
+    asked_to: u64,
 }
 
 /// What a block must say about itself to be believed.
@@ -34,7 +36,7 @@ pub(crate) struct Expected {
 
 impl BlockScanner {
     pub(crate) fn new(file: Arc<dyn DiskFile>, expect: Expected) -> BlockScanner {
-        BlockScanner { file, expect, window: Vec::new(), window_at: 0, window_len: 0 }
+        BlockScanner { file, expect, window: Vec::new(), window_at: 0, window_len: 0, asked_to: 0 }
     }
 
     /// The header of the whole and valid block at `offset`, if one from `min_epoch` or later lies there.
@@ -94,14 +96,22 @@ impl BlockScanner {
         let inside =
             offset >= self.window_at && offset + len as u64 <= self.window_at + self.window_len as u64;
         if !inside {
-            let next = offset + len.max(WINDOW) as u64;
-            self.file.read_ahead(next, READ_AHEAD.min(self.expect.limit.saturating_sub(next)));
+            self.ask_ahead(offset + len.max(WINDOW) as u64);
             let ahead = WINDOW.min(self.expect.limit.saturating_sub(offset) as usize);
             self.fill(offset, len.max(ahead));
         }
         let from = (offset - self.window_at) as usize;
         let to = (from + len).min(self.window_len);
         self.window.get(from..to).unwrap_or_default()
+    }
+
+    /// Has the disk get what follows `next`, some megabytes at a time.
+    fn ask_ahead(&mut self, next: u64) {
+        if next + READ_AHEAD / 2 > self.asked_to {
+            let from = next.max(self.asked_to);
+            self.file.read_ahead(from, READ_AHEAD.min(self.expect.limit.saturating_sub(from)));
+            self.asked_to = from + READ_AHEAD;
+        }
     }
 
     fn fill(&mut self, offset: u64, len: usize) {

@@ -107,6 +107,14 @@ pub(crate) fn check_inside(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
+/// Refuses the data directory itself.
+pub(crate) fn check_not_root(path: &Path) -> io::Result<()> {
+    if path.components().any(|part| matches!(part, Component::Normal(_))) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "the data directory itself is not to be removed"))
+}
+
 /// Bytes of a file: mapped or copied.
 #[derive(Debug)]
 pub enum Mapped {

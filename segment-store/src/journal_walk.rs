@@ -66,9 +66,11 @@ impl<'a> JournalWalk<'a> {
     /// Walks from the beginning of segment `first` to the end, handing every valid block to `visit`.
     pub(crate) fn run(&mut self, first: u64, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         let mut at = self.begin_of(first);
+        let mut sealed = false;
         loop {
             if let Some(header) = self.probe(at) {
                 self.accept(&header, visit)?;
+                sealed = header.has(flag::SEAL);
                 at = self.after(&header);
                 continue;
             }
@@ -81,6 +83,12 @@ impl<'a> JournalWalk<'a> {
                 _ if self.checkpoint > at => {
                     self.note_damage(at, self.checkpoint);
                     at = self.begin_of(self.beyond_everything());
+                    break;
+                }
+                // A seal is written only once the next file is there for good.
+                _ if sealed && !self.segments.contains_key(&self.layout.segment_of(at.0)) => {
+                    let end = self.layout.base(self.layout.segment_of(at.0) + 1);
+                    self.note_damage(at, Lsn(end));
                     break;
                 }
                 _ => {

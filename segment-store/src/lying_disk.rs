@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 
-use crate::disk::check_inside;
+use crate::disk::{check_inside, check_not_root};
 use crate::{DirEntry, DirLock, Disk, DiskFile, LockHeld, OpenMode};
 
 mod dice;
@@ -233,6 +233,7 @@ impl Disk for LyingDisk {
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
         check_inside(dir)?;
+        check_not_root(dir)?;
         let dir = plain(dir);
         let mut state = self.state.lock();
         state.check_power()?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
-use crate::disk::check_inside;
+use crate::disk::{check_inside, check_not_root};
 use crate::real_file::RealFile;
 use crate::{DirEntry, DirLock, Disk, DiskFile, LockHeld, OpenMode};
 
@@ -25,6 +25,18 @@ impl RealDisk {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Makes the data directory, durably: its name, and those of the directories made for it, are synced.
+    fn make_root(&self) -> io::Result<()> {
+        let missing: Vec<&Path> =
+            self.root.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+        fs::create_dir_all(&self.root)?;
+        for dir in missing {
+            let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
     }
 
     fn at(&self, path: &Path) -> io::Result<PathBuf> {
@@ -73,6 +85,7 @@ impl Disk for RealDisk {
     }
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        check_not_root(dir)?;
         match fs::remove_dir_all(self.at(dir)?) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
@@ -88,7 +101,7 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self) -> io::Result<DirLock> {
-        fs::create_dir_all(&self.root)?;
+        self.make_root()?;
         let file = File::options().write(true).create(true).truncate(false).open(self.root.join("lock"))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(DirLock::new(Box::new(file))),

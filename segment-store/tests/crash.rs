@@ -87,7 +87,7 @@ fn go_on(world: &mut World) {
 
 #[test]
 fn survives_power_loss_at_every_operation() {
-    for seed in 0..1 {
+    for seed in 0..2 {
         let total = run(seed, None).disk.operations();
         for operation in 0..total {
             let world = run(seed, Some((operation, Fault::PowerLoss)));

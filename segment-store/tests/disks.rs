@@ -75,6 +75,9 @@ fn names_come_and_go() {
         disk.remove_dir_all(Path::new("dir")).unwrap();
         disk.remove_dir_all(Path::new("dir")).unwrap();
         assert_eq!(names(), []);
+        for root in ["", "."] {
+            assert!(disk.remove_dir_all(Path::new(root)).is_err(), "the data directory itself stays");
+        }
     });
 }
 
