@@ -8,9 +8,10 @@ use std::hint::black_box;
 use bytes::Bytes;
 use message::{Timestamp, TopicName};
 use queue_engine::{
-    ConsumerOptions, Destination, EngineConfig, NewMessage, QueueEngine, QueueOptions, Settle, SettleAction,
+    ConsumerOptions, Destination, EngineConfig, LeaseFor, NewMessage, QueueEngine, QueueOptions, Settle,
+    SettleAction,
 };
-use segment_store::{Block, Lsn};
+use segment_store::{Block, Lsn, RecordKind, Replayed, Source};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -73,6 +74,38 @@ fn cycle(queues: usize, group: usize, batch: usize, priorities: Option<u8>) {
     report(&format!("{queues} queues, groups of {group}, {batch} a call, {priorities:?}"), done, start);
 }
 
+/// What a restart costs: `queued` messages, and as many that were settled.
+fn recovery(queued: usize) {
+    let mut engine = QueueEngine::new(EngineConfig::default());
+    let name = TopicName::new("long").unwrap();
+    let mut records: Vec<(Lsn, Vec<u8>)> = Vec::new();
+    let mut lsn = 0;
+    for group in 0..queued / 500 {
+        lsn += 1 << 20;
+        let mut block = Block::for_test(Lsn(lsn));
+        if group == 0 {
+            engine.declare_queue(&mut block, &name, QueueOptions::default(), NOW).unwrap();
+        }
+        let messages = (0..1000).map(|_| message()).collect();
+        engine.publish_batch(&mut block, Destination::Queue(&name), messages, NOW).unwrap();
+        let taken = engine.receive(&mut block, &name, 500, LeaseFor::QueueDefault, NOW).unwrap();
+        let leases = taken.iter().filter_map(|delivery| delivery.lease);
+        let settles: Vec<Settle> = leases.map(|lease| Settle { lease, action: SettleAction::Ack }).collect();
+        engine.settle(&mut block, &settles, NOW);
+        engine.take_outbox(&mut block);
+        records.extend(block.iter().map(|(_, lsn, payload)| (lsn, payload.to_vec())));
+    }
+    let mut again = QueueEngine::new(EngineConfig::default());
+    let start = cpu();
+    for (lsn, payload) in &records {
+        let (source, kind) = (Source::Journal, RecordKind::QUEUE);
+        again.replay(Replayed { source, lsn: *lsn, checkpoint_lsn: Lsn(0), kind, payload }).unwrap();
+    }
+    again.finish_recovery(NOW);
+    report(&format!("recovering {queued} queued and {queued} settled"), queued, start);
+    assert_eq!(again.queue_info(&name).unwrap().ready, queued as u64);
+}
+
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
@@ -133,4 +166,5 @@ fn main() {
     cycle(1, 1000, 1, Some(10));
     cycle(1, 1, 1, None);
     backlog(queued, Some(10));
+    recovery(1_000_000);
 }

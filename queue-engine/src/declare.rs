@@ -24,9 +24,12 @@ pub struct Declared {
 pub struct Purged {
     /// Messages that went.
     pub messages: u64,
-    /// Whether all ready messages went. Otherwise the block is full: flush it and purge again.
+    /// Whether all ready messages went. Otherwise end the group and purge again.
     pub complete: bool,
 }
+
+/// Most messages that one purge takes, so that nobody else waits for long.
+const PURGED_AT_A_TIME: usize = 100_000;
 
 impl QueueEngine {
     /// Makes a queue, or confirms that it is there as described.
@@ -111,7 +114,7 @@ impl QueueEngine {
         if self.drop_queue(block, id) { Ok(messages) } else { Err(QueueError::BlockFull) }
     }
 
-    /// Removes every ready message; leased and delayed ones stay.
+    /// Removes ready messages, a bounded number at a time; leased and delayed ones stay.
     pub fn purge_queue(
         &mut self,
         block: &mut Block,
@@ -125,8 +128,8 @@ impl QueueEngine {
         let mut purged = Purged { messages: 0, complete: true };
         let mut runs = crate::runs::Runs::default();
         let ready = queue.slots.iter_from(0).filter(|(_, slot)| slot.state == State::Ready);
-        for (sequence, _) in ready {
-            if !block.fits(runs.bound() + 1024) {
+        for (taken, (sequence, _)) in ready.enumerate() {
+            if taken == PURGED_AT_A_TIME || !block.fits(runs.bound() + 1024) {
                 purged.complete = false;
                 break;
             }

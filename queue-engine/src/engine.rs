@@ -15,6 +15,7 @@ use crate::outbox::Outbox;
 use crate::paging::BodyReader;
 use crate::queue::Queue;
 use crate::record::{PublishTarget, Record};
+use crate::relocation::Victim;
 use crate::routing::Route;
 use crate::runs::Runs;
 use crate::slots::{NEVER, SpareChunks, State};
@@ -73,6 +74,8 @@ pub(crate) struct Core {
     pub(crate) group_start: Option<Lsn>,
     /// Messages beyond the memory budget that stay until they can be read back.
     pub(crate) fresh: Vec<(QueueId, u64)>,
+    /// Messages that are to move forward in the journal next, oldest first.
+    pub(crate) victims: VecDeque<Victim>,
     /// Reused by writing.
     pub(crate) scratch: Vec<u8>,
     pub(crate) marks: Vec<crate::enqueue::Mark>,
@@ -192,6 +195,7 @@ impl QueueEngine {
                 nonce: 1,
                 group_start: None,
                 fresh: Vec::new(),
+                victims: VecDeque::new(),
                 scratch: Vec::new(),
                 marks: Vec::new(),
                 targets: Vec::new(),

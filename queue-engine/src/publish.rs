@@ -5,10 +5,15 @@ use segment_store::Block;
 
 use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, bound};
+use crate::envelope::HEAD_BOUND;
 use crate::message::{Message, NewMessage, Origin, millis};
 use crate::outbox::LogTarget;
+use crate::record::published_bound;
 use crate::routing::Route;
 use crate::{Destination, MessageId, Overflow, QueueError, QueueId};
+
+/// What the block itself adds to a record.
+const PER_RECORD: usize = segment_store::RECORD_OVERHEAD;
 
 /// Where a message ended up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,17 +85,36 @@ impl QueueEngine {
         result
     }
 
-    /// Most bytes that publishing these messages to a destination that reaches `targets` queues puts into the block,
-    /// dead letters aside.
-    #[must_use]
-    pub fn journal_bytes(messages: &[NewMessage], targets: usize) -> usize {
-        let each = messages.iter().map(|message| {
+    /// Room that publishing these messages needs in the block, dead letters aside: make sure of it first, and
+    /// neither [`publish`](QueueEngine::publish) nor [`publish_batch`](QueueEngine::publish_batch) answers
+    /// [`QueueError::BlockFull`].
+    pub fn publish_bytes(&mut self, to: Destination<'_>, messages: &[NewMessage]) -> usize {
+        let mut route = std::mem::take(&mut self.route);
+        let mut each = PER_RECORD;
+        if let Destination::Exchange { name, routing_key } = to {
+            each += name.len() + routing_key.len();
+        }
+        let mut bytes = 0;
+        for (at, message) in messages.iter().enumerate() {
+            if at == 0 || route.reads_headers {
+                route.clear();
+                // An unknown destination takes nothing.
+                let _ = self.resolve(to, message, &mut route);
+            }
             let key = message.key.as_ref().map_or(0, bytes::Bytes::len);
             let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
-            // Exchange and routing key are at most 255 bytes each.
-            key + texts + message.body.len() + 600 + targets * 30
-        });
-        each.sum()
+            let own_record = at == 0 || self.goes_one_by_one(&route);
+            let targets = if own_record { published_bound(route.queues.len()) } else { 0 };
+            bytes += key + texts + message.body.len() + HEAD_BOUND + each + targets;
+        }
+        self.route = route;
+        bytes
+    }
+
+    /// Whether each message needs a routing or a decision of its own.
+    fn goes_one_by_one(&self, route: &Route) -> bool {
+        let refusing = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.may_refuse());
+        route.reads_headers || route.queues.iter().any(refusing)
     }
 
     fn publish_parcels(
@@ -100,14 +124,13 @@ impl QueueEngine {
         parcels: Vec<Parcel>,
         now: Timestamp,
     ) -> Result<Vec<Result<Published, QueueError>>, QueueError> {
-        // Every message might take a record of its own.
-        let targets = route.queues.len() * parcels.len();
-        let needed = bound(parcels.iter(), targets) + parcels.len() * 64;
-        if !block.fits(needed) {
+        let single = !self.goes_one_by_one(route);
+        let records = if single { 1 } else { parcels.len() };
+        let more = (records - 1) * (published_bound(route.queues.len()) + PER_RECORD);
+        if !block.fits(bound(parcels.iter(), route.queues.len()) + more) {
             return Err(QueueError::BlockFull);
         }
-        let refusing = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.may_refuse());
-        if !route.reads_headers && !route.queues.iter().any(refusing) {
+        if single {
             return Ok(self.publish_all(block, route, &parcels, now));
         }
         let mut results = Vec::with_capacity(parcels.len());

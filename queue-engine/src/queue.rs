@@ -150,7 +150,7 @@ impl Queue {
                 self.ready.clear();
             }
             self.timers.clear();
-            if self.timers.capacity() > 1024 {
+            if self.timers.capacity() > 64 {
                 self.timers = BinaryHeap::new();
             }
         }

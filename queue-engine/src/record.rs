@@ -134,7 +134,7 @@ pub(crate) fn put_published(out: &mut Vec<u8>, at: Timestamp, targets: &[Publish
 
 /// Most bytes that `put_published` and the record's own fields take.
 pub(crate) fn published_bound(targets: usize) -> usize {
-    64 + targets * 25
+    1 + 15 + 10 + 5 + 5 + targets * 25
 }
 
 /// A message written again so that its old segment can go, with all that is known of it.

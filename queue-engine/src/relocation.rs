@@ -23,7 +23,12 @@ pub struct Relocation {
     pub complete: bool,
 }
 
-struct Victim {
+/// Bytes of journal whose messages are looked for at once.
+const STRETCH: u64 = 4 << 20;
+
+/// A message that has to move.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Victim {
     lsn: Lsn,
     len: u32,
     queue: QueueId,
@@ -63,40 +68,42 @@ impl QueueEngine {
         self.core.write_runs(block);
         let lsn = self.core.group_start.map_or(lsn, |start| start.min(lsn));
         let mut done = Relocation::default();
-        let victims = self.victims(lsn, budget_bytes);
-        let mut rest = victims.as_slice();
-        while let Some(first) = rest.first() {
-            let same = rest.iter().take_while(|victim| victim.lsn == first.lsn).count();
-            let (group, after) = rest.split_at(same);
-            rest = after;
+        loop {
+            if self.core.victims.is_empty() && !self.find_victims(lsn) {
+                self.queues.values_mut().for_each(|queue| queue.slots.refresh_oldest(lsn));
+                done.complete = true;
+                return Ok(done);
+            }
+            let Some(first) = self.core.victims.front().copied() else { return Ok(done) };
+            let same = self.core.victims.iter().take_while(|victim| victim.lsn == first.lsn).count();
             let len = u64::from(first.len);
-            let room = group.len() * RELOCATED_COPY_BOUND + 16 + first.len as usize;
+            let room = same * RELOCATED_COPY_BOUND + 16 + first.len as usize;
             if (done.moved > 0 && done.bytes + len > budget_bytes) || !block.fits(room) {
                 return Ok(done);
             }
-            self.relocate(block, group)?;
-            done.moved += group.len() as u64;
-            done.bytes += len;
+            let group: Vec<Victim> = self.core.victims.drain(..same).collect();
+            let still = |victim: &Victim| {
+                let queue = self.queues.get(&victim.queue);
+                queue.and_then(|queue| queue.slots.get(victim.sequence)).is_some_and(|s| s.lsn == victim.lsn)
+            };
+            let group: Vec<Victim> = group.into_iter().filter(still).collect();
+            if !group.is_empty() {
+                self.relocate(block, &group)?;
+                done.moved += group.len() as u64;
+                done.bytes += len;
+            }
         }
-        // The victims may have been only those of a window.
-        done.complete = self.oldest_lsn(lsn).is_none();
-        if done.complete {
-            self.queues.values_mut().for_each(|queue| queue.slots.refresh_oldest(lsn));
-        }
-        Ok(done)
     }
 
-    fn oldest_lsn(&self, before: Lsn) -> Option<Lsn> {
+    /// Collects the oldest messages before a position: a stretch at a time, because finding them looks at all queues.
+    /// They stay the oldest while they are worked off: whatever comes or moves lies at the journal's end.
+    fn find_victims(&mut self, before: Lsn) -> bool {
         if self.oldest_needed().is_none_or(|oldest| oldest >= before) {
-            return None;
+            return false;
         }
         let all = self.queues.values().flat_map(|queue| queue.slots.iter_before(before));
-        all.map(|(_, slot)| slot.lsn).min()
-    }
-
-    fn victims(&self, before: Lsn, budget_bytes: u64) -> Vec<Victim> {
-        let Some(oldest) = self.oldest_lsn(before) else { return Vec::new() };
-        let end = before.min(oldest.plus(budget_bytes.saturating_mul(4).max(1)));
+        let Some(oldest) = all.map(|(_, slot)| slot.lsn).min() else { return false };
+        let end = before.min(oldest.plus(STRETCH));
         let mut victims = Vec::new();
         for queue in self.queues.values() {
             victims.extend(queue.slots.iter_before(end).map(|(sequence, slot)| Victim {
@@ -107,7 +114,8 @@ impl QueueEngine {
             }));
         }
         victims.sort_unstable_by_key(|victim| (victim.lsn, victim.queue, victim.sequence));
-        victims
+        self.core.victims = victims.into();
+        true
     }
 
     /// Writes one message again for all queues that have it.

@@ -74,14 +74,12 @@ const CHUNK: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Chunk {
     live: u32,
-    /// No live slot lies before this in the journal. Never raised, so it may be too low.
-    oldest: Lsn,
     slots: [Slot; CHUNK],
 }
 
 impl Chunk {
     fn new() -> Box<Chunk> {
-        Box::new(Chunk { live: 0, oldest: Lsn(u64::MAX), slots: [const { Slot::VACANT }; CHUNK] })
+        Box::new(Chunk { live: 0, slots: [const { Slot::VACANT }; CHUNK] })
     }
 }
 
@@ -97,9 +95,8 @@ impl SpareChunks {
         self.0.pop().unwrap_or_else(Chunk::new)
     }
 
-    fn give(&mut self, mut chunk: Box<Chunk>) {
+    fn give(&mut self, chunk: Box<Chunk>) {
         if self.0.len() < SpareChunks::MOST {
-            chunk.oldest = Lsn(u64::MAX);
             self.0.push(chunk);
         }
     }
@@ -108,6 +105,9 @@ impl SpareChunks {
 #[derive(Debug)]
 struct Place {
     number: u64,
+    /// No live slot lies before this in the journal. Rarely raised, so it may be too low. Here and not in the chunk,
+    /// so that looking for old messages does not touch every chunk.
+    oldest: Lsn,
     /// `None` once all its messages are gone; the place itself goes with the next clean-up.
     chunk: Option<Box<Chunk>>,
 }
@@ -119,7 +119,7 @@ pub(crate) struct Slots {
     /// Places without a chunk.
     vacant: usize,
     /// Chunks that came out of order, which only recovery does; `settle_strays` brings them in.
-    strays: BTreeMap<u64, Box<Chunk>>,
+    strays: BTreeMap<u64, Place>,
 }
 
 impl Slots {
@@ -135,73 +135,76 @@ impl Slots {
         (self.places.get(at)?.number == number).then_some(at)
     }
 
-    fn chunk(&self, number: u64) -> Option<&Chunk> {
+    fn place(&self, number: u64) -> Option<&Place> {
         match self.find(number) {
-            Some(at) => self.places.get(at)?.chunk.as_deref(),
-            None => self.strays.get(&number).map(|chunk| &**chunk),
+            Some(at) => self.places.get(at),
+            None => self.strays.get(&number),
         }
     }
 
-    fn chunk_mut(&mut self, number: u64) -> Option<&mut Chunk> {
+    fn place_mut(&mut self, number: u64) -> Option<&mut Place> {
         match self.find(number) {
-            Some(at) => self.places.get_mut(at)?.chunk.as_deref_mut(),
-            None => self.strays.get_mut(&number).map(|chunk| &mut **chunk),
+            Some(at) => self.places.get_mut(at),
+            None => self.strays.get_mut(&number),
         }
     }
 
     pub(crate) fn get(&self, sequence: u64) -> Option<&Slot> {
-        let chunk = self.chunk(sequence / CHUNK as u64)?;
+        let chunk = self.place(sequence / CHUNK as u64)?.chunk.as_deref()?;
         Some(&chunk.slots[sequence as usize % CHUNK]).filter(|slot| slot.state != State::Vacant)
     }
 
     pub(crate) fn get_mut(&mut self, sequence: u64) -> Option<&mut Slot> {
-        let chunk = self.chunk_mut(sequence / CHUNK as u64)?;
+        let chunk = self.place_mut(sequence / CHUNK as u64)?.chunk.as_deref_mut()?;
         Some(&mut chunk.slots[sequence as usize % CHUNK]).filter(|slot| slot.state != State::Vacant)
     }
 
     /// Puts a message in a vacant place.
     pub(crate) fn insert(&mut self, sequence: u64, slot: Slot, spares: &mut SpareChunks) {
         debug_assert!(slot.state != State::Vacant);
-        let chunk = self.chunk_for(sequence / CHUNK as u64, spares);
+        let place = self.place_for(sequence / CHUNK as u64);
+        place.oldest = place.oldest.min(slot.lsn);
+        let was_vacant = place.chunk.is_none();
+        let chunk = place.chunk.get_or_insert_with(|| spares.take());
         chunk.live += 1;
-        chunk.oldest = chunk.oldest.min(slot.lsn);
-        let place = &mut chunk.slots[sequence as usize % CHUNK];
-        assert!(place.state == State::Vacant, "a sequence is used once");
-        *place = slot;
+        let vacancy = &mut chunk.slots[sequence as usize % CHUNK];
+        assert!(vacancy.state == State::Vacant, "a sequence is used once");
+        *vacancy = slot;
+        self.vacant -= usize::from(was_vacant);
     }
 
-    fn chunk_for(&mut self, number: u64, spares: &mut SpareChunks) -> &mut Chunk {
+    /// The place of a chunk, made when there is none; a new one counts as vacant.
+    fn place_for(&mut self, number: u64) -> &mut Place {
+        let new = || Place { number, oldest: Lsn(u64::MAX), chunk: None };
         let last = self.places.back().map(|place| place.number);
-        if self.strays.contains_key(&number) {
-            return self.strays.entry(number).or_insert_with(|| spares.take());
+        let is_stray = !self.strays.is_empty() && self.strays.contains_key(&number);
+        if !is_stray && last.is_none_or(|last| number > last) {
+            self.vacant += 1;
+            self.places.push_back(new());
         }
-        if last.is_none_or(|last| number > last) {
-            self.places.push_back(Place { number, chunk: Some(spares.take()) });
-        }
-        match self.find(number) {
-            Some(at) => {
-                let place = &mut self.places[at];
-                if place.chunk.is_none() {
-                    self.vacant -= 1;
-                }
-                place.chunk.get_or_insert_with(|| spares.take())
-            }
-            None => self.strays.entry(number).or_insert_with(|| spares.take()),
+        match self.find(number).filter(|_| !is_stray) {
+            Some(at) => &mut self.places[at],
+            None => self.strays.entry(number).or_insert_with(|| {
+                self.vacant += 1;
+                new()
+            }),
         }
     }
 
     /// Moves a message's body to a new position.
     pub(crate) fn relocate(&mut self, sequence: u64, lsn: Lsn) {
-        if let Some(chunk) = self.chunk_mut(sequence / CHUNK as u64) {
+        if let Some(place) = self.place_mut(sequence / CHUNK as u64)
+            && let Some(chunk) = place.chunk.as_deref_mut()
+        {
             chunk.slots[sequence as usize % CHUNK].lsn = lsn;
-            chunk.oldest = chunk.oldest.min(lsn);
+            place.oldest = place.oldest.min(lsn);
         }
     }
 
     /// Takes a message out.
     pub(crate) fn remove(&mut self, sequence: u64, spares: &mut SpareChunks) -> Option<Slot> {
         let number = sequence / CHUNK as u64;
-        let chunk = self.chunk_mut(number)?;
+        let chunk = self.place_mut(number)?.chunk.as_deref_mut()?;
         let place = &mut chunk.slots[sequence as usize % CHUNK];
         if place.state == State::Vacant {
             return None;
@@ -221,6 +224,7 @@ impl Slots {
         };
         if let Some(chunk) = self.places[at].chunk.take() {
             spares.give(chunk);
+            self.places[at].oldest = Lsn(u64::MAX);
             self.vacant += 1;
         }
         while self.places.front().is_some_and(|place| place.chunk.is_none()) {
@@ -235,7 +239,7 @@ impl Slots {
             self.places.retain(|place| place.chunk.is_some());
             self.vacant = 0;
         }
-        if self.places.capacity() > 64 && self.places.len() * 8 < self.places.capacity() {
+        if self.places.capacity() > 8 && self.places.len() * 8 < self.places.capacity() {
             self.places.shrink_to(self.places.len() * 2);
         }
     }
@@ -246,8 +250,8 @@ impl Slots {
             return;
         }
         let strays = std::mem::take(&mut self.strays);
-        let strays = strays.into_iter().map(|(number, chunk)| Place { number, chunk: Some(chunk) });
-        let mut places: Vec<Place> = std::mem::take(&mut self.places).into_iter().chain(strays).collect();
+        let places = std::mem::take(&mut self.places).into_iter();
+        let mut places: Vec<Place> = places.chain(strays.into_values()).collect();
         places.retain(|place| place.chunk.is_some());
         places.sort_by_key(|place| place.number);
         self.places = places.into();
@@ -270,19 +274,18 @@ impl Slots {
     pub(crate) fn iter_before(&self, lsn: Lsn) -> impl Iterator<Item = (u64, &Slot)> {
         self.places
             .iter()
+            .filter(move |place| place.oldest < lsn)
             .filter_map(|place| Some((place.number, place.chunk.as_deref()?)))
-            .filter(move |(_, chunk)| chunk.oldest < lsn)
             .flat_map(|(number, chunk)| (number * CHUNK as u64..).zip(&chunk.slots))
             .filter(move |(_, slot)| slot.state != State::Vacant && slot.lsn < lsn)
     }
 
     /// Recomputes which chunks may have messages before `lsn`, after most of them moved on.
     pub(crate) fn refresh_oldest(&mut self, lsn: Lsn) {
-        for chunk in self.places.iter_mut().filter_map(|place| place.chunk.as_deref_mut()) {
-            if chunk.oldest < lsn {
-                let live = chunk.slots.iter().filter(|slot| slot.state != State::Vacant);
-                chunk.oldest = live.map(|slot| slot.lsn).min().unwrap_or(Lsn(u64::MAX));
-            }
+        for place in self.places.iter_mut().filter(|place| place.oldest < lsn) {
+            let live = place.chunk.iter().flat_map(|chunk| &chunk.slots);
+            let live = live.filter(|slot| slot.state != State::Vacant);
+            place.oldest = live.map(|slot| slot.lsn).min().unwrap_or(Lsn(u64::MAX));
         }
     }
 }

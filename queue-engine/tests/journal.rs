@@ -262,6 +262,8 @@ fn a_full_block_refuses_and_changes_nothing() {
     shard.engine.publish(block, to, message(1000), NOW).unwrap();
     let full = shard.engine.publish(block, to, message(SEGMENT as usize), NOW);
     assert_eq!(full, Err(QueueError::BlockFull));
+    let pair = [message(30_000), message(34_000)];
+    assert!(!block.fits(shard.engine.publish_bytes(to, &pair)));
     let full = shard.engine.publish_batch(block, to, vec![message(30_000), message(40_000)], NOW);
     assert_eq!(full, Err(QueueError::BlockFull));
     assert_eq!(shard.engine.queue_info(&queue).unwrap().ready, 1);

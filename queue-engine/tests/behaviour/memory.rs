@@ -120,3 +120,24 @@ fn messages_move_forward_so_that_old_segments_can_go() {
     let again = bench.receive("b", 3);
     assert!(again.iter().all(|delivery| delivery.attempt == 2));
 }
+
+#[test]
+fn purging_takes_what_is_ready_and_lets_others_in_between() {
+    let mut bench = Bench::new();
+    bench.declare("q", QueueOptions::default());
+    for _ in 0..110 {
+        let batch = (0..1000).map(|_| body("x")).collect();
+        let queue = topic("q");
+        let to = queue_engine::Destination::Queue(&queue);
+        bench.engine.publish_batch(&mut bench.block, to, batch, bench.now).unwrap();
+    }
+    let held = bench.one("q");
+    let first = bench.engine.purge_queue(&mut bench.block, &topic("q"), bench.now).unwrap();
+    assert_eq!((first.messages, first.complete), (100_000, false));
+    let second = bench.engine.purge_queue(&mut bench.block, &topic("q"), bench.now).unwrap();
+    assert_eq!((second.messages, second.complete), (9_999, true));
+    bench.commit();
+    bench.crash();
+    assert_eq!(bench.ready("q"), 1);
+    assert_eq!(bench.one("q").id, held.id);
+}

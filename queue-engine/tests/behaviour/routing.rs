@@ -193,3 +193,39 @@ fn the_body_is_journaled_once_however_many_queues_it_reaches() {
         assert_eq!(bench.one(name).message.body.len(), 10_000);
     }
 }
+
+#[test]
+fn the_room_that_is_asked_for_is_enough() {
+    let mut bench = queues(&["q", "a queue with quite a long name, longer than most"]);
+    bench.bind_queue("amq.fanout", "q", "");
+    bench.bind_queue("amq.fanout", "a queue with quite a long name, longer than most", "");
+    bench.bind("amq.headers", BindingTarget::Queue(topic("q")), "", &[("a", HeaderValue::Int(1))]);
+    let limited = QueueOptions {
+        max_length: Some(1000),
+        overflow: queue_engine::Overflow::RejectPublish,
+        ..QueueOptions::default()
+    };
+    bench.declare("limited", limited);
+    for (name, routing_key) in [("", "q"), ("", "limited"), ("amq.fanout", "some.key"), ("amq.headers", "k")]
+    {
+        let to = Destination::Exchange { name, routing_key };
+        let long = std::time::Duration::from_millis(u64::MAX >> 8);
+        let message = NewMessage {
+            key: Some("key".into()),
+            headers: table(&[("a", HeaderValue::Int(1))]),
+            ttl: Some(long),
+            delay: Some(long),
+            priority: Some(3),
+            ..body("some body")
+        };
+        for count in [1, 7] {
+            let batch = vec![message.clone(); count];
+            bench.commit();
+            let room = bench.engine.publish_bytes(to, &batch);
+            let before = bench.block.len();
+            bench.engine.publish_batch(&mut bench.block, to, batch, bench.now).unwrap();
+            let taken = bench.block.len() - before;
+            assert!(taken <= room && room < taken + count * 120, "{taken} of {room} for {count} to {name:?}");
+        }
+    }
+}
