@@ -113,3 +113,34 @@ fn deleting_records_is_exact_and_checked() {
     shell.run(|engine, block, _| engine.delete_records(block, id, Offset(-1))).unwrap();
     assert_eq!(view.log_start(), Offset(100));
 }
+
+#[test]
+fn files_and_journal_stay_until_giving_them_up_is_durable() {
+    let disk = LyingDisk::new(6);
+    let mut shell = filled(&disk, &[("segment.bytes", "2500")]);
+    let view = shell.partition("t", 0);
+    let files = log_files(&disk);
+    let durable = shell.journal.durable();
+    shell.run(|engine, block, _| engine.delete_records(block, view.id(), Offset(60))).unwrap();
+    let job = shell.engine.take_settle_job(durable, shell.now);
+    assert!(job.is_none(), "the record of the deletion is not written yet");
+    assert_eq!(log_files(&disk), files);
+    shell.settle().unwrap();
+    shell.tick().unwrap();
+    shell.settle().unwrap();
+    assert!(log_files(&disk) < files);
+
+    shell.append(&view, batch(&entries(100, 5, 100), Codec::None)).unwrap();
+    shell.commit().unwrap();
+    let durable = shell.journal.durable();
+    let needed = shell.engine.oldest_needed(durable);
+    assert!(needed.is_some());
+    shell.engine.settle_below(shell.journal.end());
+    let result = shell.engine.take_settle_job(durable, shell.now).unwrap().run();
+    shell.journal.ensure(4096).unwrap();
+    shell.engine.settled(shell.journal.block(), result, shell.now);
+    assert_eq!(shell.engine.unsettled_bytes(), 0);
+    assert_eq!(shell.engine.oldest_needed(durable), needed, "the record of settling is not written yet");
+    shell.commit().unwrap();
+    assert_eq!(shell.engine.oldest_needed(shell.journal.durable()), None);
+}
