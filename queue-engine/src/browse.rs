@@ -158,6 +158,8 @@ impl QueueEngine {
         }
         if let Some(queue) = self.queues.get_mut(&queue_id) {
             queue.remove(id.0, &mut self.core.ledger);
+            // Who is at the head now may have to go; the next call or tick sees to it.
+            self.touched.push(queue_id);
         }
         Ok(())
     }

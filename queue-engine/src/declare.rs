@@ -142,6 +142,8 @@ impl QueueEngine {
         if !runs.is_empty() {
             self.core.write(block, &Record::Removed(runs));
         }
+        self.touched.push(id);
+        self.wind_up(block, now);
         Ok(purged)
     }
 

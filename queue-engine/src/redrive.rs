@@ -82,6 +82,7 @@ impl QueueEngine {
             }
             last = Some(MessageId(sequence));
         }
+        self.touched.push(id);
         self.wind_up(block, now);
         step.remaining = self.queue(from).map_or(0, |queue| queue.counts.ready);
         Ok(step)

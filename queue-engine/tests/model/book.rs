@@ -361,6 +361,18 @@ impl Book {
         self.touch(id);
     }
 
+    /// The message is gone; what is at the head now is looked at with the next command.
+    pub fn delete_message(&mut self, id: u32, sequence: u64) {
+        self.queues.get_mut(&id).unwrap().entries.remove(&sequence);
+        self.touched.push(id);
+    }
+
+    pub fn purge(&mut self, id: u32, now: i64) {
+        self.queues.get_mut(&id).unwrap().entries.retain(|_, entry| entry.state != State::Ready);
+        self.touched.push(id);
+        self.wind_up(now);
+    }
+
     fn touch(&mut self, id: u32) {
         if self.touched.last() != Some(&id) {
             self.touched.push(id);
