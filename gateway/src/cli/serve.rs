@@ -146,6 +146,8 @@ fn raise_open_files() {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// SIGXFSZ would end the process at a limit on file sizes; caught, the write fails and is handled like a full disk.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -153,6 +155,7 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

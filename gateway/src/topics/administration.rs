@@ -258,7 +258,7 @@ impl Topics {
 fn check_same_log(have: &TopicView, partitions: u32, config: &TopicConfig) -> Result<(), Refusal> {
     let differs = |field: &str, have: String, want: String| {
         let detail = format!("the log exists with {field} = {have}, not {want}; change it with PATCH");
-        Err(Refusal::new(message::ErrorCode::AlreadyExists, detail).in_field(format!("log/{field}")))
+        Err(Refusal::new(message::ErrorCode::AlreadyExists, detail).in_field(format!("/log/{field}")))
     };
     if have.partitions().len() != partitions as usize {
         return differs("partitions", have.partitions().len().to_string(), partitions.to_string());

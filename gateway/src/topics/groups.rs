@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::select_all;
-use log_engine::{Generation, MemberId, OffsetCommit, PartitionLag};
+use log_engine::{Generation, LogEngine, MemberId, OffsetCommit, PartitionLag};
 use message::{ErrorCode, GroupName, Timestamp, TopicName};
 use parking_lot::Mutex;
 
@@ -281,7 +281,7 @@ impl Topics {
             ResetTo::Shift(records) => log_engine::ResetTo::Shift(records),
         };
         let dry_run = reset.dry_run;
-        let weight = 4096 + partitions.len() * 64;
+        let weight = LogEngine::RECORDS_LEN_MAX;
         let work = move |turn: &mut Turn<'_>| {
             let log = &mut turn.engines.log;
             if partitions.is_empty() {

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use bytes::Bytes;
 use dashmap::DashMap;
 use log_engine::{LogEngine, LogEngineConfig};
 use message::Limits;
-use queue_engine::{BodyReader, EngineConfig, QueueEngine};
-use segment_store::{
-    Disk, Journal, JournalConfig, JournalReader, Lsn, RealDisk, RecordKind, Replayed, Source, StoreError,
-};
+use queue_engine::{EngineConfig, QueueEngine};
+use segment_store::{Disk, Journal, JournalConfig, Lsn, RealDisk, RecordKind, Replayed, Source, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -113,7 +110,7 @@ impl Topics {
                 "the journal is damaged; what lies around the damage was recovered");
         }
         let now = clock.now();
-        engines.queue.attach_reader(Arc::new(Bodies(journal.reader())));
+        engines.queue.attach_reader(Arc::new(journal.reader()));
         engines.queue.finish_recovery(now);
         let damages = engines.log.finish_recovery(now).map_err(|error| unreadable(&error.to_string()))?;
         for damage in damages {
@@ -174,14 +171,5 @@ fn unreadable(what: &str) -> StoreError {
         file: PathBuf::from("journal"),
         position: 0,
         what: format!("{what}; was it written by a newer version?"),
-    }
-}
-
-/// Lets queues page bodies back in.
-struct Bodies(JournalReader);
-
-impl BodyReader for Bodies {
-    fn read(&self, lsn: Lsn, len: u32) -> std::io::Result<Bytes> {
-        self.0.read(lsn, len).map_err(std::io::Error::other)
     }
 }

@@ -187,6 +187,7 @@ fn enqueue(
         }
     }
     Vitals::count(&turn.engines.vitals.received, good.len());
+    turn.journal.ensure(turn.engines.queue.publish_bytes(destination, &good))?;
     let published = turn.engines.queue.publish_batch(turn.journal.block(), destination, good, turn.now)?;
     let reached = published.iter().flatten().filter(|published| published.is_routed()).count();
     Vitals::count(&turn.engines.vitals.routed, reached);

@@ -46,6 +46,8 @@ pub(crate) struct Owner {
     upkeep: Upkeep,
     written: Lsn,
     poisoned: Option<String>,
+    /// A report of slow work that found no room in the journal yet.
+    parked: Option<UpkeepDone>,
     due: Timestamp,
 }
 
@@ -59,7 +61,18 @@ impl Owner {
         let sync = SyncThread::start(journal.syncer(), journal.durable(), Arc::clone(&engines.vitals))?;
         let due = clock.now();
         let (groups, written) = (GroupQueue::new(), journal.end());
-        Ok(Owner { journal, engines, clock, sync, groups, upkeep, written, poisoned: None, due })
+        Ok(Owner {
+            journal,
+            engines,
+            clock,
+            sync,
+            groups,
+            upkeep,
+            written,
+            poisoned: None,
+            parked: None,
+            due,
+        })
     }
 
     /// Runs until it is told to stop and the inbox is empty, then puts everything on disk.
@@ -81,7 +94,7 @@ impl Owner {
                     }
                     self.turn(&mut drained);
                 }
-                done = self.upkeep.done() => self.finish_upkeep(done),
+                done = self.upkeep.done(), if self.parked.is_none() => self.finish_upkeep(done),
                 () = &mut timer => self.turn(&mut drained),
                 () = stop.cancelled(), if !inbox.is_closed() => inbox.close(),
             }
@@ -103,6 +116,9 @@ impl Owner {
         let taken_at = std::time::Instant::now();
         let mut commands = Vec::with_capacity(drained.len());
         let mut synced = false;
+        if let Some(done) = self.parked.take() {
+            self.finish_upkeep(done);
+        }
         for mut command in drained.drain(..) {
             match self.admit(command.as_ref()) {
                 Ok(()) => {
@@ -153,6 +169,8 @@ impl Owner {
         self.engines.queue.tick(self.journal.block(), now);
         let log_due = self.engines.log.tick(self.journal.block(), now);
         self.engines.idempotency.forget_old(now);
+        // What nobody asked to have on disk gets there within about a tick, and a restart has little to rewrite.
+        self.sync.request(self.journal.end());
         let queue_due = self.engines.queue.next_deadline();
         let next = [log_due, queue_due].into_iter().flatten().fold(now.plus(TICK), Timestamp::min);
         next.max(now.plus(Duration::from_millis(1)))
@@ -252,12 +270,16 @@ impl Owner {
         }
     }
 
+    /// Takes a report of slow work. Without room for what it changes it waits: a report that got lost would leave the
+    /// engine waiting for ever, and a full disk full.
     fn finish_upkeep(&mut self, done: UpkeepDone) {
         let now = self.clock.now();
         if self.poisoned.is_none() && self.journal.ensure(LogEngine::RECORDS_LEN_MAX).is_ok() {
             self.upkeep.finish(done, &mut self.engines, &mut self.journal, now);
+            self.due = now;
+        } else {
+            self.parked = Some(done);
         }
-        self.due = now;
     }
 
     /// The last sync: everything written is on disk when the process ends in good order.
