@@ -198,8 +198,8 @@ impl<'de> Visitor<'de> for AnyValue {
         let depth = deeper(self.depth)?;
         let mut entries = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
-            if name.is_empty() || name.len() > 255 {
-                return Err(A::Error::custom("a name within a header value has 1 to 255 bytes"));
+            if name.len() > 255 {
+                return Err(A::Error::custom("a name within a header value has at most 255 bytes"));
             }
             entries.push((name, map.next_value_seed(AnyValue { depth })?));
         }

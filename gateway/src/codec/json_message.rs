@@ -22,6 +22,9 @@ pub const JSON: &str = "application/json";
 /// Longest delay, life and timestamp in milliseconds: what a signed 64-bit time can still add up.
 pub const MAX_MS: i64 = 1 << 50;
 
+/// Longest content type, id and address, in characters.
+const LONGEST_TEXT: usize = 255;
+
 const MEMBERS: [&str; 14] = [
     "key",
     "key_base64",
@@ -201,9 +204,9 @@ impl<'de> Visitor<'de> for One<'_, '_> {
             let fault = trail.member(name);
             match member {
                 0 => message.key = map.next_value_seed(TextBytes { body }).map_err(fault)?,
-                1 => key_raw = map.next_value_seed(Base64Bytes).map_err(fault)?,
+                1 => key_raw = Some(base64(&mut map).map_err(fault)?),
                 2 => value = Some(map.next_value().map_err(fault)?),
-                3 => raw = map.next_value_seed(Base64Bytes).map_err(fault)?,
+                3 => raw = Some(base64(&mut map).map_err(fault)?),
                 4 => message.headers = map.next_value_seed(Headers { trail }).map_err(fault)?,
                 5 => message.content_type = map.next_value_seed(OwnedText).map_err(fault)?,
                 6 => options.priority = whole(&mut map, 255).map_err(fault)?.map(|n| n as u8),
@@ -219,13 +222,27 @@ impl<'de> Visitor<'de> for One<'_, '_> {
             }
         }
         if let Some(key_raw) = key_raw {
-            if message.key.is_some() {
+            if seen & 1 != 0 {
                 return Err(trail.blame("key_base64", "give either `key` or `key_base64`, not both"));
             }
             message.key = Some(key_raw);
         }
         if message.content_type.as_deref() == Some("") {
             return Err(trail.blame("content_type", "a content type cannot be empty"));
+        }
+        let texts = [
+            ("content_type", &message.content_type),
+            ("message_id", &message.options.message_id),
+            ("correlation_id", &message.options.correlation_id),
+            ("reply_to", &message.options.reply_to),
+        ];
+        for (name, text) in texts {
+            if text
+                .as_ref()
+                .is_some_and(|text| text.len() > LONGEST_TEXT && text.chars().count() > LONGEST_TEXT)
+            {
+                return Err(trail.blame(name, "this has at most 255 characters"));
+            }
         }
         match (value, raw) {
             (Some(_), Some(_)) => {
@@ -244,6 +261,11 @@ impl<'de> Visitor<'de> for One<'_, '_> {
 
 fn whole<'de, A: MapAccess<'de>>(map: &mut A, max: i64) -> Result<Option<i64>, A::Error> {
     map.next_value_seed(Whole { min: 0, max })
+}
+
+fn base64<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Bytes, A::Error> {
+    let bytes = map.next_value_seed(Base64Bytes)?;
+    bytes.ok_or_else(|| A::Error::custom("this is base64 text, not null; leave it out"))
 }
 
 /// A string is stored as its text, unless the message calls it JSON; any other JSON as the text sent.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::AppState;
+use super::exchange_shapes::{Binding, NewBinding};
 use super::page::Page;
 use super::parameters::PageQuery;
 use super::path::At;
@@ -14,6 +15,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::refusals::{ChangeRefusals, LookRefusals};
 use super::{document, reply};
+use crate::refusal::Refusal;
 use crate::topics::{BindingDescription, BindingSpec, Created};
 
 #[derive(IntoParams)]
@@ -41,7 +43,7 @@ pub struct BindingPath {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct BindingPage {
-    bindings: Vec<BindingDescription>,
+    bindings: Vec<Binding>,
     /// Where to go on, if there are more.
     #[schema(required = false)]
     next_cursor: String,
@@ -61,8 +63,8 @@ pub struct BindingPage {
 pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["limit", "cursor", "source", "destination"])?;
     let page = Page::of("bindings", &query)?;
-    let source = query.filled("source", 1020)?;
-    let destination = query.filled("destination", 1020)?;
+    let source = query.filled("source", 255)?;
+    let destination = query.filled("destination", 255)?;
     let found =
         api.topics().list_bindings(page.after.as_deref(), page.one_more(), source, destination).await?;
     Ok(page.answer("bindings", found, |binding: &BindingDescription| binding.id.clone()))
@@ -76,22 +78,23 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
     path = "/v1/bindings",
     operation_id = "bind",
     tag = "exchanges",
-    request_body = BindingSpec,
+    request_body = NewBinding,
     responses(
-        (status = 201, description = "Bound", body = BindingDescription, headers(("Location" = String, description = "The binding"))),
-        (status = 200, description = "It was bound", body = BindingDescription),
+        (status = 201, description = "Bound", body = Binding, headers(("Location" = String, description = "The binding"))),
+        (status = 200, description = "It was bound", body = Binding),
         ChangeRefusals
     )
 )]
 pub async fn bind(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
-    let body: Value = document::read(&api, &parts.headers, body).await?;
+    let body = document::read_document(&api, &parts.headers, body).await?;
     if body.get("arguments").is_some_and(Value::is_null) {
         return Err(Problem::invalid("/arguments", "this cannot be null; leave it out"));
     }
     document::refuse_nulls(&body, &["arguments"])?;
     let spec: BindingSpec = document::convert(body)?;
+    check(&spec)?;
     let (created, binding) = api.topics().bind(spec).await?;
     Ok(match created {
         Created::Made => {
@@ -102,6 +105,18 @@ pub async fn bind(State(api): State<AppState>, request: Request) -> Result<Respo
     })
 }
 
+fn check(spec: &BindingSpec) -> Result<(), Refusal> {
+    if spec.routing_key.len() > 255 {
+        return Err(Refusal::invalid("/routing_key", "a routing key has at most 255 bytes"));
+    }
+    let bad = |name: &&String| name.is_empty() || name.len() > 255;
+    if let Some(name) = spec.arguments.keys().find(bad) {
+        let field = format!("/arguments/{}", name.chars().take(80).collect::<String>());
+        return Err(Refusal::invalid(field, "an argument's name has 1 to 255 bytes"));
+    }
+    Ok(())
+}
+
 /// A binding
 #[utoipa::path(
     get,
@@ -109,7 +124,7 @@ pub async fn bind(State(api): State<AppState>, request: Request) -> Result<Respo
     operation_id = "getBinding",
     tag = "exchanges",
     params(BindingPath),
-    responses((status = 200, description = "The binding", body = BindingDescription), LookRefusals)
+    responses((status = 200, description = "The binding", body = Binding), LookRefusals)
 )]
 pub async fn get(
     State(api): State<AppState>,

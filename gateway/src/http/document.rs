@@ -30,10 +30,32 @@ pub async fn read_or_default<T: DeserializeOwned + Default>(
     body: Body,
 ) -> Result<T, Problem> {
     let bytes = bytes(api, headers, body).await?;
-    if bytes.is_empty() && media::content_type(headers)?.is_none() {
+    if bytes.trim_ascii() == b"null" || (bytes.is_empty() && media::content_type(headers)?.is_none()) {
         return Ok(T::default());
     }
     Ok(parse(&bytes)?)
+}
+
+/// Reads a JSON body as a document, in which `3.0` became `3`, as JSON Schema has it.
+pub async fn read_document(api: &AppState, headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
+    let mut document = read::<Value>(api, headers, body).await?;
+    make_whole(&mut document);
+    Ok(document)
+}
+
+fn make_whole(document: &mut Value) {
+    match document {
+        Value::Number(number) if !number.is_i64() && !number.is_u64() => {
+            const EXACT: f64 = 9_007_199_254_740_992.0;
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT);
+            if let Some(whole) = whole {
+                *document = Value::from(whole as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(members) => members.values_mut().for_each(make_whole),
+        _ => {}
+    }
 }
 
 async fn bytes(api: &AppState, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {

@@ -4,10 +4,10 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use message::ExchangeName;
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::AppState;
+use super::exchange_shapes::{Exchange, NewExchange};
 use super::page::Page;
 use super::parameters::{AcksQuery, PageQuery};
 use super::path::At;
@@ -33,7 +33,7 @@ pub struct ExchangePath {
     #[param(
         min_length = 1,
         max_length = 255,
-        pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^.\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
         example = "router"
     )]
     exchange: String,
@@ -61,7 +61,7 @@ pub struct RoutingQuery {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct ExchangePage {
-    exchanges: Vec<ExchangeDescription>,
+    exchanges: Vec<Exchange>,
     /// Where to go on, if there are more.
     #[schema(required = false)]
     next_cursor: String,
@@ -94,10 +94,10 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
     operation_id = "putExchange",
     tag = "exchanges",
     params(ExchangePath),
-    request_body = ExchangeSpec,
+    request_body = NewExchange,
     responses(
-        (status = 201, description = "Made", body = ExchangeDescription, headers(("Location" = String, description = "The exchange"))),
-        (status = 200, description = "It was there, the same", body = ExchangeDescription),
+        (status = 201, description = "Made", body = Exchange, headers(("Location" = String, description = "The exchange"))),
+        (status = 200, description = "It was there, the same", body = Exchange),
         ChangeRefusals
     )
 )]
@@ -109,7 +109,7 @@ pub async fn put(
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let name = ExchangeName::new(&exchange).map_err(|error| Refusal::from(error).in_field("exchange"))?;
-    let body: Value = document::read(&api, &parts.headers, body).await?;
+    let body = document::read_document(&api, &parts.headers, body).await?;
     document::refuse_nulls(&body, &[])?;
     let spec: ExchangeSpec = document::convert(body)?;
     if spec.alternate_exchange.as_ref().is_some_and(|name| name.is_empty() || name.len() > 255) {
@@ -133,7 +133,7 @@ pub async fn put(
     operation_id = "getExchange",
     tag = "exchanges",
     params(ExchangePath),
-    responses((status = 200, description = "The exchange", body = ExchangeDescription), LookRefusals)
+    responses((status = 200, description = "The exchange", body = Exchange), LookRefusals)
 )]
 pub async fn get(
     State(api): State<AppState>,

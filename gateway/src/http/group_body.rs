@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::shapes::Record;
@@ -29,7 +30,7 @@ pub struct GroupPage {
 /// What to read.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"topics": ["events"], "max": 100, "wait_ms": 20000}))]
+#[schema(example = json!({"topics": ["events"], "max": 100, "wait_ms": 100}))]
 pub struct GroupReceiveBody {
     /// The logs that the group reads.
     #[schema(min_items = 1, max_items = 100)]
@@ -103,7 +104,7 @@ pub struct GroupRecords {
 }
 
 /// The answer to a receive.
-pub fn render(batch: &GroupBatch, max: usize, several: bool, values: ValueMode) -> Result<Vec<u8>, Refusal> {
+pub fn render(batch: &GroupBatch, values: ValueMode) -> Result<Vec<u8>, Refusal> {
     let mut out = Vec::with_capacity(4096);
     out.extend_from_slice(b"{\"member_id\":");
     string(&mut out, &batch.member_id);
@@ -118,20 +119,19 @@ pub fn render(batch: &GroupBatch, max: usize, several: bool, values: ValueMode) 
         out.push(b'}');
     }
     out.extend_from_slice(b"],\"records\":[");
-    let mut left = max;
+    let mut first = true;
     for chunk in &batch.chunks {
         chunk.for_each(&mut |view| {
-            if left < max {
+            if !std::mem::take(&mut first) {
                 out.push(b',');
             }
-            left = left.saturating_sub(1);
+            out.extend_from_slice(b"{\"topic\":");
+            string(&mut out, chunk.topic.as_str());
             let start = out.len();
             write_message(&mut out, &view, values);
-            if several {
-                let mut topic = b"{\"topic\":".to_vec();
-                string(&mut topic, chunk.topic.as_str());
-                topic.push(b',');
-                out.splice(start..=start, topic);
+            // The message's opening brace becomes the comma after the topic.
+            if let Some(brace) = out.get_mut(start) {
+                *brace = b',';
             }
             ControlFlow::Continue(())
         })?;
@@ -297,6 +297,9 @@ impl<'de> Deserialize<'de> for Place {
     }
 }
 
+/// Every JSON reader takes whole numbers up to this.
+const LARGEST_EXACT: i64 = (1 << 53) - 1;
+
 struct PlaceVisitor;
 
 impl<'de> Visitor<'de> for PlaceVisitor {
@@ -315,26 +318,25 @@ impl<'de> Visitor<'de> for PlaceVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Place, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Moment {
-            Millis(i64),
-            Text(String),
-        }
         let Some(name) = map.next_key::<String>()? else { return Err(A::Error::custom("say where to")) };
         let place = match name.as_str() {
             "offset" => match map.next_value::<i64>()? {
-                offset if offset >= 0 => ResetTo::Offset(offset),
-                _ => return Err(A::Error::custom("an offset is not negative")),
+                offset if (0..=LARGEST_EXACT).contains(&offset) => ResetTo::Offset(offset),
+                _ => return Err(A::Error::custom("an offset is a whole number from 0 to 9007199254740991")),
             },
-            "shift" => ResetTo::Shift(map.next_value()?),
-            "time" => match map.next_value::<Moment>()? {
-                Moment::Millis(ms) if ms >= 0 => ResetTo::Time(ms),
-                Moment::Millis(_) => return Err(A::Error::custom("a time is not negative")),
-                Moment::Text(text) => ResetTo::Time(start_at::time(&text).ok_or_else(|| {
-                    A::Error::custom("a time is as in RFC 3339, or in milliseconds since the epoch")
-                })?),
+            "shift" => match map.next_value::<i64>()? {
+                shift if shift.abs() <= LARGEST_EXACT => ResetTo::Shift(shift),
+                _ => return Err(A::Error::custom("a shift has at most 9007199254740991 records")),
             },
+            "time" => {
+                let time = match map.next_value::<Value>()? {
+                    Value::Number(ms) => ms.as_i64().filter(|ms| (0..=LARGEST_EXACT).contains(ms)),
+                    Value::String(text) => start_at::time(&text),
+                    _ => None,
+                };
+                let why = "a time is as in RFC 3339, or in milliseconds since the epoch";
+                ResetTo::Time(time.ok_or_else(|| A::Error::custom(why))?)
+            }
             other => return Err(A::Error::unknown_field(other, &["offset", "shift", "time"])),
         };
         match map.next_key::<String>()? {

@@ -27,7 +27,7 @@ pub struct GroupPath {
     #[param(
         min_length = 1,
         max_length = 255,
-        pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^.\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
         example = "billing"
     )]
     group: String,
@@ -41,7 +41,7 @@ pub struct MemberPath {
     #[param(
         min_length = 1,
         max_length = 255,
-        pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^.\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
         example = "billing"
     )]
     group: String,
@@ -129,9 +129,8 @@ pub async fn receive(
     let values = Query::parse(parts.uri.query(), &["values"])?.values()?;
     let body: GroupReceiveBody = document::read(&api, &parts.headers, body).await?;
     let ask: GroupReceive = body.try_into()?;
-    let (max, several) = (ask.max, ask.topics.len() > 1);
     let batch = api.topics().group_receive(&group, ask).await?;
-    Ok(reply::bytes(StatusCode::OK, Form::Json, render(&batch, max, several, values)?))
+    Ok(reply::bytes(StatusCode::OK, Form::Json, render(&batch, values)?))
 }
 
 /// Commit offsets
@@ -180,7 +179,7 @@ pub async fn reset(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
-    let body: ResetBody = document::read(&api, &parts.headers, body).await?;
+    let body: ResetBody = document::convert(document::read_document(&api, &parts.headers, body).await?)?;
     let reset: GroupReset = body.into();
     let results = api.topics().group_reset(&group, reset).await?;
     Ok(reply::json(StatusCode::OK, &ResetResults { results }))

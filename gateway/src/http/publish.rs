@@ -40,6 +40,15 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether it is there.
+    pub async fn check(&self, api: &AppState) -> Result<(), Refusal> {
+        match self {
+            Target::Topic(topic) => api.topics().topic(topic).map(drop),
+            Target::Exchange { name, .. } if name.is_empty() => Ok(()),
+            Target::Exchange { name, .. } => api.topics().exchange(name).await.map(drop),
+        }
+    }
+
     /// Publishes, and answers per message.
     pub async fn publish(
         &self,
@@ -168,6 +177,9 @@ pub async fn answer(
         Some(key) => Some(idempotency_key(key.as_bytes(), &target, parts, &held.bytes)?),
     };
     let messages = decode(carried, headers, content_type, &held.bytes)?;
+    if messages.is_empty() {
+        target.check(&api).await?;
+    }
     let mut receipts = target.publish(&api, messages, acks, key).await?;
     drop(held);
     if carried.is_single()

@@ -49,11 +49,7 @@ pub async fn answer(
         return Err(Problem::invalid("Idempotency-Key", detail));
     }
     media::negotiate(headers, &[Form::Ndjson])?;
-    match &target {
-        Target::Topic(topic) => drop(api.topics().topic(topic)?),
-        Target::Exchange { name, .. } if name.is_empty() => {}
-        Target::Exchange { name, .. } => drop(api.topics().exchange(name).await?),
-    }
+    target.check(&api).await?;
     let lines = Lines::new(api.limits().line_bytes);
     let feed = Feed {
         api,

@@ -40,11 +40,11 @@ impl<'q> Query<'q> {
         self.0.iter().find(|(have, _)| *have == name).map(|(_, value)| value.as_ref())
     }
 
-    /// A text that may not be empty nor longer than `longest` bytes.
+    /// A text that may not be empty nor longer than `longest` characters.
     pub fn filled(&self, name: &'static str, longest: usize) -> Result<Option<&str>, Problem> {
         match self.text(name) {
-            Some(text) if text.is_empty() || text.len() > longest => {
-                Err(Problem::invalid(name, format!("this parameter has 1 to {longest} bytes")))
+            Some(text) if text.is_empty() || text.chars().count() > longest => {
+                Err(Problem::invalid(name, format!("this parameter has 1 to {longest} characters")))
             }
             text => Ok(text),
         }

@@ -24,7 +24,7 @@ use crate::topics::QueueDelivery;
 /// What to take, and how long to wait for it.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(example = json!({"max": 10, "wait_ms": 20000, "lease_ms": 30000}))]
+#[schema(example = json!({"max": 10, "wait_ms": 100, "lease_ms": 30000}))]
 pub struct ReceiveBody {
     /// Most messages.
     #[serde(deserialize_with = "document::whole::<1, 10000, usize, _>")]

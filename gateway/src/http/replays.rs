@@ -77,7 +77,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
 pub async fn start(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
-    let body: ReplayBody = document::read(&api, &parts.headers, body).await?;
+    let body: ReplayBody = document::convert(document::read_document(&api, &parts.headers, body).await?)?;
     let job = api.topics().start_replay(body.try_into()?).await?;
     Ok(started(&job))
 }

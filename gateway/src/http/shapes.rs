@@ -23,7 +23,7 @@ pub struct Header {
 /// A record of a log. It has exactly one of `value` and `value_base64`.
 #[derive(ToSchema)]
 pub struct Record {
-    /// The log; only when a group reads several.
+    /// The log; only when read as a group.
     #[schema(required = false)]
     topic: String,
     /// Its partition.

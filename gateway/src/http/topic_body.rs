@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::document;
+use super::topic_shapes::{LogConfigChange, NUMERIC_KEYS, NewLogSettings, QueueChange, bounds};
 use crate::refusal::Refusal;
 use crate::topics::{LogSettings, Model, QueueSettings, TopicDescription, TopicPatch, TopicSpec};
 
@@ -44,7 +45,7 @@ pub struct LogBody {
     model: OnlyLog,
     /// Its settings.
     #[schema(required = false)]
-    log: LogSettings,
+    log: NewLogSettings,
 }
 
 #[derive(ToSchema)]
@@ -87,7 +88,7 @@ pub enum TopicChange {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct QueueChangeBody {
-    queue: QueueSettings,
+    queue: QueueChange,
 }
 
 /// A change of a log.
@@ -108,7 +109,7 @@ pub struct LogChange {
     partitions: Option<u32>,
     /// Keys to set; `null` takes one back to its default.
     #[serde(default)]
-    #[schema(required = false)]
+    #[schema(required = false, value_type = LogConfigChange)]
     config: BTreeMap<String, Option<String>>,
 }
 
@@ -128,6 +129,9 @@ fn below(root: &str, refusal: Refusal) -> Refusal {
 pub fn spec(document: Value) -> Result<TopicSpec, Refusal> {
     document::refuse_nulls(&document, &[])?;
     let mut members = object(document)?;
+    if let Some(log) = members.get_mut("log") {
+        spell_out(log);
+    }
     let model =
         members.remove("model").ok_or_else(|| Refusal::invalid("/model", "this field is required"))?;
     let model: Model = document::convert(model).map_err(|refusal| below("/model", refusal))?;
@@ -157,6 +161,47 @@ pub fn spec(document: Value) -> Result<TopicSpec, Refusal> {
             check_partitions(settings.partitions)?;
             Ok(TopicSpec::Log(settings))
         }
+    }
+}
+
+/// Values of Kafka's keys are text; a number is taken where the text is one.
+fn spell_out(log: &mut Value) {
+    let config = log.get_mut("config").and_then(Value::as_object_mut);
+    for (key, value) in config.into_iter().flatten() {
+        let (low, high) = bounds(key);
+        let fits = value.as_i64().is_some_and(|number| (low..=high).contains(&number));
+        if fits && NUMERIC_KEYS.contains(&key.as_str()) {
+            *value = Value::String(value.to_string());
+        }
+    }
+}
+
+/// The same refusal with a pointer into the body that asked for `spec`.
+pub fn point_at(refusal: Refusal, spec: &TopicSpec) -> Refusal {
+    match spec {
+        TopicSpec::Log(settings) => point_into(refusal, settings.config.keys()),
+        TopicSpec::Queue(_) => point_into(refusal, [].iter()),
+    }
+}
+
+/// The same refusal with a pointer into the body that asked for `patch`.
+pub fn point_at_change(refusal: Refusal, patch: &TopicPatch) -> Refusal {
+    match patch {
+        TopicPatch::Log { config, .. } => point_into(refusal, config.keys()),
+        TopicPatch::Queue(_) => point_into(refusal, [].iter()),
+    }
+}
+
+fn point_into<'k>(refusal: Refusal, mut config: impl Iterator<Item = &'k String>) -> Refusal {
+    let Some(field) = refusal.field.clone() else { return refusal };
+    let pointer = if field.starts_with('/') { field } else { format!("/{field}") };
+    // The engine names the key in its sentence, either quoted or before an equals sign.
+    let named = |key: &&String| {
+        refusal.detail.contains(&format!("{key:?}")) || refusal.detail.starts_with(key.as_str())
+    };
+    match config.find(named) {
+        Some(key) if pointer == "/log/config" => refusal.in_field(format!("{pointer}/{key}")),
+        _ => refusal.in_field(pointer),
     }
 }
 
@@ -217,8 +262,9 @@ pub fn check_change(document: &Value) -> Result<(), Refusal> {
         return Err(Refusal::invalid(format!("/{name}"), "this is an object of settings"));
     };
     if name == "log" {
-        document::convert::<LogChange>(Value::Object(change.clone()))
-            .map_err(|refusal| below("/log", refusal))?;
+        let mut change = Value::Object(change.clone());
+        spell_out(&mut change);
+        document::convert::<LogChange>(change).map_err(|refusal| below("/log", refusal))?;
         return Ok(());
     }
     // The given settings alone must make sense; those that are null are the defaults again.
@@ -265,7 +311,8 @@ pub fn patch(document: Value, have: &TopicDescription) -> Result<TopicPatch, Ref
     if have.log.is_none() {
         return Err(super::topics::wrong_model(&have.name, "is a queue: change `queue`"));
     }
-    let change = members.remove("log").unwrap_or_default();
+    let mut change = members.remove("log").unwrap_or_default();
+    spell_out(&mut change);
     let LogChange { partitions, config } =
         document::convert(change).map_err(|refusal| below("/log", refusal))?;
     Ok(TopicPatch::Log { partitions, config })

@@ -4,7 +4,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use message::{ErrorCode, TopicName};
-use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::api::AppState;
@@ -27,7 +26,7 @@ pub struct ListQuery {
     #[param(inline, required = false)]
     model: Model,
     /// Only topics whose name starts so.
-    #[param(required = false, max_length = 255)]
+    #[param(required = false, min_length = 1, max_length = 255)]
     prefix: String,
 }
 
@@ -49,7 +48,7 @@ pub struct DeleteQuery {
 pub struct NewTopicPath {
     /// The topic's name.
     #[param(
-        pattern = "^([A-Za-z0-9_-]|[.]+[A-Za-z0-9_-])[A-Za-z0-9._-]{0,200}$",
+        pattern = "^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$",
         min_length = 1,
         max_length = 249,
         example = "orders"
@@ -73,7 +72,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
     let page = Page::of("topics", &query)?;
     let filter = TopicFilter {
         model: query.choice("model", &[("queue", Model::Queue), ("log", Model::Log)])?,
-        prefix: query.text("prefix").map(str::to_owned),
+        prefix: query.filled("prefix", 255)?.map(str::to_owned),
     };
     let found = api.topics().list(page.after.as_deref(), page.one_more(), &filter).await?;
     Ok(page.answer("topics", found, |topic: &TopicDescription| topic.name.clone()))
@@ -105,9 +104,12 @@ pub async fn put(
     Query::parse(parts.uri.query(), &[])?;
     let name = TopicName::new(&topic).map_err(Refusal::from).map_err(|refusal| refusal.in_field("topic"))?;
     name.check_for_log().map_err(Refusal::from).map_err(|refusal| refusal.in_field("topic"))?;
-    let spec = topic_body::spec(document::read::<Value>(&api, &parts.headers, body).await?)?;
+    let spec = topic_body::spec(document::read_document(&api, &parts.headers, body).await?)?;
     let guard = api.definitions().await;
-    let created = api.topics().create(&name, spec).await?;
+    let created = match api.topics().create(&name, spec.clone()).await {
+        Ok(created) => created,
+        Err(refusal) => return Err(topic_body::point_at(refusal, &spec).into()),
+    };
     let described = api.topics().describe(&topic).await?;
     drop(guard);
     Ok(match created {
@@ -163,13 +165,16 @@ pub async fn patch(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
-    let change = document::read::<Value>(&api, &parts.headers, body).await?;
+    let change = document::read_document(&api, &parts.headers, body).await?;
     topic_body::check_change(&change)?;
     let _guard = api.definitions().await;
     let have = api.topics().describe(&topic).await?;
     check_match(&parts.headers, &have)?;
     let patch = topic_body::patch(change, &have)?;
-    Ok(tagged(StatusCode::OK, &api.topics().update(&topic, patch).await?))
+    match api.topics().update(&topic, patch.clone()).await {
+        Ok(changed) => Ok(tagged(StatusCode::OK, &changed)),
+        Err(refusal) => Err(topic_body::point_at_change(refusal, &patch).into()),
+    }
 }
 
 /// Delete a topic and everything in it
