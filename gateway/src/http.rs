@@ -9,6 +9,7 @@ pub mod cors;
 pub mod docs;
 mod document;
 mod events;
+mod exchange_shapes;
 mod exchanges;
 pub mod front;
 mod group_body;
@@ -40,6 +41,7 @@ mod shapes;
 mod specification;
 mod start_at;
 mod topic_body;
+mod topic_shapes;
 mod topics;
 mod unavailable;
 
