@@ -44,5 +44,5 @@ base=${line#sluice is ready: }
 cd "$home"
 "$tool/bin/schemathesis" run "$base/openapi.json" \
     --checks all --max-examples "$examples" --seed "$seed" --workers 2 \
-    --request-timeout 30 --continue-on-failure --suppress-health-check all
+    --request-timeout 65 --max-response-time 65 --continue-on-failure --suppress-health-check all
 kill -0 "$server" || { echo "the server is gone; its log:"; tail -50 "$home/log"; exit 1; }

@@ -128,7 +128,11 @@ fn only_the_store_touches_data_files() {
                 code = code.replace("std::fs::read_to_string", "");
             }
             for name in forbidden {
-                assert!(!code.contains(name), "{} names {name}; data files belong to segment-store", source.path);
+                assert!(
+                    !code.contains(name),
+                    "{} names {name}; data files belong to segment-store",
+                    source.path
+                );
             }
         }
     }

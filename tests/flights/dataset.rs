@@ -61,9 +61,9 @@ fn flight(number: usize, mut record: Value) -> Flight {
     Flight { number, origin, delay, record }
 }
 
-/// The file, fetched once from the npm registry into the build's directory. `SLUICE_FLIGHTS` names a copy instead.
+/// The file, fetched once from the npm registry into the build's directory. `BLACKBOX_FLIGHTS` names a copy instead.
 fn fetched() -> PathBuf {
-    if let Some(path) = std::env::var_os("SLUICE_FLIGHTS") {
+    if let Some(path) = std::env::var_os("BLACKBOX_FLIGHTS") {
         return PathBuf::from(path);
     }
     let cache = checkout::profile_dir().parent().expect("a profile lies in target").join("datasets");

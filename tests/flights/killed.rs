@@ -159,7 +159,13 @@ async fn survive(server: &mut Server, job: &Job, seed: u64) {
         async move { job.consume(address, dice, true).await }
     });
     assert_eq!(job.publish(server.http(), next, chunks).await, chunks);
-    deadline::soon("everything is consumed", consumer).await.expect("no panic");
+    if let Ok(consumed) = tokio::time::timeout(deadline::PATIENCE, consumer).await {
+        consumed.expect("no panic");
+    } else {
+        let (delivered, settled) = (job.ledger().delivered.len(), job.ledger().settled.len());
+        let topic = server.http().get(&format!("/v1/topics/{}", job.topic)).await.text();
+        panic!("{delivered} were delivered, {settled} settled, and no more came; the server says {topic}");
+    }
     job.ledger().check_complete(flights().len());
 }
 

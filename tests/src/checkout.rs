@@ -12,12 +12,12 @@ pub fn root() -> PathBuf {
 
 /// The server's binary, brought up to date once per test process.
 ///
-/// `SLUICE_BIN` names another one to test instead.
+/// `BLACKBOX_BINARY` names another one to test instead.
 #[must_use]
 pub fn sluice() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        if let Some(path) = std::env::var_os("SLUICE_BIN") {
+        if let Some(path) = std::env::var_os("BLACKBOX_BINARY") {
             return PathBuf::from(path);
         }
         built("sluice")

@@ -257,13 +257,14 @@ impl Streaming {
         }
     }
 
-    /// The next Server-Sent Event, comments skipped.
+    /// The next Server-Sent Event with data. As in a browser, comments are skipped and an event without data only moves
+    /// the id.
     pub async fn event(&mut self) -> Option<Event> {
         let mut event = Event::default();
         loop {
             let line = self.line().await?;
             if line.is_empty() {
-                if event != Event::default() {
+                if !event.data.is_empty() {
                     return Some(event);
                 }
                 continue;

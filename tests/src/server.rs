@@ -28,6 +28,21 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// Sizes far below the defaults, unless the test chooses its own: many servers run at once, and small segments are
+    /// filled, settled and recycled by little data.
+    fn small_sizes(&self) -> Vec<(&'static str, &'static str)> {
+        let small = [
+            ("segment_bytes", "SLUICE_STORAGE_SEGMENT_BYTES", "4MiB"),
+            ("message_bytes", "SLUICE_LIMITS_MESSAGE_BYTES", "1MiB"),
+            ("settle_bytes", "SLUICE_LOG_SETTLE_BYTES", "1MiB"),
+        ];
+        small
+            .into_iter()
+            .filter(|(key, ..)| !self.config.contains(key))
+            .map(|(_, name, value)| (name, value))
+            .collect()
+    }
+
     /// A start with these lines in its configuration file.
     #[must_use]
     pub fn with_config(config: &str) -> Launch {
@@ -139,6 +154,7 @@ impl Server {
             .args(["--http", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir())
             .args(&self.launch.args)
+            .envs(self.launch.small_sizes())
             .envs(self.launch.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

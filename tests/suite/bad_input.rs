@@ -62,7 +62,7 @@ async fn a_bad_field_is_named() {
         (Method::POST, "/v1/settle".into(), json!({"ack": "lease"}), "ack"),
         (Method::POST, "/v1/settle".into(), json!({"acks": []}), "acks"),
         (Method::POST, "/v1/settle".into(), json!({"nack": [{"delay_ms": 1}]}), "lease"),
-        (Method::POST, "/v1/settle".into(), json!({"extend": [{"lease": "x"}]}), "lease_ms"),
+        (Method::POST, "/v1/settle".into(), json!({"extend": [{"lease": "0".repeat(32)}]}), "lease_ms"),
         (Method::PUT, "/v1/topics/bad-1".into(), json!({}), "model"),
         (Method::PUT, "/v1/topics/bad-1".into(), json!({"model": "stack"}), "model"),
         (Method::PUT, "/v1/topics/bad-1".into(), json!({"model": "queue", "log": {}}), "log"),
@@ -262,7 +262,7 @@ async fn a_lease_that_nobody_was_given_is_not_one() {
     let lease = held[0]["lease"].as_str().expect("a lease").to_owned();
     for at in 0..lease.len() {
         let mut bytes = lease.clone().into_bytes();
-        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
         let tampered = String::from_utf8(bytes).expect("ASCII");
         let answer = http.post("/v1/settle", json!({"ack": [tampered]})).await;
         assert!(answer.status < 500, "{}", answer.text());

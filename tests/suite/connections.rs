@@ -36,14 +36,17 @@ async fn one_connection_too_many_is_told_so_and_room_returns() {
 
 #[tokio::test]
 async fn heads_and_bodies_have_a_size() {
-    let config = "[http]\nmax_body_bytes = \"64KiB\"\nmax_header_bytes = \"16KiB\"\n";
+    let config = "[http]\nmax_body_bytes = \"64KiB\"\nmax_header_bytes = \"16KiB\"\n[limits]\nmessage_bytes = \"62KiB\"\n";
     let server = Server::launch(Launch::with_config(config));
     let http = server.http();
     http.make_queue("queue", json!({})).await;
     let path = "/v1/topics/queue/messages";
     http.post_as(path, "text/plain", vec![b'x'; 60 << 10]).await.expect(200);
     http.post_as(path, "text/plain", vec![b'x'; 65 << 10]).await.refused(413, "too_large");
-    let head = format!("GET /livez HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "y".repeat(20 << 10));
+    let head = format!(
+        "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-long: {}\r\n\r\n",
+        "y".repeat(20 << 10)
+    );
     let answer = talk(server.address(), head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer:.200}");
     // A declared length over the limit is refused before the body is sent.

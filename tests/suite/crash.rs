@@ -27,7 +27,7 @@ async fn queues_come_back_as_they_were_acknowledged() {
             (message["value"].as_str().unwrap_or_default().to_owned(), message["redelivered"] == true)
         })
         .collect();
-    assert_eq!(seen.keys().map(String::as_str).collect::<Vec<_>>(), ["high", "held", "low"]);
+    assert_eq!(seen.keys().map(String::as_str).collect::<Vec<_>>(), ["held", "high", "low"]);
     assert_eq!(
         (seen["high"], seen["held"], seen["low"]),
         (true, true, false),

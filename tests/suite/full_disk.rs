@@ -40,7 +40,7 @@ async fn a_full_disk_answers_507_and_recovers_with_nothing_lost() {
         return;
     };
     let launch = Launch {
-        config: "[storage]\nsegment_bytes = \"2MiB\"\n[log]\nunsettled_bytes = \"2MiB\"\n".into(),
+        config: "[storage]\nsegment_bytes = \"2MiB\"\nheadroom_bytes = \"1MiB\"\n[limits]\nmessage_bytes = \"64KiB\"\n[log]\nsettle_bytes = \"1MiB\"\nunsettled_bytes = \"4MiB\"\n".into(),
         dir: Some(disk.path().join("data")),
         ..Launch::default()
     };

@@ -55,7 +55,7 @@ async fn a_bad_line_is_reported_in_its_place_and_the_rest_goes_on() {
 #[tokio::test]
 async fn a_long_stream_passes_through_little_memory() {
     // A body may have 1 MiB as a whole; a stream of 24 MiB passes.
-    let config = "[http]\nmax_body_bytes = \"1MiB\"\n";
+    let config = "[http]\nmax_body_bytes = \"1MiB\"\n[limits]\nmessage_bytes = \"64KiB\"\n";
     let server = Server::launch(blackbox::Launch::with_config(config));
     let http = server.http();
     http.make_log("log", 1).await;

@@ -51,15 +51,18 @@ async fn metrics_count_what_happened() {
         let number = line.rsplit(' ').next().and_then(|number| number.parse::<f64>().ok());
         assert!(number.is_some(), "a sample ends in a number: {line}");
     }
-    let has = |name: &str, value: f64| {
-        samples.iter().any(|line| {
+    let has = |text: &str, name: &str, value: f64| {
+        text.lines().any(|line| {
             line.starts_with(name)
                 && line.rsplit(' ').next().and_then(|number| number.parse().ok()) == Some(value)
         })
     };
-    assert!(has("kafka_topic_partition_current_offset", 7.0), "{text}");
-    assert!(has("rabbitmq_queue_messages_ready", 3.0), "{text}");
-    assert!(has("rabbitmq_queue_messages_unacked", 1.0), "{text}");
+    assert!(has(&text, "rabbitmq_queue_messages_ready", 3.0), "{text}");
+    assert!(has(&text, "rabbitmq_queue_messages_unacked", 1.0), "{text}");
+    assert!(has(&text, "kafka_topic_partitions", 1.0), "{text}");
+    let each = http.get("/metrics/per-object").await.text();
+    assert!(has(&each, "kafka_topic_partition_current_offset{topic=\"log\"", 7.0), "{each}");
+    assert!(has(&each, "rabbitmq_queue_messages_ready{", 3.0), "{each}");
 }
 
 #[tokio::test]

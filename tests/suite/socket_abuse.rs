@@ -69,7 +69,7 @@ async fn broken_framing_ends_the_socket_and_nothing_else() {
         &[0xff_u8; 64][..],
         &[0x83, 0x80, 0, 0, 0, 0],
         &[0x81, 0x05, b'h', b'e', b'l', b'l', b'o'],
-        &[0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        &[0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
     ] {
         let socket = Socket::open(server).await;
         let mut tcp = socket.into_tcp();
@@ -84,7 +84,9 @@ async fn broken_framing_ends_the_socket_and_nothing_else() {
 
 #[tokio::test]
 async fn a_frame_has_a_size() {
-    let server = Server::launch(Launch::with_config("[ws]\nmax_frame_bytes = \"64KiB\"\n"));
+    let server = Server::launch(Launch::with_config(
+        "[ws]\nmax_frame_bytes = \"64KiB\"\n[limits]\nmessage_bytes = \"62KiB\"\n",
+    ));
     let http = server.http();
     http.make_queue("queue", json!({})).await;
     let mut socket = Socket::open(&server).await;

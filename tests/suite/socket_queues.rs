@@ -54,12 +54,10 @@ async fn credit_bounds_what_is_under_way_in_messages_and_in_bytes() {
     socket.ask("unsubscribe", json!({"subscription": number})).await;
     let bytes = json!({"credit": {"messages": 100, "bytes": 450}});
     subscribe(&mut socket, &queue, bytes).await;
-    socket.messages(4).await;
     let said = socket.so_far().await;
-    assert!(
-        said.iter().all(|frame| frame["type"] != "message"),
-        "four of 100 bytes fill a credit of 450: {said:?}"
-    );
+    let messages = said.iter().filter(|frame| frame["type"] == "message");
+    let bodies: usize = messages.map(|frame| list(frame, "messages").len()).sum();
+    assert!((4..=5).contains(&bodies), "a credit of 450 bytes is used up by four or five of 100: {said:?}");
 }
 
 #[tokio::test]
