@@ -7,6 +7,8 @@
 //! in [`limits::WsLimits`], and what it had leased returns when it ends.
 
 pub mod answer;
+#[cfg(test)]
+mod asyncapi_tests;
 pub mod binary;
 pub mod command;
 pub mod credit;

@@ -239,3 +239,7 @@ pub fn write_event(out: &mut Vec<u8>, event: &Event) {
     header(out, server::EVENT, subscription);
     json_answer::write_event(out, event);
 }
+
+#[cfg(test)]
+#[path = "binary_tests.rs"]
+mod tests;

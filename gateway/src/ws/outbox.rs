@@ -26,6 +26,17 @@ pub enum Outbound {
     Close(u16, &'static str),
 }
 
+impl Outbound {
+    /// Bytes of its content.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Outbound::Text(content) | Outbound::Binary(content) => content.len(),
+            Outbound::Ping | Outbound::Close(..) => 0,
+        }
+    }
+}
+
 /// Frames that wait to be written, in order.
 ///
 /// The last frame stays open while it carries messages and nobody asked for it, so that messages which arrive while
@@ -152,7 +163,7 @@ impl Outbox {
             self.seal();
         }
         let frame = self.frames.pop_front()?;
-        self.bytes -= weight(&frame);
+        self.bytes -= frame.bytes();
         Some(frame)
     }
 
@@ -165,15 +176,8 @@ impl Outbox {
     }
 
     fn append(&mut self, frame: Outbound) {
-        self.bytes += weight(&frame);
+        self.bytes += frame.bytes();
         self.frames.push_back(frame);
-    }
-}
-
-fn weight(frame: &Outbound) -> usize {
-    match frame {
-        Outbound::Text(content) | Outbound::Binary(content) => content.len(),
-        Outbound::Ping | Outbound::Close(..) => 0,
     }
 }
 

@@ -139,7 +139,7 @@ impl Session {
             }
             Command::Settle(settle) => {
                 self.in_flight += 1;
-                return self.effects.push_back(Effect::Settle { id, settle });
+                return self.settle(id, settle);
             }
             Command::AckRecords(ack) => return self.ack_records(id, &ack),
             Command::Commit(commit) => return self.commit(id, commit),
@@ -167,7 +167,7 @@ impl Session {
             }
             Outcome::Settled { id, settle, results } => {
                 self.in_flight -= 1;
-                self.release_leases(&settle, &results);
+                self.extend_leases(&settle, &results);
                 self.push_reply(Some(id), results.map(Answer::Settled));
             }
             Outcome::Committed { subscription, result } => self.committed(subscription, result),
@@ -359,11 +359,13 @@ impl Session {
         self.phase == Phase::Closing
     }
 
-    /// How long a write may make no progress. Grows with what waits, so that a slow line may take a large message.
+    /// How long a write may make no progress while `unflushed` bytes are on their way. It grows with what waits, so that
+    /// a slow line may take a large message.
     #[must_use]
-    pub fn write_patience(&self) -> Duration {
+    pub fn write_patience(&self, unflushed: usize) -> Duration {
         const SLOWEST_BYTES_PER_MS: u64 = 16;
-        self.limits.write_timeout + Duration::from_millis(self.outbox.bytes() as u64 / SLOWEST_BYTES_PER_MS)
+        let waiting = (unflushed + self.outbox.bytes()) as u64;
+        self.limits.write_timeout + Duration::from_millis(waiting / SLOWEST_BYTES_PER_MS)
     }
 
     pub(super) fn push_reply(&mut self, id: Option<CommandId>, outcome: Result<Answer, Refusal>) {

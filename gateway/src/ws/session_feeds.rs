@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use message::{ErrorCode, Timestamp};
 
 use super::answer::{Answer, SettleResults, Subscribed};
-use super::command::{CommandId, CreditGrant, Settle, Subscribe, Subscription};
+use super::command::{CommandId, CreditGrant, Settle, Subscribe, Subscription, Verdict};
 use super::credit::Credit;
 use super::effect::{Effect, Opened};
 use super::held::Freed;
@@ -199,21 +199,25 @@ impl Session {
         }
     }
 
-    /// Settled leases are no longer in flight, and those that turned out to be over are not either.
-    pub(super) fn release_leases(&mut self, settle: &Settle, results: &Result<SettleResults, Refusal>) {
-        let Ok(results) = results else { return };
+    /// Asks for leases to be settled. Those that end are no longer in flight from here on: what their credit is worth is
+    /// granted right behind, without waiting until settling them is durable.
+    pub(super) fn settle(&mut self, id: CommandId, settle: Settle) {
         let mut freed = Freed::default();
+        if !matches!(settle.verdict, Verdict::Extend { .. }) {
+            settle.leases.iter().for_each(|lease| self.held.release(*lease, &mut freed));
+        }
+        self.effects.push_back(Effect::Settle { id, settle });
+        self.grant_freed(freed);
+    }
+
+    /// Extended leases are in flight for longer.
+    pub(super) fn extend_leases(&mut self, settle: &Settle, results: &Result<SettleResults, Refusal>) {
+        let Ok(results) = results else { return };
         for (lease, result) in settle.leases.iter().zip(results) {
-            match result {
-                Ok(Some(expires_at)) => self.held.extend(*lease, *expires_at),
-                Ok(None) => self.held.release(*lease, &mut freed),
-                Err(refusal) if refusal.code == ErrorCode::StaleLease => {
-                    self.held.release(*lease, &mut freed)
-                }
-                Err(_) => {}
+            if let Ok(Some(expires_at)) = result {
+                self.held.extend(*lease, *expires_at);
             }
         }
-        self.grant_freed(freed);
     }
 
     pub(super) fn expire_leases(&mut self, now: Instant) {

@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, Stream, StreamExt};
 use tokio::time::{Sleep, sleep_until};
 
-use super::command::Inbound;
+use super::command::{Inbound, Subscription};
 use super::door::{Place, WsDoor};
 use super::effect::Effect;
 use super::encoding::Encoding;
@@ -34,6 +34,8 @@ pub async fn serve(socket: WebSocket, door: WsDoor, encoding: Encoding, place: P
         sources: Sources::default(),
         door: door.clone(),
         encoding,
+        grants: Vec::new(),
+        unflushed: 0,
         blocked_since: None,
         closed_at: None,
         deaf: false,
@@ -65,6 +67,7 @@ pub async fn serve(socket: WebSocket, door: WsDoor, encoding: Encoding, place: P
                 moved = true;
                 driver.finish(now, done);
             }
+            driver.grant();
             moved |= driver.pull(cx);
             moved |= driver.tick(cx, timer.as_mut(), now);
             match driver.write(cx, now) {
@@ -91,6 +94,10 @@ struct Driver {
     sources: Sources,
     door: WsDoor,
     encoding: Encoding,
+    /// Credit to be granted in this round.
+    grants: Vec<(Subscription, u32, u64)>,
+    /// Bytes handed to the network and not known to be taken.
+    unflushed: usize,
     /// Since when the client has taken nothing.
     blocked_since: Option<Instant>,
     /// When the close frame was written.
@@ -135,9 +142,7 @@ impl Driver {
     fn apply(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::Grant { subscription, messages, bytes } => {
-                if let Some(queue) = self.sources.queue(subscription) {
-                    queue.credit(messages, bytes);
-                }
+                self.grants.push((subscription, messages, bytes))
             }
             Effect::Pause(subscription) => {
                 if let Some(queue) = self.sources.queue(subscription) {
@@ -161,6 +166,15 @@ impl Driver {
             slow => return Some(slow),
         }
         None
+    }
+
+    /// Grants credit behind the settling that freed it: errands that were just begun have reached the owner by now.
+    fn grant(&mut self) {
+        for (subscription, messages, bytes) in self.grants.drain(..) {
+            if let Some(queue) = self.sources.queue(subscription) {
+                queue.credit(messages, bytes);
+            }
+        }
     }
 
     fn finish(&mut self, now: Instant, done: Option<Done>) {
@@ -187,7 +201,7 @@ impl Driver {
         if rang {
             self.session.handle_timeout(now);
         }
-        let write_due = self.blocked_since.map(|since| since + self.session.write_patience());
+        let write_due = self.blocked_since.map(|since| since + self.session.write_patience(self.unflushed));
         let close_due = self.closed_at.map(|at| at + CLOSE_TIMEOUT);
         let due = [self.session.poll_timeout(), write_due, close_due].into_iter().flatten().min();
         let due = due.unwrap_or(now + Duration::from_secs(1));
@@ -213,19 +227,25 @@ impl Driver {
             if matches!(frame, Outbound::Close(..)) {
                 self.closed_at = Some(now);
             }
+            self.unflushed += frame.bytes();
             let message = message(frame).ok_or(Gone)?;
             Pin::new(&mut self.socket).start_send(message).map_err(|_| Gone)?;
         }
         match Pin::new(&mut self.socket).poll_flush(cx) {
             Poll::Ready(Ok(())) if self.deaf && self.closed_at.is_some() => return Err(Gone),
-            Poll::Ready(Ok(())) => self.blocked_since = None,
+            Poll::Ready(Ok(())) => {
+                self.unflushed = 0;
+                self.blocked_since = None;
+            }
             // After a close this is how the end looks.
             Poll::Ready(Err(_)) => return Err(Gone),
             Poll::Pending => {
                 self.blocked_since.get_or_insert(now);
             }
         }
-        let stuck = self.blocked_since.is_some_and(|since| now >= since + self.session.write_patience());
+        let stuck = self
+            .blocked_since
+            .is_some_and(|since| now >= since + self.session.write_patience(self.unflushed));
         let unanswered = self.closed_at.is_some_and(|at| now >= at + CLOSE_TIMEOUT);
         if stuck || unanswered { Err(Gone) } else { Ok(moved) }
     }

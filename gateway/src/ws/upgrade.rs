@@ -16,7 +16,7 @@ use crate::codec::problem::{PROBLEM_JSON, ProblemParts};
 use crate::refusal::Refusal;
 
 /// Bytes read at a time: enough for throughput, little enough for many idle sockets.
-const READ_BUFFER_BYTES: usize = 8 << 10;
+const READ_BUFFER_BYTES: usize = 4 << 10;
 /// Frames are gathered up to this many bytes before they go to the network without a flush.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
 
