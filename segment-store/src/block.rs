@@ -126,6 +126,16 @@ impl Block {
         bytes
     }
 
+    /// What `finish` answered.
+    pub(crate) fn finished(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
+    /// What `finish` answered, filled up with zeros to the end of the page that it ends in.
+    pub(crate) fn with_page_end(&mut self) -> &[u8] {
+        self.bytes.with_page_end()
+    }
+
     /// Empties it for the next block; its memory is used again.
     pub(crate) fn restart(&mut self, start: Lsn, limit: usize) {
         let used = self.bytes.len();

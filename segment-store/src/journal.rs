@@ -270,15 +270,17 @@ impl Journal {
             flags,
             durable_before: self.shared.durable(),
         };
-        let bytes = self.block.finish(stamp);
-        assert!(
-            offset + bytes.len() as u64 <= self.shared.layout.segment_bytes,
-            "a block stays in its segment"
-        );
+        let len = self.block.finish(stamp).len() as u64;
+        assert!(offset + len <= self.shared.layout.segment_bytes, "a block stays in its segment");
+        // A page that is written for the first time is written whole: writing a part of one that the page cache does
+        // not hold makes the kernel read it from the disk first, while the owner waits.
+        let enters_page =
+            offset.is_multiple_of(PAGE as u64) || offset / PAGE as u64 != (offset + len - 1) / PAGE as u64;
+        let bytes = if enters_page { self.block.with_page_end() } else { self.block.finished() };
         if let Err(error) = self.current.write(bytes, offset) {
             return Err(self.shared.poison("writing", &segment_path(self.current.number()), &error));
         }
-        let end = start.plus(bytes.len() as u64);
+        let end = start.plus(len);
         self.current.index.add(offset);
         self.shared.set_written(end);
         self.restart_block(end);

@@ -74,6 +74,18 @@ impl PageBuffer {
         &bytes[self.start.min(whole)..(self.start + self.len).min(whole)]
     }
 
+    /// The content and zeros after it up to the end of its last page.
+    pub(crate) fn with_page_end(&mut self) -> &[u8] {
+        let len = self.len;
+        self.zero_to((self.start + len).next_multiple_of(PAGE) - self.start);
+        self.len = len;
+        let end = (self.start + len).next_multiple_of(PAGE);
+        let pages = &self.pages[..end / PAGE];
+        // SAFETY: as in `as_slice`, for the pages that the content reaches.
+        let bytes = unsafe { slice::from_raw_parts(pages.as_ptr().cast::<u8>(), end) };
+        &bytes[self.start.min(end)..]
+    }
+
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
         let whole = self.capacity();
         // SAFETY: as in `as_slice`, and `&mut self` makes it the only access.
@@ -109,6 +121,8 @@ mod tests {
         for (round, bytes) in buffer.as_slice().chunks(4).enumerate() {
             assert_eq!(bytes, (round as u32).to_le_bytes());
         }
+        assert_eq!(buffer.with_page_end().len() % PAGE, PAGE - 72);
+        assert_eq!(buffer.as_slice().len(), 20_000, "the content stays what it was");
         buffer.restart(40);
         buffer.zero_to(100);
         assert_eq!(buffer.as_slice(), [0; 100], "old content does not shine through");
