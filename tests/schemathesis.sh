@@ -1,19 +1,20 @@
 #!/bin/sh
 # Throws generated requests at the server and compares its answers with its own description, with every check that
-# schemathesis has. Usage: tests/schemathesis.sh [EXAMPLES [SEED]]; SLUICE_BIN names another binary.
+# schemathesis has. Usage: tests/schemathesis.sh [BINARY [EXAMPLES [SEED]]]
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-examples=${1:-20}
-seed=${2:-1}
+binary=${1:-}
+examples=${2:-20}
+seed=${3:-1}
 target=${CARGO_TARGET_DIR:-$root/target}
 version=4.32.5
 
-binary=${SLUICE_BIN:-}
-if [ -z "$binary" ]; then
+if [ -n "$binary" ]; then
+    binary=$(realpath "$binary")
+else
     cargo build --quiet --manifest-path "$root/Cargo.toml" -p sluice
     binary=$target/debug/sluice
 fi
-unset SLUICE_BIN
 
 tool=$target/schemathesis-$version
 if [ ! -x "$tool/bin/schemathesis" ]; then

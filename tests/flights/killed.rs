@@ -77,10 +77,10 @@ impl Job {
         let mut held: Vec<Seen> = Vec::new();
         let mut asked: BTreeMap<u64, Vec<Seen>> = BTreeMap::new();
         loop {
-            if all && self.ledger().settled.len() == flights().len() {
+            if all && self.ledger().done() == flights().len() {
                 return;
             }
-            let Ok(frame) = socket.frame().await else { return };
+            let Ok(frame) = socket.frame().await else { break };
             if frame["type"] == "message" {
                 for message in list(&frame, "messages") {
                     let one = seen(&message);
@@ -108,6 +108,10 @@ impl Job {
                 };
                 asked.insert(socket.send("ack", fields).await, done);
             }
+        }
+        // A log's positions are committed again by whoever reads on; a queue's ack may have been the last word.
+        if !self.is_log() {
+            asked.into_values().flatten().for_each(|one| self.ledger().cut_off((one.partition, one.place)));
         }
     }
 
@@ -162,7 +166,7 @@ async fn survive(server: &mut Server, job: &Job, seed: u64) {
     if let Ok(consumed) = tokio::time::timeout(deadline::PATIENCE, consumer).await {
         consumed.expect("no panic");
     } else {
-        let (delivered, settled) = (job.ledger().delivered.len(), job.ledger().settled.len());
+        let (delivered, settled) = (job.ledger().delivered.len(), job.ledger().done());
         let topic = server.http().get(&format!("/v1/topics/{}", job.topic)).await.text();
         panic!("{delivered} were delivered, {settled} settled, and no more came; the server says {topic}");
     }

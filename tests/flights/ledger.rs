@@ -13,6 +13,8 @@ pub struct Ledger {
     pub contents: BTreeMap<(u64, u64), usize>,
     /// Places whose settling or commit the broker confirmed.
     pub settled: BTreeSet<(u64, u64)>,
+    /// Places whose settling was asked for and cut off by a kill: done or not, until they come again.
+    pub perhaps_settled: BTreeSet<(u64, u64)>,
     /// Places that had been delivered and whose settling was not confirmed when a kill came.
     pub open_at_a_kill: BTreeSet<(u64, u64)>,
 }
@@ -29,6 +31,7 @@ impl Ledger {
     pub fn deliver(&mut self, place: (u64, u64), flight: usize) -> u32 {
         self.holds(place, flight);
         assert!(!self.settled.contains(&place), "{place:?} came again after its settling was confirmed");
+        self.perhaps_settled.remove(&place);
         let times = self.delivered.entry(place).or_default();
         *times += 1;
         assert!(
@@ -40,7 +43,20 @@ impl Ledger {
 
     /// The broker confirmed that a place is settled.
     pub fn settle(&mut self, place: (u64, u64)) {
+        self.perhaps_settled.remove(&place);
         self.settled.insert(place);
+    }
+
+    /// The broker was asked to settle a place and was killed before it answered.
+    pub fn cut_off(&mut self, place: (u64, u64)) {
+        if !self.settled.contains(&place) {
+            self.perhaps_settled.insert(place);
+        }
+    }
+
+    /// How many places need nothing more.
+    pub fn done(&self) -> usize {
+        self.settled.len() + self.perhaps_settled.len()
     }
 
     /// The server was killed.
