@@ -21,6 +21,7 @@ mod idempotency;
 mod in_flight;
 mod json_answer;
 mod json_command;
+mod json_fields;
 pub mod limits;
 mod log_feed;
 pub mod outbox;

@@ -5,18 +5,21 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use message::ErrorCode;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::command::{
-    AckMode, AckRecords, Auth, BadFrame, Command, CommandId, Commit, CommitPoint, CreditGrant, OffsetRun,
-    Publish, Request, Settle, Subscribe, Subscription, Target, Verdict,
+    AckRecords, Auth, BadFrame, Command, CommandId, Commit, CreditGrant, OffsetRun, Publish, Request, Settle,
+    Target, Verdict,
 };
-use super::start::StartField;
+use super::json_fields::{
+    AckFields, AcksField, AuthFields, CommitFields, CreditFields, ExtendFields, NackFields, NoFields,
+    PublishFields, RecordFields, RejectFields, SubscribeFields, SubscriptionField,
+};
 use crate::codec::json_message::parse_list;
 use crate::codec::json_trail::nearest;
 use crate::refusal::Refusal;
-use crate::topics::{Acks, Lease};
+use crate::topics::Lease;
 
 /// Every command's name.
 pub const NAMES: [&str; 13] = [
@@ -131,7 +134,7 @@ fn decode_named(kind: &str, text: &Bytes) -> Result<Command, Refusal> {
 }
 
 /// Reads the fields of one command; the refusal names the one at fault as a JSON pointer.
-fn fields<T: DeserializeOwned>(text: &Bytes) -> Result<T, Refusal> {
+fn fields<'t, T: Deserialize<'t>>(text: &'t Bytes) -> Result<T, Refusal> {
     let mut json = serde_json::Deserializer::from_slice(text);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let mut pointer = String::new();
@@ -226,13 +229,7 @@ fn runs(records: &[RecordFields]) -> Vec<OffsetRun> {
 }
 
 fn publish(text: &Bytes) -> Result<Publish, Refusal> {
-    // Borrowed from the frame: the messages are read by their own parser, in place.
-    #[derive(Deserialize)]
-    struct Messages<'a> {
-        #[serde(borrow, default)]
-        messages: Option<&'a RawValue>,
-    }
-    let body = fields::<PublishFields>(text)?;
+    let body = fields::<PublishFields<'_>>(text)?;
     let target = match (body.topic, body.exchange, body.routing_key) {
         (Some(topic), None, None) => Target::Topic(topic),
         (None, Some(exchange), routing_key) => {
@@ -249,164 +246,11 @@ fn publish(text: &Bytes) -> Result<Publish, Refusal> {
         }
         (None, None, _) => return Err(Refusal::invalid("/topic", "give a `topic` or an `exchange`")),
     };
-    let raw: Messages<'_> =
-        serde_json::from_slice(text).map_err(|error| Refusal::invalid("/messages", error.to_string()))?;
-    let raw = raw.messages.ok_or_else(|| Refusal::invalid("/messages", "give a list of messages"))?;
-    let messages = parse_list(&text.slice_ref(raw.get().as_bytes()), "/messages")?;
+    let raw = body.messages.get().as_bytes();
+    let messages = parse_list(&text.slice_ref(raw), "/messages")?;
     let idempotency = match body.idempotency_key {
-        Some(key) => Some(super::idempotency::named(key, &target, raw.get().as_bytes())?),
+        Some(key) => Some(super::idempotency::named(key, &target, raw)?),
         None => None,
     };
     Ok(Publish { target, messages, acks: body.acks.into(), idempotency })
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AcksField {
-    #[default]
-    All,
-    Leader,
-    None,
-}
-
-impl From<AcksField> for Acks {
-    fn from(field: AcksField) -> Acks {
-        match field {
-            AcksField::All => Acks::All,
-            AcksField::Leader => Acks::Leader,
-            AcksField::None => Acks::None,
-        }
-    }
-}
-
-/// Declares the fields of a command beside `id` and `type`, which the head has read.
-macro_rules! command_fields {
-    ($name:ident { $($(#[$meta:meta])* $field:ident: $type:ty),* $(,)? }) => {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct $name {
-            #[serde(default, rename = "id")]
-            _id: IgnoredAny,
-            #[serde(rename = "type")]
-            _kind: IgnoredAny,
-            $($(#[$meta])* $field: $type,)*
-        }
-    };
-}
-
-command_fields!(NoFields {});
-command_fields!(SubscriptionField { subscription: Subscription });
-command_fields!(AuthFields { token: String });
-command_fields!(CreditFields {
-    subscription: Subscription,
-    #[serde(default)]
-    messages: Option<u32>,
-    #[serde(default)]
-    bytes: Option<u64>,
-});
-command_fields!(CommitFields { subscription: Subscription, offsets: Vec<CommitPoint>, });
-command_fields!(AckFields {
-    #[serde(default)]
-    leases: Option<Vec<String>>,
-    #[serde(default)]
-    subscription: Option<Subscription>,
-    #[serde(default)]
-    records: Option<Vec<RecordFields>>,
-    #[serde(default)]
-    acks: Option<AcksField>,
-});
-command_fields!(NackFields {
-    #[serde(default)]
-    leases: Option<Vec<String>>,
-    #[serde(default)]
-    subscription: Option<IgnoredAny>,
-    #[serde(default)]
-    records: Option<IgnoredAny>,
-    #[serde(default)]
-    delay_ms: Option<u64>,
-    #[serde(default)]
-    acks: AcksField,
-});
-command_fields!(RejectFields {
-    #[serde(default)]
-    leases: Option<Vec<String>>,
-    #[serde(default)]
-    subscription: Option<IgnoredAny>,
-    #[serde(default)]
-    records: Option<IgnoredAny>,
-    #[serde(default)]
-    acks: AcksField,
-});
-command_fields!(ExtendFields {
-    #[serde(default)]
-    leases: Option<Vec<String>>,
-    #[serde(default)]
-    subscription: Option<IgnoredAny>,
-    #[serde(default)]
-    records: Option<IgnoredAny>,
-    lease_ms: u64,
-    #[serde(default)]
-    acks: AcksField,
-});
-command_fields!(PublishFields {
-    #[serde(default)]
-    topic: Option<String>,
-    #[serde(default)]
-    exchange: Option<String>,
-    #[serde(default)]
-    routing_key: Option<String>,
-    #[serde(default)]
-    acks: AcksField,
-    #[serde(default)]
-    idempotency_key: Option<String>,
-    #[serde(rename = "messages")]
-    _messages: IgnoredAny,
-});
-command_fields!(SubscribeFields {
-    topic: String,
-    #[serde(default)]
-    from: Option<StartField>,
-    #[serde(default)]
-    group: Option<String>,
-    #[serde(default)]
-    partitions: Option<Vec<u32>>,
-    #[serde(default)]
-    credit: Option<CreditGrant>,
-    #[serde(default)]
-    lease_ms: Option<u64>,
-    #[serde(default)]
-    ack: Option<AckMode>,
-    #[serde(default)]
-    values: Option<String>,
-    #[serde(default)]
-    priority: Option<i32>,
-    #[serde(default)]
-    exclusive: Option<bool>,
-    #[serde(default)]
-    session_timeout_ms: Option<u64>,
-});
-
-impl SubscribeFields {
-    fn into_command(self) -> Result<Subscribe, Refusal> {
-        Ok(Subscribe {
-            topic: self.topic,
-            from: self.from.map(|from| from.read("/from")).transpose()?,
-            group: self.group,
-            partitions: self.partitions,
-            credit: self.credit,
-            lease_ms: self.lease_ms,
-            ack: self.ack,
-            values: self.values,
-            priority: self.priority,
-            exclusive: self.exclusive,
-            session_timeout_ms: self.session_timeout_ms,
-        })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RecordFields {
-    partition: u32,
-    offsets: Vec<i64>,
 }
