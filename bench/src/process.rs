@@ -115,9 +115,9 @@ fn binary(name: &str) -> PathBuf {
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Under `SLUICE_BENCH_DIR`, or beside the build's output.
+    /// Under `BENCH_DIR`, or beside the build's output.
     pub fn new(name: &str) -> Scratch {
-        let base = std::env::var_os("SLUICE_BENCH_DIR").map_or_else(
+        let base = std::env::var_os("BENCH_DIR").map_or_else(
             || std::env::current_exe().expect("a path").with_file_name("bench-data"),
             PathBuf::from,
         );
