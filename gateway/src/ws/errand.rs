@@ -9,7 +9,7 @@ use super::command::{AckMode, From, Publish, Settle, Subscribe, Target, Verdict}
 use super::door::WsDoor;
 use super::effect::{Effect, Farewell, Opened, Outcome};
 use super::encoding::Encoding;
-use super::sources::{LogSource, Source};
+use super::sources::{LogSource, QueueSource, Source};
 use super::subscription::{LogTerms, Reading, for_log, for_queue};
 use crate::codec::render::ValueMode;
 use crate::refusal::Refusal;
@@ -77,7 +77,7 @@ async fn open(door: &WsDoor, encoding: Encoding, ask: &Subscribe) -> Result<(Ope
                 exclusive: ask.exclusive.unwrap_or(false),
             };
             let subscription = queue.subscribe(options).await.map_err(in_topic)?;
-            Ok((Opened::Queue, Source::Queue(subscription)))
+            Ok((Opened::Queue, Source::Queue(QueueSource::new(subscription))))
         }
         Topic::Log(log) => {
             let LogTerms { reading, .. } = for_log(ask)?;

@@ -176,22 +176,18 @@ impl Session {
         self.finish_drain();
     }
 
-    /// A queue pushed messages. Those of a subscription that ended meanwhile were returned when it ended.
-    pub fn handle_deliveries<'a>(
-        &mut self,
-        subscription: Subscription,
-        deliveries: impl Iterator<Item = MessageView<'a>>,
-    ) {
+    /// A queue pushed a message. One of a subscription that ended meanwhile was returned when it ended.
+    ///
+    /// Ask [`Session::wants_deliveries`] before each: what a client does not take is not taken from the topics.
+    pub fn handle_delivery(&mut self, subscription: Subscription, view: &MessageView<'_>) {
         let Some(feed) = self.feeds.get_mut(&subscription) else { return };
         let FeedSource::Queue(queue) = &mut feed.source else { return };
-        for view in deliveries {
-            let bytes = view.value.map_or(0, |value| value.len() as u64);
-            queue.delivered(bytes);
-            if let Place::Queue { standing: Standing::Leased { lease, expires_at }, .. } = &view.place {
-                self.held.add(*lease, subscription, bytes, *expires_at);
-            }
-            self.outbox.push_message(subscription, &view, feed.values);
+        let bytes = view.value.map_or(0, |value| value.len() as u64);
+        queue.delivered(bytes);
+        if let Place::Queue { standing: Standing::Leased { lease, expires_at }, .. } = &view.place {
+            self.held.add(*lease, subscription, bytes, *expires_at);
         }
+        self.outbox.push_message(subscription, view, feed.values);
         if let Some((messages, bytes)) = queue.renew() {
             self.effects.push_back(Effect::Grant { subscription, messages, bytes });
         }
@@ -363,7 +359,7 @@ impl Session {
     /// a slow line may take a large message.
     #[must_use]
     pub fn write_patience(&self, unflushed: usize) -> Duration {
-        const SLOWEST_BYTES_PER_MS: u64 = 16;
+        const SLOWEST_BYTES_PER_MS: u64 = 64;
         let waiting = (unflushed + self.outbox.bytes()) as u64;
         self.limits.write_timeout + Duration::from_millis(waiting / SLOWEST_BYTES_PER_MS)
     }

@@ -114,7 +114,7 @@ impl Rig {
                 standing: Standing::Leased { lease: Lease([n; 16]), expires_at },
             },
         });
-        self.session.handle_deliveries(subscription, views);
+        views.for_each(|view| self.session.handle_delivery(subscription, &view));
     }
 }
 

@@ -37,7 +37,8 @@ pub async fn serve(socket: WebSocket, door: WsDoor, encoding: Encoding, place: P
         grants: Vec::new(),
         unflushed: 0,
         blocked_since: None,
-        closed_at: None,
+        closing_since: None,
+        closed: false,
         deaf: false,
         _place: place,
     };
@@ -100,8 +101,10 @@ struct Driver {
     unflushed: usize,
     /// Since when the client has taken nothing.
     blocked_since: Option<Instant>,
-    /// When the close frame was written.
-    closed_at: Option<Instant>,
+    /// When the session was done with this socket: the client has a moment to take the rest and to answer.
+    closing_since: Option<Instant>,
+    /// Whether the close frame was written.
+    closed: bool,
     /// Whether nothing can be read any more: what follows a frame that is too large cannot be told apart.
     deaf: bool,
     _place: Place,
@@ -202,7 +205,7 @@ impl Driver {
             self.session.handle_timeout(now);
         }
         let write_due = self.blocked_since.map(|since| since + self.session.write_patience(self.unflushed));
-        let close_due = self.closed_at.map(|at| at + CLOSE_TIMEOUT);
+        let close_due = self.closing_since.map(|at| at + CLOSE_TIMEOUT);
         let due = [self.session.poll_timeout(), write_due, close_due].into_iter().flatten().min();
         let due = due.unwrap_or(now + Duration::from_secs(1));
         if rang || due < timer.deadline().into_std() {
@@ -215,7 +218,10 @@ impl Driver {
 
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
         let mut moved = false;
-        while self.closed_at.is_none() && self.session.has_frames() {
+        if self.session.is_closing() {
+            self.closing_since.get_or_insert(now);
+        }
+        while !self.closed && self.session.has_frames() {
             match Pin::new(&mut self.socket).poll_ready(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Err(Gone),
@@ -224,15 +230,13 @@ impl Driver {
             let Some(frame) = self.session.poll_frame() else { break };
             moved = true;
             self.blocked_since = None;
-            if matches!(frame, Outbound::Close(..)) {
-                self.closed_at = Some(now);
-            }
+            self.closed = matches!(frame, Outbound::Close(..));
             self.unflushed += frame.bytes();
             let message = message(frame).ok_or(Gone)?;
             Pin::new(&mut self.socket).start_send(message).map_err(|_| Gone)?;
         }
         match Pin::new(&mut self.socket).poll_flush(cx) {
-            Poll::Ready(Ok(())) if self.deaf && self.closed_at.is_some() => return Err(Gone),
+            Poll::Ready(Ok(())) if self.deaf && self.closed => return Err(Gone),
             Poll::Ready(Ok(())) => {
                 self.unflushed = 0;
                 self.blocked_since = None;
@@ -246,7 +250,7 @@ impl Driver {
         let stuck = self
             .blocked_since
             .is_some_and(|since| now >= since + self.session.write_patience(self.unflushed));
-        let unanswered = self.closed_at.is_some_and(|at| now >= at + CLOSE_TIMEOUT);
+        let unanswered = self.closing_since.is_some_and(|at| now >= at + CLOSE_TIMEOUT);
         if stuck || unanswered { Err(Gone) } else { Ok(moved) }
     }
 

@@ -14,7 +14,7 @@ use super::record_cache::{PartitionRecords, RecordCache};
 use super::session::Session;
 use crate::codec::render::ValueMode;
 use crate::refusal::Refusal;
-use crate::topics::{LogTopic, QueueSubscription};
+use crate::topics::{LogTopic, QueueDelivery, QueueSubscription};
 
 /// Where a socket's subscriptions get their messages from. Dropping an entry ends the subscription.
 #[derive(Default)]
@@ -25,9 +25,46 @@ pub struct Sources {
 /// Where one subscription gets its messages from.
 pub enum Source {
     /// A queue pushes.
-    Queue(QueueSubscription),
+    Queue(QueueSource),
     /// A log is read.
     Log(LogSource),
+}
+
+/// A queue that pushes to a subscription.
+pub struct QueueSource {
+    queue: QueueSubscription,
+    /// Pushed, but not handed over yet: the socket has no room.
+    waiting: std::vec::IntoIter<QueueDelivery>,
+}
+
+impl QueueSource {
+    /// A source that nothing was pushed to yet.
+    #[must_use]
+    pub fn new(queue: QueueSubscription) -> QueueSource {
+        QueueSource { queue, waiting: Vec::new().into_iter() }
+    }
+
+    /// Hands over what the session has room for. Answers whether that was anything.
+    fn poll(&mut self, cx: &mut Context<'_>, session: &mut Session, subscription: Subscription) -> bool {
+        let mut moved = false;
+        while session.wants_deliveries() {
+            if let Some(delivery) = self.waiting.next() {
+                session.handle_delivery(subscription, &delivery.view());
+                continue;
+            }
+            let Poll::Ready(next) = self.queue.poll_next(cx) else { break };
+            moved = true;
+            match next {
+                Some(deliveries) => self.waiting = deliveries.into_iter(),
+                None => {
+                    let why = "the queue was deleted, or the server goes down";
+                    session.handle_ended(subscription, Refusal::new(ErrorCode::UnknownTopic, why));
+                    break;
+                }
+            }
+        }
+        moved
+    }
 }
 
 /// A log that a subscription reads.
@@ -93,7 +130,7 @@ impl Sources {
     /// The queue behind a subscription.
     pub fn queue(&self, subscription: Subscription) -> Option<&QueueSubscription> {
         match self.open.get(&subscription)? {
-            Source::Queue(queue) => Some(queue),
+            Source::Queue(source) => Some(&source.queue),
             Source::Log(_) => None,
         }
     }
@@ -126,24 +163,7 @@ impl Sources {
         let mut moved = false;
         for (&subscription, source) in &mut self.open {
             match source {
-                Source::Queue(queue) => {
-                    while session.wants_deliveries() {
-                        let Poll::Ready(next) = queue.poll_next(cx) else { break };
-                        moved = true;
-                        match next {
-                            Some(deliveries) => {
-                                session
-                                    .handle_deliveries(subscription, deliveries.iter().map(|one| one.view()));
-                            }
-                            None => {
-                                let why = "the queue was deleted, or the server goes down";
-                                session
-                                    .handle_ended(subscription, Refusal::new(ErrorCode::UnknownTopic, why));
-                                break;
-                            }
-                        }
-                    }
-                }
+                Source::Queue(queue) => moved |= queue.poll(cx, session, subscription),
                 Source::Log(log) => {
                     while let Poll::Ready(Some(partition)) = log.watched.poll_next_unpin(cx) {
                         moved = true;
