@@ -71,6 +71,10 @@ async fn bytes(api: &AppState, headers: &HeaderMap, body: Body) -> Result<Bytes,
 
 /// Reads a document of type `T`. Members that are `null` are refused by their types.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    // A struct would also read its fields from an array, one after the other; no endpoint is described so.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Refusal::invalid("", "the body is one JSON object, not an array"));
+    }
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut from).map_err(|error| refuse(&error))?;
     from.end()
