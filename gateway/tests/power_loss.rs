@@ -1,6 +1,8 @@
 //! The whole seam over a disk that loses power at every operation: what was acknowledged is there afterwards, what was
 //! settled stays settled, what was committed stays committed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;

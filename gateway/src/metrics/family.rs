@@ -49,7 +49,9 @@ impl Families {
         family.set_name(name.into());
         family.set_help(help.into());
         family.set_field_type(kind);
-        Samples { family: self.0.push_mut(family), kind }
+        let at = self.0.len();
+        self.0.push(family);
+        Samples { family: &mut self.0[at], kind }
     }
 
     /// All families that have at least one sample.

@@ -174,7 +174,7 @@ impl Topics {
         changes: &std::collections::BTreeMap<String, Option<String>>,
     ) -> Result<(), Refusal> {
         let Some(have) = turn.engines.log.topic(name).map(Arc::clone) else { return Ok(()) };
-        let mut config = have.config().clone();
+        let mut config = *have.config();
         for (key, value) in changes {
             match value {
                 Some(value) => config.set(key, value)?,

@@ -48,7 +48,7 @@ pub(crate) fn build(
         } else {
             0
         };
-    let payload: usize = messages.iter().map(|message| record_len(message)).sum();
+    let payload: usize = messages.iter().map(record_len).sum();
     let slots = messages.iter().map(|message| {
         check(message, partitions, batch_bytes, limits)?;
         let partition = match (message.options.partition, &message.key) {

@@ -8,6 +8,8 @@ pub(crate) struct Group<E> {
     pub end: Lsn,
     /// Whether somebody in it asked for the disk, not just the page cache.
     pub synced: bool,
+    /// How many commands wait in it.
+    pub commands: usize,
     /// What happens to the outside when it is released.
     pub effects: E,
 }
@@ -33,9 +35,10 @@ impl<E> GroupQueue<E> {
         if first.synced && first.end > durable { None } else { self.waiting.pop_front() }
     }
 
-    /// Up to where the disk must be synced for everything that waits.
-    pub(crate) fn wanted(&self) -> Option<Lsn> {
-        self.waiting.iter().rev().find(|group| group.synced).map(|group| group.end)
+    /// Up to where the disk must be synced for everything that waits, and how many commands that are.
+    pub(crate) fn wanted(&self) -> Option<(Lsn, usize)> {
+        let newest = self.waiting.iter().rev().find(|group| group.synced)?;
+        Some((newest.end, self.waiting.iter().map(|group| group.commands).sum()))
     }
 
     #[cfg(test)]
@@ -54,7 +57,7 @@ mod tests {
     use super::*;
 
     fn group(end: u64, synced: bool) -> Group<u64> {
-        Group { end: Lsn(end), synced, effects: end }
+        Group { end: Lsn(end), synced, commands: 1, effects: end }
     }
 
     #[test]
@@ -63,7 +66,7 @@ mod tests {
         groups.push(group(10, false));
         groups.push(group(20, true));
         groups.push(group(30, false));
-        assert_eq!(groups.wanted(), Some(Lsn(20)));
+        assert_eq!(groups.wanted(), Some((Lsn(20), 3)));
         assert_eq!(groups.pop_ready(Lsn(0)).map(|g| g.effects), Some(10));
         assert!(groups.pop_ready(Lsn(19)).is_none());
         assert_eq!(groups.pop_ready(Lsn(20)).map(|g| g.effects), Some(20));

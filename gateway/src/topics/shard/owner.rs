@@ -170,7 +170,7 @@ impl Owner {
         let log_due = self.engines.log.tick(self.journal.block(), now);
         self.engines.idempotency.forget_old(now);
         // What nobody asked to have on disk gets there within about a tick, and a restart has little to rewrite.
-        self.sync.request(self.journal.end());
+        self.sync.request(self.journal.end(), 0);
         let queue_due = self.engines.queue.next_deadline();
         let next = [log_due, queue_due].into_iter().flatten().fold(now.plus(TICK), Timestamp::min);
         next.max(now.plus(Duration::from_millis(1)))
@@ -191,10 +191,11 @@ impl Owner {
             Ok(end) => {
                 self.engines.vitals.written_bytes.fetch_add(end.0 - self.written.0, Ordering::Relaxed);
                 self.written = end;
-                self.groups.push(Group { end, synced, effects });
+                let commands = effects.commands.len();
+                self.groups.push(Group { end, synced, commands, effects });
                 self.upkeep.after_flush(&mut self.engines, &mut self.journal);
-                if let Some(wanted) = self.groups.wanted() {
-                    self.sync.request(wanted);
+                if let Some((wanted, waiting)) = self.groups.wanted() {
+                    self.sync.request(wanted, waiting);
                 }
             }
             Err(refusal) => effects.commands.into_iter().for_each(|command| command.refuse(refusal.clone())),

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use segment_store::{Lsn, StoreError, Syncer};
 use tokio::sync::Notify;
 
@@ -24,6 +24,8 @@ struct Shared {
 
 struct State {
     wanted: Lsn,
+    /// Commands that wait for it.
+    waiting: usize,
     outcome: Result<Lsn, String>,
     stop: bool,
 }
@@ -31,7 +33,7 @@ struct State {
 impl SyncThread {
     pub(crate) fn start(syncer: Syncer, durable: Lsn, vitals: Arc<Vitals>) -> std::io::Result<SyncThread> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { wanted: durable, outcome: Ok(durable), stop: false }),
+            state: Mutex::new(State { wanted: durable, waiting: 0, outcome: Ok(durable), stop: false }),
             asked: Condvar::new(),
             done: Notify::new(),
         });
@@ -42,10 +44,11 @@ impl SyncThread {
     }
 
     /// Asks for everything below `upto` to reach the disk.
-    pub(crate) fn request(&self, upto: Lsn) {
+    pub(crate) fn request(&self, upto: Lsn, waiting: usize) {
         let mut state = self.shared.state.lock();
         if upto > state.wanted {
             state.wanted = upto;
+            state.waiting = waiting;
             self.shared.asked.notify_one();
         }
     }
@@ -71,9 +74,24 @@ impl Drop for SyncThread {
     }
 }
 
+/// From this many commands on, those that a sync answers are expected back.
+const COHORT: usize = 6;
+/// How long they are waited for at most.
+const GATHER: Duration = Duration::from_micros(100);
+
 impl Shared {
+    /// Right after a sync that answered many, their next requests are on the way: a sync for the first of them alone
+    /// would make all others wait for two. So most of them are let in first, for less time than a sync takes.
+    fn gather(&self, state: &mut MutexGuard<'_, State>, last: Instant, cohort: usize) {
+        let until = last + GATHER;
+        while cohort >= COHORT && state.waiting < cohort / 4 * 3 && !state.stop && Instant::now() < until {
+            self.asked.wait_until(state, until);
+        }
+    }
+
     fn run(&self, syncer: &Syncer, vitals: &Vitals) {
         let mut state = self.state.lock();
+        let (mut last, mut cohort) = (Instant::now(), 0);
         loop {
             let reached = match &state.outcome {
                 Ok(durable) => *durable,
@@ -86,11 +104,14 @@ impl Shared {
                 self.asked.wait(&mut state);
                 continue;
             }
+            self.gather(&mut state, last, cohort);
             let wanted = state.wanted;
+            cohort = state.waiting;
             drop(state);
             let began = Instant::now();
             let outcome = syncer.sync(wanted).map_err(|error: StoreError| error.to_string());
-            vitals.sync.record(began.elapsed());
+            last = Instant::now();
+            vitals.sync.record(last - began);
             state = self.state.lock();
             state.outcome = outcome;
             self.done.notify_one();
