@@ -43,7 +43,7 @@ read -r line <&3 || { cat "$home/log"; exit 1; }
 base=${line#sluice is ready: }
 
 cd "$home"
-"$tool/bin/schemathesis" run "$base/openapi.json" \
+"$tool/bin/schemathesis" --config-file "$root/tests/schemathesis.toml" run "$base/openapi.json" \
     --checks all --max-examples "$examples" --seed "$seed" --workers 2 \
     --request-timeout 65 --max-response-time 65 --continue-on-failure --suppress-health-check all
 kill -0 "$server" || { echo "the server is gone; its log:"; tail -50 "$home/log"; exit 1; }

@@ -94,7 +94,7 @@ async function jobs() {
   const { items } = await list('/v1/replays', 'jobs');
   const rows = items.map((job) => {
     const cancel = el('button', {}, 'Cancel');
-    cancel.addEventListener('click', () => call('DELETE', `/v1/replays/${name(job.id)}`).then(show, notify));
+    cancel.addEventListener('click', () => call('POST', `/v1/replays/${name(job.id)}/cancel`).then(show, notify));
     return [
       job.kind, job.source, job.destination ?? 'origin', job.error ? `${job.state}: ${job.error}` : job.state,
       job.total === undefined ? number(job.moved) : `${number(job.moved)} of ${number(job.total)}`,

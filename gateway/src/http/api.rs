@@ -110,7 +110,8 @@ pub fn endpoints() -> OpenApiRouter<AppState> {
         .routes(routes!(bindings::list, bindings::bind))
         .routes(routes!(bindings::get, bindings::unbind))
         .routes(routes!(replays::list, replays::start))
-        .routes(routes!(replays::get, replays::cancel))
+        .routes(routes!(replays::get))
+        .routes(routes!(replays::cancel))
         .routes(routes!(replays::redrive))
 }
 

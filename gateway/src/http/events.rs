@@ -21,6 +21,8 @@ use super::refusals::ReadRefusals;
 use super::reply;
 use super::shapes::AnyMessage;
 use super::start_at;
+use super::topics::wrong_model;
+use crate::refusal::Refusal;
 use crate::topics::{StartAt, Topic};
 
 /// Silence after which a comment shows that the stream lives.
@@ -81,20 +83,24 @@ pub async fn events(
             };
             let events = LogEvents::open(api, log, start.unwrap_or(StartAt::Latest), resume, values)?;
             let opening = events.opening();
-            let events = stream::unfold(events, |mut events| async move {
-                let piece = events.next().await?;
-                Some((piece, events))
+            let events = stream::unfold(Some(events), |events| async move {
+                let mut events = events?;
+                match events.next().await? {
+                    Ok(piece) => Some((piece, Some(events))),
+                    // A clean end: the client comes back, and the answer to that says what is wrong.
+                    Err(refusal) => Some((farewell(&refusal), None)),
+                }
             });
             streamed(opening, events)
         }
         Topic::Queue(queue) => {
             if start.is_some() {
-                return Err(Problem::invalid("offset", "a queue has no offsets; leave this out"));
+                return Err(wrong_model(&topic, "is a queue and has no offsets; leave `offset` out").into());
             }
             let events = QueueEvents::open(api, &queue, values).await?;
             let events = stream::unfold(events, |mut events| async move {
                 let piece = events.next().await?;
-                Some((Ok(piece), events))
+                Some((piece, events))
             });
             streamed(Bytes::new(), events)
         }
@@ -108,15 +114,18 @@ pub async fn events(
 }
 
 /// The stream after a first line that lets the client know it is open.
-fn streamed(
-    opening: Bytes,
-    events: impl stream::Stream<Item = Result<Bytes, crate::refusal::Refusal>> + Send + 'static,
-) -> Body {
+fn streamed(opening: Bytes, events: impl stream::Stream<Item = Bytes> + Send + 'static) -> Body {
     use futures_util::StreamExt as _;
     let mut first = b"retry: 1000\n".to_vec();
     first.extend_from_slice(&opening);
     first.extend_from_slice(b"\n");
-    Body::from_stream(stream::once(async move { Ok(Bytes::from(first)) }).chain(events))
+    let pieces = stream::once(async move { Bytes::from(first) }).chain(events);
+    Body::from_stream(pieces.map(Ok::<_, std::convert::Infallible>))
+}
+
+/// A comment for whoever looks at the stream.
+fn farewell(refusal: &Refusal) -> Bytes {
+    format!(": {}\n\n", refusal.to_string().replace(['\r', '\n'], " ")).into()
 }
 
 /// Begins an event.

@@ -206,6 +206,10 @@ fn decode(
             let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
             vec![cloudevents::from_headers(named, content_type, body.clone())?]
         }
+        Carried::Raw if body.is_empty() && content_type.is_none() => {
+            let detail = "there is no body; to publish an empty message, say its Content-Type";
+            return Err(Problem::invalid("body", detail));
+        }
         Carried::Raw | Carried::Lines => {
             vec![json_message::raw(body.clone(), content_type.map(str::to_owned))]
         }

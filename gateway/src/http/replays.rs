@@ -104,8 +104,8 @@ pub async fn get(
 ///
 /// What it moved stays moved. Cancelling an ended job changes nothing.
 #[utoipa::path(
-    delete,
-    path = "/v1/replays/{id}",
+    post,
+    path = "/v1/replays/{id}/cancel",
     operation_id = "cancelJob",
     tag = "jobs",
     params(JobPath),

@@ -41,11 +41,20 @@ mod tests {
     use crate::metrics::route::{Route, route};
 
     #[test]
-    fn every_described_path_is_counted_as_a_route_of_its_own() {
-        for path in specification().paths.paths.keys() {
+    fn every_described_path_is_counted_as_a_route_of_its_own_and_there_are_no_others() {
+        let api = specification();
+        for path in api.paths.paths.keys() {
             let found = route(path);
             assert_ne!(found, Route::Other, "{path} has no route to be counted by");
             assert_eq!(found.label(), path, "{path}");
+        }
+        let apart = [Route::Other, Route::Console, Route::Docs, Route::WebSocket];
+        for route in Route::ALL.iter().filter(|route| !apart.contains(route)) {
+            assert!(
+                api.paths.paths.contains_key(route.label()),
+                "{} is counted but not described",
+                route.label()
+            );
         }
     }
 

@@ -163,7 +163,7 @@ impl Story {
         self.ended(&job).await;
         let path = format!("/v1/replays/{}", job["id"].as_str().unwrap());
         self.tell("getJob", "GET", &path, None).await;
-        self.tell("cancelJob", "DELETE", &path, None).await;
+        self.tell("cancelJob", "POST", &format!("{path}/cancel"), None).await;
         let job = self.tell("redrive", "POST", "/v1/topics/orders/redrive", Some(json!({"max": 100}))).await;
         self.ended(&job).await;
         self.tell("listJobs", "GET", "/v1/replays", None).await;
