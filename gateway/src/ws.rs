@@ -29,6 +29,8 @@ mod queue_feed;
 mod record_cache;
 pub mod records;
 pub mod session;
+mod session_commands;
+mod session_deliveries;
 mod session_feeds;
 mod session_groups;
 mod socket;

@@ -10,10 +10,7 @@ use crate::ws::encoding::Encoding;
 
 fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    DOCUMENT.get_or_init(|| {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/asyncapi.yaml");
-        serde_yaml_ng::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-    })
+    DOCUMENT.get_or_init(|| serde_yaml_ng::from_str(include_str!("../../../openapi/asyncapi.yaml")).unwrap())
 }
 
 /// References lead into the document, so the schema is the document with `extra` laid on top.

@@ -64,6 +64,8 @@ pub async fn run(door: WsDoor, encoding: Encoding, effect: Effect) -> Option<Don
 async fn open(door: &WsDoor, encoding: Encoding, ask: &Subscribe) -> Result<(Opened, Source), Refusal> {
     let in_topic =
         |refusal: Refusal| if refusal.field.is_none() { refusal.in_field("/topic") } else { refusal };
+    let in_group =
+        |refusal: Refusal| if refusal.field.is_none() { refusal.in_field("/group") } else { refusal };
     let values = ask.values.as_deref().and_then(ValueMode::from_name).unwrap_or_default();
     match door.topics().topic(&ask.topic).map_err(in_topic)? {
         Topic::Queue(queue) => {
@@ -86,7 +88,8 @@ async fn open(door: &WsDoor, encoding: Encoding, ask: &Subscribe) -> Result<(Ope
                 Reading::Group { group, fallback, session_timeout_ms } => {
                     let topics = [ask.topic.clone()];
                     let session = Duration::from_millis(session_timeout_ms);
-                    let joined = door.topics().group_join(&group, None, &topics, session).await?;
+                    let joined =
+                        door.topics().group_join(&group, None, &topics, session).await.map_err(in_group)?;
                     let assigned = joined.assignment.iter().map(|one| one.partition).collect::<Vec<_>>();
                     let positions = committed(door, &log, &group, &assigned, fallback).await?;
                     let seat = Seat { group, member_id: joined.member_id, generation: joined.generation };

@@ -4,17 +4,14 @@ use std::time::{Duration, Instant};
 use message::{ErrorCode, Timestamp};
 
 use super::answer::{Answer, Event, Reply};
-use super::command::{AckMode, BadFrame, Command, CommandId, Inbound, Subscription};
-use super::effect::{Effect, Outcome, ReadRequest};
+use super::command::{CommandId, Inbound, Subscription};
+use super::effect::{Effect, Outcome};
 use super::encoding::Encoding;
 use super::held::HeldLeases;
 use super::limits::WsLimits;
-use super::log_feed::Readiness;
 use super::outbox::{Outbound, Outbox};
-use super::records::EncodedRecords;
-use super::subscription::{Feed, FeedSource, unknown};
+use super::subscription::{Feed, unknown};
 use crate::refusal::Refusal;
-use crate::topics::{MessageView, Place, Standing};
 
 /// Close codes of RFC 6455, section 7.4.1.
 pub mod close {
@@ -114,47 +111,6 @@ impl Session {
         self.close(close::TOO_BIG, "frame too large");
     }
 
-    fn handle_bad_frame(&mut self, bad: BadFrame) {
-        self.push_reply(bad.id, Err(bad.refusal));
-        if bad.garbage {
-            self.protocol_errors += 1;
-            if self.protocol_errors >= self.limits.protocol_errors {
-                self.close(close::INVALID_DATA, "too many frames that are no commands");
-            }
-        }
-    }
-
-    fn handle_command(&mut self, id: CommandId, command: Command) {
-        let draining = self.phase != Phase::Open;
-        if draining && matches!(command, Command::Subscribe(_) | Command::Publish(_)) {
-            let why = "the server is going down; connect again and repeat the command";
-            return self
-                .push_reply(Some(id), Err(Refusal::new(ErrorCode::ShuttingDown, why).retry_after(1000)));
-        }
-        let done = match command {
-            Command::Subscribe(ask) => return self.subscribe(id, ask),
-            Command::Publish(publish) => {
-                self.in_flight += 1;
-                return self.effects.push_back(Effect::Publish { id, publish: Box::new(publish) });
-            }
-            Command::Settle(settle) => {
-                self.in_flight += 1;
-                return self.settle(id, settle);
-            }
-            Command::AckRecords(ack) => return self.ack_records(id, &ack),
-            Command::Commit(commit) => return self.commit(id, commit),
-            Command::Credit(subscription, grant) => self.grant(subscription, grant),
-            Command::Pause(subscription) => self.pause(subscription),
-            Command::Resume(subscription) => self.resume(subscription),
-            Command::Unsubscribe(subscription) => self.unsubscribe(subscription),
-            Command::Auth(_) => Ok(Answer::Noted(
-                "no users are configured: every client may do everything, and the token was not checked",
-            )),
-            Command::Ping => Ok(Answer::Done),
-        };
-        self.push_reply(Some(id), done);
-    }
-
     /// An effect was carried out.
     pub fn handle_outcome(&mut self, now: Instant, outcome: Outcome) {
         match outcome {
@@ -174,77 +130,6 @@ impl Session {
             Outcome::Joined { subscription, result } => self.joined(now, subscription, result),
         }
         self.finish_drain();
-    }
-
-    /// A queue pushed a message. One of a subscription that ended meanwhile was returned when it ended.
-    ///
-    /// Ask [`Session::wants_deliveries`] before each: what a client does not take is not taken from the topics.
-    pub fn handle_delivery(&mut self, subscription: Subscription, view: &MessageView<'_>) {
-        let Some(feed) = self.feeds.get_mut(&subscription) else { return };
-        let FeedSource::Queue(queue) = &mut feed.source else { return };
-        let bytes = view.value.map_or(0, |value| value.len() as u64);
-        queue.delivered(bytes);
-        if let Place::Queue { standing: Standing::Leased { lease, expires_at }, .. } = &view.place {
-            self.held.add(*lease, subscription, bytes, *expires_at);
-        }
-        self.outbox.push_message(subscription, view, feed.values);
-        if let Some((messages, bytes)) = queue.renew() {
-            self.effects.push_back(Effect::Grant { subscription, messages, bytes });
-        }
-    }
-
-    /// A stretch of a partition was read, as [`Session::poll_read`] asked; `more` tells whether there is more behind it.
-    pub fn handle_records(
-        &mut self,
-        subscription: Subscription,
-        partition: u32,
-        records: &EncodedRecords,
-        more: bool,
-    ) {
-        let Some(Feed { source: FeedSource::Log(log), .. }) = self.feeds.get_mut(&subscription) else {
-            return;
-        };
-        let Some(taken) = log.take(partition, records) else { return };
-        self.outbox.push_records(subscription, partition, records, taken.first, taken.last);
-        let auto_commits = log.ack == AckMode::Auto && log.membership.is_some();
-        if taken.last == records.marks.len() {
-            if more {
-                self.readable.push_back((subscription, partition));
-            } else {
-                self.handle_end(subscription, partition);
-            }
-        }
-        if auto_commits {
-            self.start_commit(subscription);
-        }
-    }
-
-    /// Reading found nothing more for now.
-    pub fn handle_end(&mut self, subscription: Subscription, partition: u32) {
-        if let Some(feed) = self.partition(subscription, partition) {
-            feed.state = Readiness::Watched;
-            let from = feed.next;
-            self.effects.push_back(Effect::Watch { subscription, partition, from });
-        }
-    }
-
-    /// A watched partition may have more.
-    pub fn handle_readable(&mut self, subscription: Subscription, partition: u32) {
-        if let Some(feed) = self.partition(subscription, partition)
-            && feed.state == Readiness::Watched
-        {
-            feed.state = Readiness::Queued;
-            self.readable.push_back((subscription, partition));
-        }
-    }
-
-    /// A subscription cannot go on: its topic is gone, or cannot be read.
-    pub fn handle_ended(&mut self, subscription: Subscription, reason: Refusal) {
-        if self.phase == Phase::Open && self.feeds.contains_key(&subscription) {
-            self.drop_feed(subscription);
-            let event = self.encoding.event(&Event::Closed { subscription, reason });
-            self.outbox.push_content(event);
-        }
     }
 
     /// The server goes down: leases return, what was begun is finished, then the socket is closed.
@@ -308,23 +193,6 @@ impl Session {
         self.effects.pop_front()
     }
 
-    /// The next stretch of a log to read, if the socket and somebody's credit have room for it.
-    pub fn poll_read(&mut self) -> Option<ReadRequest> {
-        while self.wants_deliveries() {
-            let (subscription, partition) = self.readable.pop_front()?;
-            let Some(Feed { source: FeedSource::Log(log), .. }) = self.feeds.get_mut(&subscription) else {
-                continue;
-            };
-            let has_room = log.has_room();
-            let Some(feed) = log.partitions.get_mut(&partition) else { continue };
-            if has_room {
-                return Some(ReadRequest { subscription, partition, from: feed.next });
-            }
-            feed.state = Readiness::Parked;
-        }
-        None
-    }
-
     /// The next frame to write.
     pub fn poll_frame(&mut self) -> Option<Outbound> {
         self.outbox.pop()
@@ -369,17 +237,6 @@ impl Session {
         self.outbox.push_content(reply);
     }
 
-    fn partition(
-        &mut self,
-        subscription: Subscription,
-        partition: u32,
-    ) -> Option<&mut super::log_feed::PartitionFeed> {
-        match self.feeds.get_mut(&subscription)? {
-            Feed { source: FeedSource::Log(log), .. } => log.partitions.get_mut(&partition),
-            Feed { source: FeedSource::Queue(_), .. } => None,
-        }
-    }
-
     pub(super) fn feed(&mut self, subscription: Subscription) -> Result<&mut Feed, Refusal> {
         self.feeds.get_mut(&subscription).ok_or_else(|| unknown(subscription))
     }
@@ -405,7 +262,7 @@ impl Session {
         }
     }
 
-    fn close(&mut self, code: u16, reason: &'static str) {
+    pub(super) fn close(&mut self, code: u16, reason: &'static str) {
         if self.phase != Phase::Closing {
             self.phase = Phase::Closing;
             self.drop_all();
