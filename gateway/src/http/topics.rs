@@ -105,13 +105,12 @@ pub async fn put(
     let name = TopicName::new(&topic).map_err(Refusal::from).map_err(|refusal| refusal.in_field("topic"))?;
     name.check_for_log().map_err(Refusal::from).map_err(|refusal| refusal.in_field("topic"))?;
     let spec = topic_body::spec(document::read_document(&api, &parts.headers, body).await?)?;
-    let guard = api.definitions().await;
+    // Without the lock on definitions: the owner decides, and declarations that arrive together share one sync.
     let created = match api.topics().create(&name, spec.clone()).await {
         Ok(created) => created,
         Err(refusal) => return Err(topic_body::point_at(refusal, &spec).into()),
     };
     let described = api.topics().describe(&topic).await?;
-    drop(guard);
     Ok(match created {
         Created::Made => {
             let location = format!("/v1/topics/{}", percent(&topic));
