@@ -100,10 +100,8 @@ fn literal(head: &mut Vec<u8>, name: &str, value: &str) {
 fn is_good(block: &[u8]) -> bool {
     // A table size update may come before.
     let block = if block.first().is_some_and(|byte| byte & 0xe0 == 0x20) { &block[1..] } else { block };
-    match block {
-        [0x88 | 0x89, ..] => true,
-        [0x08 | 0x18 | 0x48, 3, b'2', ..] => true,
-        [0x08 | 0x18 | 0x48, 0x82, 0x10, ..] => true,
-        _ => false,
-    }
+    matches!(
+        block,
+        [0x88 | 0x89, ..] | [0x08 | 0x18 | 0x48, 3, b'2', ..] | [0x08 | 0x18 | 0x48, 0x82, 0x10, ..]
+    )
 }

@@ -7,7 +7,7 @@ use log_engine::batch::{Batch, BatchBuilder, Depth};
 use log_engine::{LogEngine, TopicConfig};
 use message::TopicName;
 use queue_engine::{
-    ConsumerOptions, Delivery, Destination, LeaseFor, NewMessage, QueueEngine, QueueOptions, Settle,
+    ConsumerOptions, Delivery, Destination, LeaseFor, NewMessage, QueueOptions, Settle,
     SettleAction,
 };
 
@@ -128,8 +128,9 @@ pub fn queue() -> Vec<Line> {
         for _ in 0..group.confirmed {
             let message = || NewMessage { body: body.clone(), ..NewMessage::default() };
             let messages: Vec<NewMessage> = std::iter::repeat_with(message).take(PER_COMMAND).collect();
-            shard.make_room(QueueEngine::journal_bytes(&messages, 1) + (64 << 10));
             let to = Destination::Queue(&name);
+            let bytes = shard.queue.publish_bytes(to, &messages);
+            shard.make_room(bytes + (64 << 10));
             shard.queue.publish_batch(shard.journal.block(), to, messages, time).expect("a publish");
         }
         if !held.is_empty() {
