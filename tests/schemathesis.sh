@@ -44,6 +44,6 @@ base=${line#sluice is ready: }
 
 cd "$home"
 "$tool/bin/schemathesis" --config-file "$root/tests/schemathesis.toml" run "$base/openapi.json" \
-    --checks all --max-examples "$examples" --seed "$seed" --workers 2 \
+    --checks all --max-examples "$examples" --seed "$seed" \
     --request-timeout 65 --max-response-time 65 --continue-on-failure --suppress-health-check all
 kill -0 "$server" || { echo "the server is gone; its log:"; tail -50 "$home/log"; exit 1; }

@@ -14,7 +14,7 @@ async fn queues_come_back_as_they_were_acknowledged() {
                {"value": "held", "priority": 8}, {"value": "later", "delay_ms": 600000}]),
     )
     .await;
-    let taken = http.receive(&"queue".to_owned(), 3).await;
+    let taken = http.receive("queue", 3).await;
     assert_eq!(values(&taken), ["high", "held", "acked"]);
     http.ack(&taken[2]).await;
     http.settle(json!({"nack": [{"lease": taken[0]["lease"]}]})).await;

@@ -134,7 +134,7 @@ async fn retention_by_bytes_moves_the_start() {
     let settings = json!({"model": "log", "log": {"partitions": 1, "config": config}});
     http.put(&format!("/v1/topics/{log}"), settings).await.expect(201);
     for _ in 0..40 {
-        http.publish_values(&log, [format!("{}", "x".repeat(50_000))]).await;
+        http.publish_values(&log, ["x".repeat(50_000)]).await;
     }
     let start = deadline::until("old records go", async || {
         let start = http.records(&log, 0, "offset=latest").await["log_start_offset"].as_i64()?;

@@ -6,7 +6,7 @@ use crate::process::{Process, Scratch};
 use crate::setup::{TURN, declare_log, declare_queue};
 use crate::table::{Line, grouped, median};
 
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 3;
 
 /// Binary, JSON and NDJSON; both models; `leader` and `all`.
