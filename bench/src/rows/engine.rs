@@ -7,8 +7,7 @@ use log_engine::batch::{Batch, BatchBuilder, Depth};
 use log_engine::{LogEngine, TopicConfig};
 use message::TopicName;
 use queue_engine::{
-    ConsumerOptions, Delivery, Destination, LeaseFor, NewMessage, QueueOptions, Settle,
-    SettleAction,
+    ConsumerOptions, Delivery, Destination, LeaseFor, NewMessage, QueueOptions, Settle, SettleAction,
 };
 
 use crate::process::Scratch;
