@@ -52,8 +52,8 @@ pub struct DeleteQuery {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct RoutingQuery {
-    /// The routing key of all messages.
-    #[param(required = false, max_length = 255, pattern = "^[ -~]*$", default = "")]
+    /// The routing key of all messages, at most 255 bytes.
+    #[param(required = false, max_length = 255, default = "")]
     routing_key: String,
 }
 

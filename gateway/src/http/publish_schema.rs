@@ -124,8 +124,12 @@ impl ToSchema for PublishMessage {}
 
 fn event(data: (&str, ObjectBuilder, bool), names: &str) -> ObjectBuilder {
     let filled = || text().min_length(Some(1));
-    let extension =
-        OneOfBuilder::new().item(text()).item(ObjectBuilder::new().schema_type(Type::Boolean)).item(
+    // An attribute that is `null` is one that is not there.
+    let optional = || nullable(Type::String).min_length(Some(1));
+    let extension = OneOfBuilder::new()
+        .item(nullable(Type::String))
+        .item(ObjectBuilder::new().schema_type(Type::Boolean))
+        .item(
             ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(i32::MIN)).maximum(Some(i32::MAX)),
         );
     let (data, schema, required) = data;
@@ -139,11 +143,14 @@ fn event(data: (&str, ObjectBuilder, bool), names: &str) -> ObjectBuilder {
         .required("source")
         .property("type", filled())
         .required("type")
-        .property("subject", filled())
-        .property("time", text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
-        .property("dataschema", filled())
-        .property("datacontenttype", filled())
-        .property("partitionkey", filled())
+        .property("subject", optional())
+        .property(
+            "time",
+            nullable(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))),
+        )
+        .property("dataschema", optional())
+        .property("datacontenttype", optional())
+        .property("partitionkey", optional())
         .property(data, schema)
         .property_names(Some(text().pattern(Some(names))))
         .additional_properties(Some(RefOr::T(Schema::from(extension.build()))));

@@ -146,12 +146,18 @@ fn push(attributes: &mut Attributes, name: &str, value: HeaderValue) -> Result<(
         HeaderValue::Text(text) => attributes.push(name, text),
         // Stored in the canonical text form, so that logs take them as well.
         HeaderValue::Bool(flag) if extension => attributes.push(name, flag.to_string()),
-        HeaderValue::Int(number) if extension => attributes.push(name, number.to_string()),
+        HeaderValue::Int(number) if extension && i32::try_from(number).is_ok() => {
+            attributes.push(name, number.to_string())
+        }
         // JSON Schema counts `3.0` as a whole number.
-        HeaderValue::Float(number) if extension && number.fract() == 0.0 && number.abs() < 1e15 => {
+        HeaderValue::Float(number)
+            if extension
+                && number.fract() == 0.0
+                && (i32::MIN.into()..=i32::MAX.into()).contains(&number) =>
+        {
             attributes.push(name, (number as i64).to_string())
         }
-        _ if extension => Err("an attribute is a string, a boolean or a whole number".into()),
+        _ if extension => Err("an attribute is a string, a boolean or a whole number of 32 bits".into()),
         _ => Err("this attribute is a string".into()),
     }
 }
