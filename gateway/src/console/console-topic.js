@@ -164,8 +164,9 @@ function follow(topic) {
     button.textContent = 'Stop';
     source = new EventSource(`/v1/topics/${name(topic.name)}/events?offset=latest`);
     const take = (event) => {
-      const cells = recordCells(JSON.parse(event.data)).map((cell) => el('td', {}, cell ?? ''));
-      body.prepend(el('tr', {}, ...cells));
+      const cells = recordCells(JSON.parse(event.data));
+      const classOf = (i) => (RECORD_HEADINGS[i].startsWith('#') ? 'number' : '');
+      body.prepend(el('tr', {}, ...cells.map((cell, i) => el('td', { class: classOf(i) }, cell ?? ''))));
       while (body.rows.length > TAIL_ROWS) body.deleteRow(-1);
     };
     source.addEventListener('message', take);
