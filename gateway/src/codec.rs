@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod cloudevents;
 pub mod cursor;
+pub mod json_depth;
 pub mod json_headers;
 pub mod json_message;
 pub mod json_scalar;

@@ -35,6 +35,7 @@ mod refusals;
 mod replay_body;
 mod replays;
 mod reply;
+mod reset_place;
 pub mod server;
 mod settle;
 mod shapes;

@@ -10,6 +10,7 @@ use message::HeaderValue;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::codec::json_depth::{MOST_LEVELS, is_shallow};
 use crate::codec::json_headers::Headers;
 use crate::codec::json_scalar::{Base64Bytes, OwnedText, TextBytes, Whole, share};
 use crate::codec::json_trail::Trail;
@@ -282,6 +283,9 @@ fn payload<E: Error>(body: &Bytes, value: &RawValue, message: &mut Outgoing) -> 
                 Bytes::from(serde_json::from_str::<String>(text).map_err(E::custom)?)
             });
         }
+        _ if !is_shallow(text.as_bytes()) => {
+            return Err(E::custom(format_args!("this nests deeper than {MOST_LEVELS} levels")));
+        }
         _ => {
             message.value = Some(share(body, text.as_bytes()));
             if message.content_type.is_none() {
@@ -303,10 +307,12 @@ pub fn is_json(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case(JSON) || essence.eq_ignore_ascii_case("text/json") || suffix("+json")
 }
 
-/// Whether bytes are exactly one JSON document.
+/// Whether bytes are exactly one JSON document, and not nested too deep for its readers.
 #[must_use]
 pub fn is_document(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_ok() && std::str::from_utf8(bytes).is_ok()
+    is_shallow(bytes)
+        && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+        && std::str::from_utf8(bytes).is_ok()
 }
 
 /// What a message that carries only a payload becomes.

@@ -87,6 +87,14 @@ fn faults_name_their_field() {
 }
 
 #[test]
+fn documents_nest_within_bounds() {
+    let nested = |levels: usize| format!("{{\"value\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+    assert!(one(&nested(100)).is_ok());
+    assert_eq!(one(&nested(100_000)).unwrap_err().field.as_deref(), Some("/value"));
+    assert!(!is_document("[".repeat(1000).as_bytes()));
+}
+
+#[test]
 fn names_with_escapes_are_still_known() {
     assert_eq!(one(r#"{"v\u0061lue":"x"}"#).unwrap().value.unwrap(), "x");
 }

@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::value::RawValue;
 
 use super::attributes::Attributes;
+use crate::codec::json_depth::{MOST_LEVELS, is_shallow};
 use crate::codec::json_headers::AnyValue;
 use crate::codec::json_message::{JSON, is_json};
 use crate::codec::json_scalar::{Base64Bytes, OwnedText, share};
@@ -168,6 +169,8 @@ fn payload<E: Error>(body: &Bytes, data: &RawValue, message: &mut Outgoing) -> R
     let as_text = message.content_type.as_deref().is_some_and(|content_type| !is_json(content_type));
     if as_text && text.starts_with('"') {
         message.value = Some(Bytes::from(serde_json::from_str::<String>(text).map_err(E::custom)?));
+    } else if !is_shallow(text.as_bytes()) {
+        return Err(E::custom(format_args!("this nests deeper than {MOST_LEVELS} levels")));
     } else {
         message.value = Some(share(body, text.as_bytes()));
         message.content_type.get_or_insert_with(|| JSON.to_owned());
