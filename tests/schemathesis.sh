@@ -36,7 +36,7 @@ finish() {
 trap finish EXIT
 
 mkfifo "$home/out"
-"$binary" serve --http 127.0.0.1:0 --data-dir "$home/data" --set drain_grace_ms=1000 >"$home/out" 2>"$home/log" &
+"$binary" serve --http 127.0.0.1:0 --data-dir "$home/data" --set drain_grace_ms=1000 --set http.max_wait_ms=200 >"$home/out" 2>"$home/log" &
 server=$!
 exec 3<"$home/out"
 read -r line <&3 || { cat "$home/log"; exit 1; }
@@ -45,5 +45,5 @@ base=${line#sluice is ready: }
 cd "$home"
 "$tool/bin/schemathesis" --config-file "$root/tests/schemathesis.toml" run "$base/openapi.json" \
     --checks all --max-examples "$examples" --seed "$seed" \
-    --request-timeout 65 --max-response-time 65 --continue-on-failure --suppress-health-check all
+    --request-timeout 5 --max-response-time 5 --continue-on-failure --suppress-health-check all
 kill -0 "$server" || { echo "the server is gone; its log:"; tail -50 "$home/log"; exit 1; }

@@ -88,6 +88,8 @@ pub struct HttpConfig {
     pub max_in_flight_bytes: usize,
     /// Longest line of an NDJSON stream, in bytes.
     pub max_line_bytes: usize,
+    /// Longest wait of a long poll.
+    pub max_wait_ms: u64,
 }
 
 impl Default for HttpConfig {
@@ -102,6 +104,7 @@ impl Default for HttpConfig {
             cors_origins: Vec::new(),
             max_in_flight_bytes: 256 << 20,
             max_line_bytes: 32 << 20,
+            max_wait_ms: 60_000,
         }
     }
 }

@@ -44,6 +44,7 @@ pub fn http(config: &Config) -> HttpLimits {
         body_bytes: config.http.max_body_bytes,
         in_flight_bytes: config.http.max_in_flight_bytes,
         line_bytes: config.http.max_line_bytes,
+        wait: Duration::from_millis(config.http.max_wait_ms),
     }
 }
 

@@ -141,6 +141,12 @@ pub const KEYS: &[Key] = &[
         Some(KIB..=GIB),
         "Longest line of a streamed NDJSON body."
     ),
+    key!(
+        "http.max_wait_ms",
+        http.max_wait_ms,
+        Some(0..=60_000),
+        "Longest wait of a long poll, in milliseconds. Who asks for more is answered after this, with what there is."
+    ),
     key!("ws.max_sockets", ws.max_sockets, Some(1..=1_000_000), "Most WebSockets at a time."),
     key!(
         "ws.max_frame_bytes",

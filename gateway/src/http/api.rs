@@ -1,6 +1,7 @@
 //! The endpoints below `/v1`, registered once for both the router and the description.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -24,11 +25,18 @@ pub struct HttpLimits {
     pub in_flight_bytes: usize,
     /// Longest line of an NDJSON stream, in bytes.
     pub line_bytes: usize,
+    /// Longest wait of a long poll; who asks for more is answered after this.
+    pub wait: Duration,
 }
 
 impl Default for HttpLimits {
     fn default() -> HttpLimits {
-        HttpLimits { body_bytes: 32 << 20, in_flight_bytes: 256 << 20, line_bytes: 32 << 20 }
+        HttpLimits {
+            body_bytes: 32 << 20,
+            in_flight_bytes: 256 << 20,
+            line_bytes: 32 << 20,
+            wait: Duration::from_secs(60),
+        }
     }
 }
 

@@ -128,7 +128,8 @@ pub async fn receive(
     let (parts, body) = request.into_parts();
     let values = Query::parse(parts.uri.query(), &["values"])?.values()?;
     let body: GroupReceiveBody = document::read(&api, &parts.headers, body).await?;
-    let ask: GroupReceive = body.try_into()?;
+    let mut ask: GroupReceive = body.try_into()?;
+    ask.wait_ms = ask.wait_ms.min(api.limits().wait.as_millis() as u64);
     let batch = api.topics().group_receive(&group, ask).await?;
     Ok(reply::bytes(StatusCode::OK, Form::Json, render(&batch, values)?))
 }

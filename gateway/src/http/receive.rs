@@ -82,7 +82,7 @@ pub async fn receive(
     let form = media::negotiate(&parts.headers, &[Form::Json, Form::Batch])?;
     let ask: ReceiveBody = document::read_or_default(&api, &parts.headers, body).await?;
     let queue = api.topics().queue(&topic)?;
-    let wait = Duration::from_millis(ask.wait_ms);
+    let wait = Duration::from_millis(ask.wait_ms).min(api.limits().wait);
     let lease = ask.lease_ms.map(Duration::from_millis);
     let taken = queue.receive(ask.max, wait, lease, ask.auto_ack).await?;
     Ok(reply::bytes(StatusCode::OK, form, render(form, values, &taken)))

@@ -118,6 +118,7 @@ pub async fn records(
     let limit = query.number("limit", 1..=MOST)?.map(|limit| limit as u64);
     let max_bytes = query.number("max_bytes", 1..=MOST)?.map(|bytes| bytes as u64);
     let wait = Duration::from_millis(query.number("wait_ms", 0..=60_000)?.unwrap_or(0) as u64);
+    let wait = wait.min(api.limits().wait);
     query.choice("isolation", &[("read_committed", ()), ("read_uncommitted", ())])?;
     let values = query.values()?;
     let partition = path::partition(&partition)?;
