@@ -163,7 +163,14 @@ impl PartialSchema for CloudEvent {
             "type": "org.example.reading", "data": {"celsius": 21.5}});
         let one_of = OneOfBuilder::new()
             .item(event(("data", any(), false), "^[a-z0-9]{1,40}$"))
-            .item(event(("data_base64", base64(), true), "^(?!data$)([a-z0-9]{1,40}|data_base64)$"))
+            .item(event(
+                (
+                    "data_base64",
+                    base64().schema_type(SchemaType::from_iter([Type::String, Type::Null])),
+                    true,
+                ),
+                "^(?!data$)([a-z0-9]{1,40}|data_base64)$",
+            ))
             .examples([example]);
         RefOr::T(one_of.build().into())
     }

@@ -121,8 +121,7 @@ pub struct QueueChange {
     #[schema(minimum = 0, maximum = 9007199254740991u64)]
     max_length_bytes: Option<u64>,
     /// What happens at the limit.
-    #[schema(required = false)]
-    overflow: Overflow,
+    overflow: Option<Overflow>,
     /// Where dead letters go; empty is the default exchange.
     #[schema(max_length = 255)]
     dead_letter_exchange: Option<String>,
@@ -136,6 +135,5 @@ pub struct QueueChange {
     #[schema(minimum = 1, maximum = 43200000)]
     lease_ms: Option<u64>,
     /// Whether it survives a restart; this cannot change.
-    #[schema(required = false)]
-    durable: bool,
+    durable: Option<bool>,
 }
