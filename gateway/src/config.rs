@@ -204,11 +204,18 @@ pub struct QueueConfig {
     pub loaded_bytes_total: u64,
     /// Most bytes that one read from the journal brings back.
     pub read_ahead_bytes: u64,
+    /// How long a subscription may keep a message of a quorum queue; 0 is for ever.
+    pub consumer_timeout_ms: u64,
 }
 
 impl Default for QueueConfig {
     fn default() -> QueueConfig {
-        QueueConfig { loaded_bytes: 1 << 20, loaded_bytes_total: 64 << 20, read_ahead_bytes: 256 << 10 }
+        QueueConfig {
+            loaded_bytes: 1 << 20,
+            loaded_bytes_total: 64 << 20,
+            read_ahead_bytes: 256 << 10,
+            consumer_timeout_ms: 30 * 60 * 1000,
+        }
     }
 }
 

@@ -53,6 +53,8 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         ErrorCode::WrongModel => row(409, "The topic has the other model", 17, 406),
         ErrorCode::AlreadyExists => row(409, "It exists with other properties", 36, 406),
         ErrorCode::InUse => row(409, "It is in use or not empty", 68, 406),
+        ErrorCode::ResourceLocked => row(423, "Kept for another connection or consumer", 68, 405),
+        ErrorCode::ExclusiveUse => row(409, "A consumer wants to be the only one", 68, 403),
         ErrorCode::Reserved => row(403, "Reserved for Sluice itself", 44, 403),
         ErrorCode::StaleLease => row(410, "The lease has ended", 121, 406),
         ErrorCode::OffsetOutOfRange => row(416, "The offset is out of range", 1, 406),

@@ -62,7 +62,7 @@ pub use settling::{SettleAction, SettleRequest, SettledLease};
 pub use shard::IdempotencySettings;
 pub use spec::{
     Created, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings, QueueStats,
-    TopicDescription, TopicFilter, TopicPatch, TopicSpec,
+    QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
 };
 pub use view::{HeadersView, MessageView, Place, Standing};
 

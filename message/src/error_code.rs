@@ -33,6 +33,10 @@ pub enum ErrorCode {
     AlreadyExists,
     /// It is not empty, or in use, and the request asked to keep it then.
     InUse,
+    /// It belongs to another connection, or is kept for one consumer.
+    ResourceLocked,
+    /// An exclusive consumer is, or wants to be, the only one.
+    ExclusiveUse,
     /// Sluice's own, not to be changed.
     Reserved,
     /// The lease ended: the message was settled, or its time ran out.
@@ -67,7 +71,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 30] = {
+    pub const ALL: [ErrorCode; 32] = {
         use ErrorCode::*;
         [
             InvalidRequest,
@@ -85,6 +89,8 @@ impl ErrorCode {
             WrongModel,
             AlreadyExists,
             InUse,
+            ResourceLocked,
+            ExclusiveUse,
             Reserved,
             StaleLease,
             OffsetOutOfRange,
@@ -122,6 +128,8 @@ impl ErrorCode {
             ErrorCode::WrongModel => "wrong_model",
             ErrorCode::AlreadyExists => "already_exists",
             ErrorCode::InUse => "in_use",
+            ErrorCode::ResourceLocked => "resource_locked",
+            ErrorCode::ExclusiveUse => "exclusive_use",
             ErrorCode::Reserved => "reserved",
             ErrorCode::StaleLease => "stale_lease",
             ErrorCode::OffsetOutOfRange => "offset_out_of_range",

@@ -115,7 +115,7 @@ impl QueueEngine {
         let state = match slot.state {
             State::Ready => MessageState::Ready,
             State::Leased => MessageState::Leased {
-                consumer: Some(slot.consumer).filter(|consumer| *consumer != ConsumerId::NOBODY),
+                consumer: Some(slot.holder.consumer()).filter(|consumer| *consumer != ConsumerId::NOBODY),
                 expires_at: set(slot.due),
             },
             State::Delayed => MessageState::Delayed { until: slot.due },
@@ -158,6 +158,7 @@ impl QueueEngine {
         }
         if let Some(queue) = self.queues.get_mut(&queue_id) {
             queue.remove(id.0, &mut self.core.ledger);
+            self.regain();
             // Who is at the head now may have to go; the next call or tick sees to it.
             self.touched.push(queue_id);
         }

@@ -11,6 +11,9 @@ pub struct EngineConfig {
     pub segment_bytes: u64,
     /// Most leases, delays and expired messages that one `tick` works off before it yields.
     pub tick_events: usize,
+    /// How long a subscription without a lease time may keep a message of a quorum queue that says nothing else, in
+    /// milliseconds. `None`: for ever.
+    pub consumer_timeout_ms: Option<u64>,
 }
 
 impl Default for EngineConfig {
@@ -21,6 +24,7 @@ impl Default for EngineConfig {
             read_ahead_bytes: 256 << 10,
             segment_bytes: 64 << 20,
             tick_events: 10_000,
+            consumer_timeout_ms: Some(30 * 60 * 1000),
         }
     }
 }

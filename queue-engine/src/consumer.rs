@@ -2,10 +2,12 @@ use std::time::Duration;
 
 use ::message::Timestamp;
 
-use crate::message::millis;
+use crate::config::EngineConfig;
+use crate::message::{Delivery, millis};
+use crate::prefetch::Pools;
 use crate::queue::{Queue, after};
 use crate::slots::NEVER;
-use crate::{ConsumerId, QueueId};
+use crate::{ConsumerId, PoolId, QueueId, QueueType};
 
 /// How long a delivery stays with its consumer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub enum LeaseFor {
     QueueDefault,
     /// This long.
     Duration(Duration),
-    /// Until it is settled or the subscription is cancelled.
+    /// Until it is settled or the subscription is cancelled, or times out.
     UntilSettled,
     /// Not at all: the message is gone once it is delivered.
     AutoAck,
@@ -46,8 +48,15 @@ pub struct ConsumerOptions {
     pub once: bool,
     /// Higher ones are served while they have credit.
     pub priority: i32,
-    /// Refused while there are others, and others are refused while it is there.
+    /// Refused while there are others, and others are refused while it is there. Messages can still be taken one by
+    /// one, or `once`.
     pub exclusive: bool,
+    /// How many messages it may hold unsettled, beside its credit. `None`: any number.
+    pub prefetch: Option<u64>,
+    /// A limit on unsettled messages that it shares with others.
+    pub pool: Option<PoolId>,
+    /// How long it may keep a message before it is cancelled, if it has no lease time; `None` is the queue's time.
+    pub timeout: Option<Duration>,
 }
 
 /// What happens to a cancelled subscription's leases.
@@ -70,6 +79,8 @@ pub(crate) struct Consumer {
     /// A `once` subscription that got something in this group.
     pub(crate) fed: bool,
     pub(crate) in_rotation: bool,
+    /// Messages that it holds.
+    pub(crate) in_flight: u64,
 }
 
 impl Consumer {
@@ -83,31 +94,58 @@ impl Consumer {
             paused: false,
             fed: false,
             in_rotation: false,
+            in_flight: 0,
         }
     }
 
     /// Whether it can take a message now.
-    pub(crate) fn is_hungry(&self) -> bool {
-        !self.paused && self.messages > 0 && (self.options.credit_bytes.is_none() || self.bytes > 0)
+    pub(crate) fn is_hungry(&self, pools: &Pools) -> bool {
+        !self.paused
+            && self.messages > 0
+            && (self.options.credit_bytes.is_none() || self.bytes > 0)
+            && (self.options.lease == LeaseFor::AutoAck
+                || (self.options.prefetch.is_none_or(|most| self.in_flight < most)
+                    && pools.has_room(self.options.pool)))
     }
 
     /// Pays for a message.
-    pub(crate) fn pay(&mut self, body_len: usize) {
+    pub(crate) fn pay(&mut self, delivery: &Delivery, pools: &mut Pools) {
         self.messages -= 1;
-        self.bytes = self.bytes.saturating_sub(i64::try_from(body_len).unwrap_or(i64::MAX));
+        let body_len = i64::try_from(delivery.message.body.len()).unwrap_or(i64::MAX);
+        self.bytes = self.bytes.saturating_sub(body_len);
+        if delivery.lease.is_some() {
+            self.in_flight += 1;
+            pools.take(self.options.pool);
+        }
+    }
+
+    /// How long it may keep a message before it times out, in milliseconds.
+    pub(crate) fn patience(&self, queue: &Queue, config: &EngineConfig) -> Option<u64> {
+        if self.options.lease != LeaseFor::UntilSettled {
+            return None;
+        }
+        let general = config.consumer_timeout_ms.filter(|_| queue.options.kind == QueueType::Quorum);
+        self.options.timeout.map(millis).or(queue.options.consumer_timeout_ms).or(general)
     }
 }
 
 impl Queue {
-    /// Lets a consumer that can take a message wait for its turn, behind its equals.
-    pub(crate) fn enter_rotation(&mut self, id: ConsumerId, consumer: &mut Consumer) {
-        if consumer.in_rotation || !consumer.is_hungry() {
-            return;
+    /// Lets a consumer that can take a message wait for its turn, behind its equals. Answers whether it was not waiting
+    /// already.
+    pub(crate) fn enter_rotation(&mut self, id: ConsumerId, consumer: &mut Consumer, pools: &Pools) -> bool {
+        if consumer.in_rotation || !self.serves(id, consumer) || !consumer.is_hungry(pools) {
+            return false;
         }
         consumer.in_rotation = true;
         let priority = consumer.options.priority;
         let at = self.rotation.partition_point(|(have, _)| *have >= priority);
         self.rotation.insert(at, (priority, id));
+        true
+    }
+
+    /// Whether it is this consumer's part to get messages.
+    fn serves(&self, id: ConsumerId, consumer: &Consumer) -> bool {
+        !self.options.single_active_consumer || consumer.options.once || (self.active == id && !self.yielding)
     }
 
     pub(crate) fn leave_rotation(&mut self, id: ConsumerId, consumer: &mut Consumer) {

@@ -91,7 +91,7 @@ impl QueueEngine {
             Ok(message) => message,
             Err(_) => {
                 queue.totals.damaged += 1;
-                queue.change(sequence, State::Damaged, NEVER);
+                queue.change(sequence, State::Damaged, NEVER, &mut core.ledger);
                 return true;
             }
         };

@@ -3,12 +3,13 @@ use segment_store::Block;
 
 use crate::binding::Target;
 use crate::engine::QueueEngine;
+use crate::outbox::Ended;
 use crate::queue::Queue;
 use crate::record::Record;
 use crate::slots::State;
 use crate::topology::check_reserved;
 use crate::totals::QueueInfo;
-use crate::{QueueError, QueueId, QueueOptions};
+use crate::{OwnerId, QueueError, QueueId, QueueOptions};
 
 /// The answer to a declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,17 @@ pub struct Declared {
     pub id: QueueId,
     /// Whether it was made now.
     pub created: bool,
+}
+
+/// A queue as somebody wants it, beside its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueDeclaration {
+    /// How it behaves.
+    pub options: QueueOptions,
+    /// Makes it exclusive: closed to everybody else, gone when its owner ends, never durable.
+    pub owner: Option<OwnerId>,
+    /// Whether the broker made its name up, so that it may start with `amq.`.
+    pub server_named: bool,
 }
 
 /// The answer to a purge.
@@ -40,9 +52,25 @@ impl QueueEngine {
         options: QueueOptions,
         now: Timestamp,
     ) -> Result<Declared, QueueError> {
+        self.declare(block, name, QueueDeclaration { options, ..QueueDeclaration::default() }, now)
+    }
+
+    /// The same, for queues that may belong to somebody.
+    pub fn declare(
+        &mut self,
+        block: &mut Block,
+        name: &TopicName,
+        declaration: QueueDeclaration,
+        now: Timestamp,
+    ) -> Result<Declared, QueueError> {
         self.begin(block);
+        let QueueDeclaration { mut options, owner, server_named } = declaration;
+        options.durable &= owner.is_none();
         options.check()?;
         if let Ok(queue) = self.queue_mut(name) {
+            if queue.owner != owner {
+                return Err(QueueError::Locked(name.clone()));
+            }
             if let Some((field, have, want)) = queue.options.difference(&options) {
                 let what = format!("queue {:?}", name.as_str());
                 return Err(QueueError::Differs { what, field, have, want });
@@ -50,7 +78,9 @@ impl QueueEngine {
             queue.used_at = now;
             return Ok(Declared { id: queue.id, created: false });
         }
-        check_reserved("queue", name.as_str())?;
+        if !server_named {
+            check_reserved("queue", name.as_str())?;
+        }
         let id = QueueId(self.next_queue);
         if id.0 == u32::MAX {
             return Err(QueueError::OutOfIds);
@@ -61,6 +91,9 @@ impl QueueEngine {
             if queue.options.expires_ms.is_some() {
                 self.touched.push(id);
             }
+        }
+        if let Some(owner) = owner {
+            self.give_to(id, owner);
         }
         self.wind_up(block, now);
         Ok(Declared { id, created: true })
@@ -77,15 +110,27 @@ impl QueueEngine {
         self.begin(block);
         options.check()?;
         let queue = self.queue(name)?;
-        let (id, levels) = (queue.id, queue.options.max_priority);
+        let (id, levels, single) =
+            (queue.id, queue.options.max_priority, queue.options.single_active_consumer);
         if queue.options == options {
             return Ok(());
+        }
+        let fixed = |field, why: &str| Err(QueueError::InvalidOption { field, why: why.to_owned() });
+        if queue.options.kind != options.kind {
+            return fixed("type", "the type of a queue cannot be changed; delete it and declare it anew");
+        }
+        if queue.owner.is_some() && options.durable {
+            return fixed("durable", "an exclusive queue goes with its connection and cannot be durable");
         }
         self.change(block, Record::QueueChanged { id, options })?;
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.used_at = now;
+            queue.had_subscriber = queue.subscribers > 0;
             if queue.options.max_priority != levels {
                 queue.rebuild_order();
+            }
+            if queue.options.single_active_consumer != single {
+                self.reform_consumers(id);
             }
         }
         self.touched.push(id);
@@ -111,7 +156,11 @@ impl QueueEngine {
             return Err(QueueError::InUse(format!("queue {:?} is not empty", name.as_str())));
         }
         let (id, messages) = (queue.id, queue.counts.all());
-        if self.drop_queue(block, id) { Ok(messages) } else { Err(QueueError::BlockFull) }
+        if !self.drop_queue(block, id) {
+            return Err(QueueError::BlockFull);
+        }
+        self.regain();
+        Ok(messages)
     }
 
     /// Removes ready messages, a bounded number at a time; leased and delayed ones stay.
@@ -215,9 +264,12 @@ impl QueueEngine {
         queue.empty(&mut self.core.ledger);
         self.names.remove(queue.name.as_str());
         self.topology.forget(&Target::Queue(id));
+        self.disown(id, queue.owner);
         for consumer in queue.consumers {
-            self.consumers.remove(&consumer);
-            self.outbox.cancelled.push(consumer);
+            if let Some(ended) = self.consumers.remove(&consumer) {
+                self.pools.leave(consumer, &ended);
+            }
+            self.outbox.ended.push((consumer, Ended::QueueDeleted));
         }
     }
 }

@@ -4,9 +4,10 @@ use segment_store::Block;
 use crate::consumer::LeaseFor;
 use crate::dead_letter::Reason;
 use crate::engine::{Core, QueueEngine};
+use crate::holder::Holder;
 use crate::message::Delivery;
 use crate::paging::load;
-use crate::queue::Queue;
+use crate::queue::{Queue, after};
 use crate::slots::{NEVER, State};
 use crate::{ConsumerId, LeaseToken, MessageId, QueueError, QueueId};
 
@@ -18,6 +19,7 @@ impl Core {
         queue: &mut Queue,
         consumer: ConsumerId,
         lease: LeaseFor,
+        patience: Option<u64>,
         now: Timestamp,
     ) -> Option<Delivery> {
         loop {
@@ -42,21 +44,25 @@ impl Core {
                 Err(_) => {
                     queue.take_head();
                     queue.totals.damaged += 1;
-                    queue.change(sequence, State::Damaged, NEVER);
+                    queue.change(sequence, State::Damaged, NEVER, &mut self.ledger);
                     continue;
                 }
             };
             queue.take_head();
             queue.totals.delivered += 1;
-            let due = lease.due(queue, now);
+            let due = match patience {
+                Some(patience) => Some(after(now, patience)),
+                None => lease.due(queue, now),
+            };
             let state = if due.is_some() { State::Leased } else { State::Ready };
-            let slot = queue.change(sequence, state, due.unwrap_or(NEVER))?;
+            let slot = queue.change(sequence, state, due.unwrap_or(NEVER), &mut self.ledger)?;
+            let failures = slot.strikes();
             slot.attempts = slot.attempts.saturating_add(1);
             let (attempts, enqueued_at, lsn) = (slot.attempts, slot.enqueued_at, slot.lsn);
             let mut token = None;
             if let Some(due) = due {
                 slot.nonce = self.nonce;
-                slot.consumer = consumer;
+                slot.holder = Holder::new(consumer, patience.is_some());
                 token = Some(LeaseToken { queue: queue.id, sequence, nonce: self.nonce });
                 self.nonce = self.nonce.wrapping_add(1);
                 queue.watch(due, sequence);
@@ -76,6 +82,7 @@ impl Core {
                 lease: token,
                 id: MessageId(sequence),
                 attempt: u32::from(attempts),
+                failures,
                 redelivered: attempts > 1,
                 priority: level,
                 enqueued_at,
@@ -98,11 +105,14 @@ impl QueueEngine {
     ) -> Result<Vec<Delivery>, QueueError> {
         self.begin(block);
         let id = self.find_queue(queue)?;
+        if self.queues.get(&id).is_some_and(|queue| queue.options.single_active_consumer) {
+            return Err(QueueError::SingleActive(queue.clone()));
+        }
         let mut taken = Vec::new();
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.used_at = now;
             while taken.len() < max {
-                match self.core.hand_over(queue, ConsumerId::NOBODY, lease, now) {
+                match self.core.hand_over(queue, ConsumerId::NOBODY, lease, None, now) {
                     Some(delivery) => taken.push(delivery),
                     None => break,
                 }
@@ -121,21 +131,29 @@ impl QueueEngine {
                 queue.rotation.pop_front();
                 continue;
             };
+            // What it shares with others may have been used up by them.
+            if !consumer.is_hungry(&self.pools) {
+                queue.rotation.pop_front();
+                consumer.in_rotation = false;
+                continue;
+            }
+            let (lease, patience) = (consumer.options.lease, consumer.patience(queue, &self.core.config));
             loop {
-                let lease = consumer.options.lease;
-                let Some(delivery) = self.core.hand_over(queue, consumer_id, lease, now) else { return };
-                consumer.pay(delivery.message.body.len());
+                let Some(delivery) = self.core.hand_over(queue, consumer_id, lease, patience, now) else {
+                    return;
+                };
+                consumer.pay(&delivery, &mut self.pools);
                 self.outbox.deliveries.push((consumer_id, delivery));
                 if consumer.options.once && !std::mem::replace(&mut consumer.fed, true) {
                     queue.used_at = now;
                     self.fed.push(consumer_id);
                 }
-                let hungry = consumer.is_hungry();
+                let hungry = consumer.is_hungry(&self.pools);
                 // Alone, it keeps its turn.
                 if !hungry || queue.rotation.len() > 1 {
                     queue.rotation.pop_front();
                     consumer.in_rotation = false;
-                    queue.enter_rotation(consumer_id, consumer);
+                    queue.enter_rotation(consumer_id, consumer, &self.pools);
                     break;
                 }
             }

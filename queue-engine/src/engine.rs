@@ -11,15 +11,16 @@ use crate::consumer::Consumer;
 use crate::dead_letter::{Dying, Reason};
 use crate::identity::IdMap;
 use crate::ledger::{Ledger, SegmentAccount};
-use crate::outbox::Outbox;
+use crate::outbox::{Ended, Outbox};
 use crate::paging::BodyReader;
+use crate::prefetch::Pools;
 use crate::queue::Queue;
 use crate::record::{PublishTarget, Record};
 use crate::relocation::Victim;
 use crate::routing::Route;
 use crate::runs::Runs;
 use crate::slots::{NEVER, SpareChunks, State};
-use crate::{ConsumerId, QueueError, QueueId};
+use crate::{ConsumerId, OwnerId, QueueError, QueueId, QueueType};
 
 /// All queues, exchanges and bindings of a shard, and who waits for their messages.
 ///
@@ -41,6 +42,10 @@ pub struct QueueEngine {
     pub(crate) topology: Topology,
     pub(crate) consumers: IdMap<ConsumerId, Consumer>,
     pub(crate) next_consumer: u64,
+    /// Limits that consumers share.
+    pub(crate) pools: Pools,
+    /// Exclusive queues by owner.
+    pub(crate) owned: HashMap<OwnerId, Vec<QueueId>>,
     /// When to look at which queue again.
     alarms: BinaryHeap<Reverse<(Timestamp, QueueId)>>,
     /// Queues that something happened to, to be attended to before the call ends.
@@ -62,7 +67,9 @@ pub(crate) struct Core {
     pub(crate) delivered: Runs,
     /// Removals that nobody waits for and that are not in the journal yet.
     pub(crate) removed: Runs,
-    /// Whether those two are left from an earlier group.
+    /// Returns that do not count as failures and that are not in the journal yet.
+    pub(crate) forgiven: Runs,
+    /// Whether those are left from an earlier group.
     pub(crate) overdue: bool,
     /// Messages to be moved to their dead-letter exchange.
     pub(crate) dying: VecDeque<Dying>,
@@ -117,6 +124,11 @@ impl Core {
             let runs = std::mem::take(&mut self.removed);
             self.removed = self.write_some(block, runs, Record::Removed);
         }
+        if !self.forgiven.is_empty() {
+            let runs = std::mem::take(&mut self.forgiven);
+            self.forgiven = self.write_some(block, runs, Record::Forgiven);
+        }
+        self.overdue = !(self.delivered.is_empty() && self.removed.is_empty() && self.forgiven.is_empty());
     }
 
     fn write_some(&mut self, block: &mut Block, mut runs: Runs, kind: fn(Runs) -> Record<'static>) -> Runs {
@@ -131,7 +143,7 @@ impl Core {
         self.write(block, &record);
         match (record, rest.is_empty()) {
             // Keeps the buffer.
-            (Record::Delivered(mut runs) | Record::Removed(mut runs), true) => {
+            (Record::Delivered(mut runs) | Record::Removed(mut runs) | Record::Forgiven(mut runs), true) => {
                 runs.clear();
                 runs
             }
@@ -148,20 +160,43 @@ impl Core {
             self.removed.push(queue.id, sequence);
             return;
         }
-        if let Some(slot) = queue.change(sequence, State::Dying, NEVER) {
+        if let Some(slot) = queue.change(sequence, State::Dying, NEVER, &mut self.ledger) {
             slot.nonce = u32::from(reason.number());
             self.dying.push_back(Dying { queue: queue.id, sequence, reason });
         }
     }
 
+    /// Notes that the delivery that ends does not count towards the delivery limit.
+    pub(crate) fn forgive(&mut self, queue: &mut Queue, sequence: u64) {
+        if queue.options.kind == QueueType::Quorum
+            && let Some(slot) = queue.slots.get_mut(sequence)
+            && slot.forgiven < u16::MAX
+        {
+            slot.forgiven += 1;
+            self.forgiven.push(queue.id, sequence);
+        }
+    }
+
     /// Takes a message back from its consumer: to its old place, or away if it came back too often.
-    pub(crate) fn give_back(&mut self, queue: &mut Queue, sequence: u64) {
+    pub(crate) fn give_back(&mut self, queue: &mut Queue, sequence: u64, failure: Failure) {
+        if failure == Failure::Forgiven {
+            self.forgive(queue, sequence);
+        }
         if queue.is_over_limit(sequence) {
             self.kill(queue, sequence, Reason::DeliveryLimit);
-        } else if queue.change(sequence, State::Ready, NEVER).is_some() {
+        } else if queue.change(sequence, State::Ready, NEVER, &mut self.ledger).is_some() {
             queue.index(sequence);
         }
     }
+}
+
+/// Whether a message that comes back counts as one that failed. In a classic queue it always does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It was rejected, or its consumer fell.
+    Counts,
+    /// It was not looked at, or not in time.
+    Forgiven,
 }
 
 impl QueueEngine {
@@ -175,6 +210,8 @@ impl QueueEngine {
             topology: Topology::new(),
             consumers: IdMap::default(),
             next_consumer: 1,
+            pools: Pools::default(),
+            owned: HashMap::new(),
             alarms: BinaryHeap::new(),
             touched: Vec::new(),
             outbox: Outbox::default(),
@@ -186,9 +223,11 @@ impl QueueEngine {
                     loaded: 0,
                     segments: SegmentAccount::new(config.segment_bytes),
                     spares: SpareChunks::default(),
+                    released: Vec::new(),
                 },
                 delivered: Runs::default(),
                 removed: Runs::default(),
+                forgiven: Runs::default(),
                 overdue: false,
                 dying: VecDeque::new(),
                 dying_recorded: 0,
@@ -216,12 +255,11 @@ impl QueueEngine {
     pub fn take_outbox(&mut self, block: &mut Block) -> Outbox {
         for id in std::mem::take(&mut self.fed) {
             if let Some(queue) = self.remove_consumer(id) {
-                self.outbox.cancelled.push(id);
+                self.outbox.ended.push((id, Ended::Fed));
                 self.set_alarm(queue);
             }
         }
         self.core.write_runs(block);
-        self.core.overdue = !(self.core.delivered.is_empty() && self.core.removed.is_empty());
         let mut fresh = std::mem::take(&mut self.core.fresh);
         for (id, sequence) in fresh.drain(..) {
             if let Some(queue) = self.queues.get_mut(&id) {
@@ -238,15 +276,16 @@ impl QueueEngine {
     pub(crate) fn begin(&mut self, block: &mut Block) {
         if self.core.overdue {
             self.core.write_runs(block);
-            self.core.overdue = !(self.core.delivered.is_empty() && self.core.removed.is_empty());
         }
     }
 
     /// Ends a call that changed something: serves consumers, enforces limits, buries the dead.
     pub(crate) fn wind_up(&mut self, block: &mut Block, now: Timestamp) {
         loop {
+            self.regain();
             while let Some(id) = self.touched.pop() {
-                self.attend(id, now);
+                self.attend(block, id, now);
+                self.regain();
             }
             if self.core.dying.is_empty() || !self.bury(block, now) {
                 break;
@@ -257,9 +296,18 @@ impl QueueEngine {
         }
     }
 
-    /// Serves a queue's consumers, enforces its limits and sets its alarm.
-    fn attend(&mut self, id: QueueId, now: Timestamp) {
+    /// Serves a queue's consumers, enforces its limits and sets its alarm; a queue that has to go, goes.
+    fn attend(&mut self, block: &mut Block, id: QueueId, now: Timestamp) {
         let Some(queue) = self.queues.get_mut(&id) else { return };
+        if queue.is_deserted() {
+            let name = queue.name.clone();
+            if self.drop_queue(block, id) {
+                self.outbox.deleted_queues.push((id, name));
+            } else {
+                self.set_alarm(id);
+            }
+            return;
+        }
         if !queue.rotation.is_empty() {
             self.dispatch(id, now);
         }

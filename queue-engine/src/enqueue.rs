@@ -4,15 +4,16 @@ use std::sync::Arc;
 use ::message::Timestamp;
 use segment_store::{Block, Lsn};
 
+use crate::QueueId;
 use crate::engine::Core;
 use crate::envelope::{head_bound, put_head};
 use crate::fields::put_varint;
+use crate::holder::Holder;
 use crate::identity::IdMap;
 use crate::message::Message;
 use crate::queue::{Queue, after};
 use crate::record::{MOVED, PUBLISHED, PublishTarget, published_bound, put_published};
 use crate::slots::{NEVER, Slot, State};
-use crate::{ConsumerId, QueueId};
 
 /// A message that was routed and waits to be stored.
 pub(crate) struct Parcel {
@@ -61,7 +62,8 @@ impl Arrival {
             enqueued_at: self.at,
             expires_at: ttl_ms.map_or(NEVER, |ttl_ms| after(ready_at, ttl_ms)),
             due: if delayed { ready_at } else { NEVER },
-            consumer: ConsumerId::NOBODY,
+            holder: Holder::NOBODY,
+            forgiven: 0,
             envelope_len: self.envelope_len,
             body_len: self.body_len,
             nonce: 0,
@@ -155,7 +157,7 @@ impl Core {
                 lsn: base.plus(mark.offset),
                 envelope_len: mark.envelope_len,
                 body_len: message.body.len() as u32,
-                priority: message.priority,
+                priority: queue.options.kind.priority(message.priority),
                 at: now,
                 delay_ms: parcel.delay_ms,
                 ttl_ms: message.ttl_ms,

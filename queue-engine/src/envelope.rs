@@ -31,15 +31,15 @@ pub(crate) fn put_head(out: &mut Vec<u8>, message: &Message, delay_ms: u64, impl
         | flag(HEADERS, !message.headers.is_empty())
         | flag(PROPERTIES, !message.properties.as_bytes().is_empty())
         | flag(ORIGIN, explicit)
-        | flag(PRIORITY, message.priority != 0)
+        | flag(PRIORITY, message.priority.is_some())
         | flag(TTL, message.ttl_ms.is_some())
         | flag(DELAY, delay_ms != 0);
     out.push(flags);
     if flags == 0 {
         return;
     }
-    if flags & PRIORITY != 0 {
-        out.push(message.priority);
+    if let Some(priority) = message.priority {
+        out.push(priority);
     }
     if let Some(ttl_ms) = message.ttl_ms {
         put_varint(out, ttl_ms);
@@ -77,7 +77,7 @@ pub(crate) const HEAD_BOUND: usize = 44;
 /// What a queue must know of a message without keeping it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EnvelopeHead {
-    pub(crate) priority: u8,
+    pub(crate) priority: Option<u8>,
     pub(crate) ttl_ms: Option<u64>,
     pub(crate) delay_ms: u64,
     pub(crate) body_len: u32,
@@ -95,7 +95,7 @@ fn split(envelope: &[u8]) -> Result<Parts<'_>, Malformed> {
     let mut fields = Fields::new(envelope);
     let flags = fields.byte()?;
     let has = |bit| flags & bit != 0;
-    let priority = if has(PRIORITY) { fields.byte()? } else { 0 };
+    let priority = if has(PRIORITY) { Some(fields.byte()?) } else { None };
     let ttl_ms = if has(TTL) { Some(fields.varint()?) } else { None };
     let delay_ms = if has(DELAY) { fields.varint()? } else { 0 };
     let key = if has(KEY) { Some(fields.bytes()?) } else { None };
@@ -151,7 +151,7 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..50),
             prop::option::of("[a-z]{1,9}"),
             "[a-z.]{0,9}",
-            any::<u8>(),
+            any::<Option<u8>>(),
             any::<Option<u64>>(),
         )
             .prop_map(

@@ -37,6 +37,23 @@ pub enum QueueError {
         /// The value that was asked for.
         want: String,
     },
+    /// The queue belongs to somebody else.
+    #[error("queue {0} is exclusive to the connection that declared it")]
+    Locked(TopicName),
+    /// The queue hands messages to its active consumer only.
+    #[error("queue {0} has single_active_consumer: subscribe to it, messages cannot be taken one by one")]
+    SingleActive(TopicName),
+    /// An exclusive subscription wants to be alone.
+    #[error("queue {queue} {why}")]
+    ExclusiveUse {
+        /// The queue.
+        queue: TopicName,
+        /// Who is in the way.
+        why: &'static str,
+    },
+    /// The shared limit was closed, or never was.
+    #[error("there is no such shared limit; it was closed")]
+    UnknownPool,
     /// The request asked to delete only what nobody needs.
     #[error("{0}")]
     InUse(String),
@@ -89,6 +106,9 @@ impl QueueError {
             QueueError::UnknownMessage { .. } => ErrorCode::UnknownMessage,
             QueueError::UnknownConsumer => ErrorCode::UnknownMember,
             QueueError::Differs { .. } => ErrorCode::AlreadyExists,
+            QueueError::Locked(_) | QueueError::SingleActive(_) => ErrorCode::ResourceLocked,
+            QueueError::ExclusiveUse { .. } => ErrorCode::ExclusiveUse,
+            QueueError::UnknownPool => ErrorCode::Internal,
             QueueError::InUse(_) => ErrorCode::InUse,
             QueueError::Reserved(_) => ErrorCode::Reserved,
             QueueError::InvalidOption { .. } => ErrorCode::InvalidConfig,

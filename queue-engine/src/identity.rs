@@ -18,6 +18,14 @@ pub struct MessageId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerId(pub u64);
 
+/// Whoever may own queues: a connection, as its door numbers them. Never reused while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerId(pub u64);
+
+/// Names a limit that several subscriptions share, for as long as the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolId(pub u64);
+
 impl ConsumerId {
     /// Holds leases that no subscription holds: those of an immediate receive, or of a cancelled one.
     pub(crate) const NOBODY: ConsumerId = ConsumerId(0);

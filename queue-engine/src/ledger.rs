@@ -2,6 +2,8 @@ use std::collections::VecDeque;
 
 use segment_store::Lsn;
 
+use crate::ConsumerId;
+use crate::holder::Holder;
 use crate::slots::SpareChunks;
 
 /// What the engine counts across all queues.
@@ -12,6 +14,17 @@ pub(crate) struct Ledger {
     /// What lives in which journal segment.
     pub(crate) segments: SegmentAccount,
     pub(crate) spares: SpareChunks,
+    /// Whose leases ended, one entry each, until their consumers are told.
+    pub(crate) released: Vec<ConsumerId>,
+}
+
+impl Ledger {
+    /// Notes that a consumer holds one message less.
+    pub(crate) fn release(&mut self, holder: Holder) {
+        if holder.consumer() != ConsumerId::NOBODY {
+            self.released.push(holder.consumer());
+        }
+    }
 }
 
 /// Live messages and bytes of one journal segment. A message in several queues counts once for each.

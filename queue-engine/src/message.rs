@@ -21,7 +21,7 @@ pub struct NewMessage {
     pub properties: Properties,
     /// The payload.
     pub body: Bytes,
-    /// Higher is sooner. `None` takes the properties' priority, and 0 if there is none.
+    /// Higher is sooner. `None` takes the properties' priority, and what the queue's type says if there is none.
     pub priority: Option<u8>,
     /// How long it stays out of sight before it is ready.
     pub delay: Option<Duration>,
@@ -42,8 +42,8 @@ pub struct Message {
     pub body: Bytes,
     /// Where it was published.
     pub origin: Arc<Origin>,
-    /// The priority that it was published with; queues clamp it to theirs.
-    pub priority: u8,
+    /// The priority that it was published with, if any; queues clamp it to theirs.
+    pub priority: Option<u8>,
     /// The time to live that it was published with, in milliseconds.
     pub ttl_ms: Option<u64>,
 }
@@ -84,7 +84,7 @@ impl Message {
 
     pub(crate) fn from_new(new: NewMessage, origin: Arc<Origin>) -> Message {
         let NewMessage { key, headers, properties, body, priority, delay: _, ttl } = new;
-        let priority = priority.or_else(|| properties.priority()).unwrap_or(0);
+        let priority = priority.or_else(|| properties.priority());
         let ttl_ms = match ttl {
             Some(ttl) => Some(millis(ttl)),
             None => properties.expiration().and_then(|text| text.parse().ok()),
@@ -108,6 +108,8 @@ pub struct Delivery {
     pub id: MessageId,
     /// Which delivery of this message this is, from 1.
     pub attempt: u32,
+    /// How many of the earlier ones count as failures: AMQP's `x-delivery-count`.
+    pub failures: u32,
     /// Whether it was delivered before.
     pub redelivered: bool,
     /// The priority that the queue gave it.

@@ -1,9 +1,11 @@
-use crate::QueueError;
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
+use crate::{QueueError, QueueType};
 
-/// How a queue behaves. Every option may be changed while the queue lives.
+/// How a queue behaves. Every option but its type may be changed while the queue lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueOptions {
+    /// Which of RabbitMQ's queues it behaves like.
+    pub kind: QueueType,
     /// Highest priority that makes a difference, 0 to 255; larger ones count as this. `None`: order of arrival only.
     pub max_priority: Option<u8>,
     /// Longest wait of a ready message, in milliseconds; the shorter of this and the message's own wins.
@@ -20,12 +22,20 @@ pub struct QueueOptions {
     pub dead_letter_exchange: Option<String>,
     /// The routing key that they get there; `None` keeps theirs. Needs `dead_letter_exchange`.
     pub dead_letter_routing_key: Option<String>,
-    /// How often a message may come back before it is dead-lettered. `None`: any number of times.
+    /// How often a message may come back before it is dead-lettered; what counts depends on the type. `None` is the
+    /// type's own limit, [`QueueOptions::NO_DELIVERY_LIMIT`] is none.
     pub delivery_limit: Option<u32>,
     /// How long a lease lasts when the consumer does not say, in milliseconds. Not 0.
     pub lease_ms: u64,
     /// Whether the queue and its messages survive a restart.
     pub durable: bool,
+    /// Whether the queue goes when its last subscription ends. Not before there was one.
+    pub auto_delete: bool,
+    /// Whether one subscription gets everything while the others wait to take its place.
+    pub single_active_consumer: bool,
+    /// How long a subscription without a lease time may keep a message before it is cancelled, in milliseconds. Not 0.
+    /// For quorum queues only; `None` is the engine's own time.
+    pub consumer_timeout_ms: Option<u64>,
 }
 
 /// What a queue does with a message beyond its length limit.
@@ -55,6 +65,7 @@ impl Overflow {
 impl Default for QueueOptions {
     fn default() -> QueueOptions {
         QueueOptions {
+            kind: QueueType::Classic,
             max_priority: None,
             message_ttl_ms: None,
             expires_ms: None,
@@ -66,6 +77,9 @@ impl Default for QueueOptions {
             delivery_limit: None,
             lease_ms: 30_000,
             durable: true,
+            auto_delete: false,
+            single_active_consumer: false,
+            consumer_timeout_ms: None,
         }
     }
 }
@@ -82,9 +96,51 @@ const DEAD_LETTER_ROUTING_KEY: u8 = 8;
 const DELIVERY_LIMIT: u8 = 9;
 const LEASE: u8 = 10;
 const TRANSIENT: u8 = 11;
+const QUORUM: u8 = 12;
+const AUTO_DELETE: u8 = 13;
+const SINGLE_ACTIVE_CONSUMER: u8 = 14;
+const CONSUMER_TIMEOUT: u8 = 15;
 const END: u8 = 0;
 
 impl QueueOptions {
+    /// As `delivery_limit`: a message may come back any number of times.
+    pub const NO_DELIVERY_LIMIT: u32 = u32::MAX;
+
+    /// How often a message may come back.
+    pub(crate) fn delivery_limit(&self) -> Option<u32> {
+        let own = match self.kind {
+            QueueType::Classic => None,
+            QueueType::Quorum => Some(QueueType::QUORUM_DELIVERY_LIMIT),
+        };
+        self.delivery_limit.or(own).filter(|limit| *limit != QueueOptions::NO_DELIVERY_LIMIT)
+    }
+
+    /// The level that a priority means here.
+    pub(crate) fn level(&self, priority: u8) -> u8 {
+        match self.kind {
+            QueueType::Classic => priority.min(self.max_priority.unwrap_or(0)),
+            QueueType::Quorum => priority.min(QueueType::QUORUM_HIGHEST),
+        }
+    }
+
+    fn check_type(&self) -> Result<(), QueueError> {
+        let refuse = |field, why: &str| Err(QueueError::InvalidOption { field, why: why.to_owned() });
+        match self.kind {
+            QueueType::Classic if self.consumer_timeout_ms.is_some() => {
+                refuse("consumer_timeout_ms", "only quorum queues have a consumer timeout")
+            }
+            QueueType::Quorum if self.max_priority.is_some() => {
+                refuse("max_priority", "a quorum queue always has priorities 0 to 31")
+            }
+            QueueType::Quorum if !self.durable => refuse("durable", "a quorum queue is always durable"),
+            QueueType::Quorum if self.auto_delete => refuse(
+                "auto_delete",
+                "a quorum queue cannot delete itself with its last consumer; use expires_ms",
+            ),
+            QueueType::Classic | QueueType::Quorum => Ok(()),
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), QueueError> {
         let invalid = |field, why: &str| Err(QueueError::InvalidOption { field, why: why.to_owned() });
         if self.expires_ms == Some(0) {
@@ -93,6 +149,10 @@ impl QueueOptions {
         if self.lease_ms == 0 {
             return invalid("lease_ms", "must be at least 1");
         }
+        if self.consumer_timeout_ms == Some(0) {
+            return invalid("consumer_timeout_ms", "must be at least 1");
+        }
+        self.check_type()?;
         if self.dead_letter_routing_key.is_some() && self.dead_letter_exchange.is_none() {
             return invalid("dead_letter_routing_key", "needs dead_letter_exchange as well");
         }
@@ -116,8 +176,12 @@ impl QueueOptions {
                 })*
             };
         }
+        if self.kind != other.kind {
+            return Some(("type", self.kind.as_str().to_owned(), other.kind.as_str().to_owned()));
+        }
         compare!(max_priority, message_ttl_ms, expires_ms, max_length, max_length_bytes, overflow);
         compare!(dead_letter_exchange, dead_letter_routing_key, delivery_limit, lease_ms, durable);
+        compare!(auto_delete, single_active_consumer, consumer_timeout_ms);
         None
     }
 
@@ -132,6 +196,10 @@ impl QueueOptions {
             (DELIVERY_LIMIT, self.delivery_limit.map(u64::from)),
             (LEASE, (self.lease_ms != 30_000).then_some(self.lease_ms)),
             (TRANSIENT, (!self.durable).then_some(1)),
+            (QUORUM, (self.kind == QueueType::Quorum).then_some(1)),
+            (AUTO_DELETE, self.auto_delete.then_some(1)),
+            (SINGLE_ACTIVE_CONSUMER, self.single_active_consumer.then_some(1)),
+            (CONSUMER_TIMEOUT, self.consumer_timeout_ms),
         ];
         for (tag, value) in numbers {
             if let Some(value) = value {
@@ -170,6 +238,10 @@ impl QueueOptions {
                 DELIVERY_LIMIT => options.delivery_limit = Some(fields.number()?),
                 LEASE => options.lease_ms = fields.varint()?,
                 TRANSIENT => options.durable = fields.varint()? == 0,
+                QUORUM if fields.varint()? == 1 => options.kind = QueueType::Quorum,
+                AUTO_DELETE => options.auto_delete = fields.varint()? != 0,
+                SINGLE_ACTIVE_CONSUMER => options.single_active_consumer = fields.varint()? != 0,
+                CONSUMER_TIMEOUT => options.consumer_timeout_ms = Some(fields.varint()?),
                 DEAD_LETTER_EXCHANGE => options.dead_letter_exchange = Some(fields.text()?.to_owned()),
                 DEAD_LETTER_ROUTING_KEY => options.dead_letter_routing_key = Some(fields.text()?.to_owned()),
                 END => return Ok(options),
@@ -186,6 +258,7 @@ mod tests {
     #[test]
     fn every_option_is_stored() {
         let options = QueueOptions {
+            kind: QueueType::Quorum,
             max_priority: Some(9),
             message_ttl_ms: Some(1),
             expires_ms: Some(2),
@@ -197,6 +270,9 @@ mod tests {
             delivery_limit: Some(5),
             lease_ms: 6,
             durable: false,
+            auto_delete: true,
+            single_active_consumer: true,
+            consumer_timeout_ms: Some(7),
         };
         for options in [options, QueueOptions::default()] {
             let mut stored = Vec::new();
@@ -205,12 +281,21 @@ mod tests {
         }
     }
 
+    fn quorum() -> QueueOptions {
+        QueueOptions { kind: QueueType::Quorum, ..QueueOptions::default() }
+    }
+
     #[test]
     fn impossible_options_are_refused_by_name() {
         let dead_key = Some("k".to_owned());
         for (options, name) in [
             (QueueOptions { expires_ms: Some(0), ..QueueOptions::default() }, "expires_ms"),
             (QueueOptions { lease_ms: 0, ..QueueOptions::default() }, "lease_ms"),
+            (QueueOptions { consumer_timeout_ms: Some(9), ..QueueOptions::default() }, "consumer_timeout_ms"),
+            (QueueOptions { consumer_timeout_ms: Some(0), ..QueueOptions::default() }, "consumer_timeout_ms"),
+            (QueueOptions { max_priority: Some(9), ..quorum() }, "max_priority"),
+            (QueueOptions { durable: false, ..quorum() }, "durable"),
+            (QueueOptions { auto_delete: true, ..quorum() }, "auto_delete"),
             (
                 QueueOptions { dead_letter_routing_key: dead_key, ..QueueOptions::default() },
                 "dead_letter_routing_key",

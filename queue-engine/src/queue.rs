@@ -10,7 +10,7 @@ use crate::message::{Message, Origin};
 use crate::ready::ReadyOrder;
 use crate::slots::{NEVER, Slot, Slots, State};
 use crate::totals::{QueueInfo, QueueTotals};
-use crate::{ConsumerId, Overflow, QueueId, QueueOptions};
+use crate::{ConsumerId, Overflow, OwnerId, QueueId, QueueOptions};
 
 /// One queue: where each of its messages stands. The engine decides; the queue keeps the books straight.
 #[derive(Debug)]
@@ -29,7 +29,20 @@ pub(crate) struct Queue {
     pub(crate) totals: QueueTotals,
     /// Whether a message with a time to live was ever put in.
     has_expiring: bool,
+    /// Subscriptions in order of arrival, long polls among them.
     pub(crate) consumers: Vec<ConsumerId>,
+    /// How many of them are there to stay.
+    pub(crate) subscribers: u32,
+    /// Whether there ever was one, for `auto_delete`.
+    pub(crate) had_subscriber: bool,
+    /// The only one that is served, with `single_active_consumer`.
+    pub(crate) active: ConsumerId,
+    /// Whether the active one only finishes what it has: another is to take its place.
+    pub(crate) yielding: bool,
+    /// Whoever the queue belongs to, and dies with.
+    pub(crate) owner: Option<OwnerId>,
+    /// Whether its owner is gone.
+    pub(crate) is_orphan: bool,
     /// Consumers that can take a message now with their priorities, next first.
     pub(crate) rotation: VecDeque<(i32, ConsumerId)>,
     /// The earliest moment at which the engine will look at this queue again.
@@ -99,6 +112,12 @@ impl Queue {
             totals: QueueTotals::default(),
             has_expiring: false,
             consumers: Vec::new(),
+            subscribers: 0,
+            had_subscriber: false,
+            active: ConsumerId::NOBODY,
+            yielding: false,
+            owner: None,
+            is_orphan: false,
             rotation: VecDeque::new(),
             alarm: NEVER,
             used_at: Timestamp(0),
@@ -107,7 +126,7 @@ impl Queue {
 
     /// The level that a priority means here.
     pub(crate) fn level(&self, priority: u8) -> u8 {
-        priority.min(self.options.max_priority.unwrap_or(0))
+        self.options.level(priority)
     }
 
     /// Books a message in. The durable part of arriving; `index` makes it known to consumers and timers.
@@ -142,6 +161,9 @@ impl Queue {
         self.counts.leave(slot.state, slot.body_len);
         self.counts.bytes -= u64::from(slot.body_len);
         ledger.segments.subtract(slot.lsn, slot.envelope_len);
+        if slot.state == State::Leased {
+            ledger.release(slot.holder);
+        }
         if let Some(message) = &slot.message {
             self.unload(message, ledger);
         }
@@ -158,8 +180,17 @@ impl Queue {
     }
 
     /// Books a message from one state into another.
-    pub(crate) fn change(&mut self, sequence: u64, to: State, due: Timestamp) -> Option<&mut Slot> {
+    pub(crate) fn change(
+        &mut self,
+        sequence: u64,
+        to: State,
+        due: Timestamp,
+        ledger: &mut Ledger,
+    ) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(sequence)?;
+        if slot.state == State::Leased && to != State::Leased {
+            ledger.release(slot.holder);
+        }
         self.counts.leave(slot.state, slot.body_len);
         self.counts.enter(to, slot.body_len);
         slot.state = to;
@@ -210,8 +241,8 @@ impl Queue {
 
     /// Whether a message that comes back now came back too often.
     pub(crate) fn is_over_limit(&self, sequence: u64) -> bool {
-        let attempts = self.slots.get(sequence).map_or(0, |slot| u32::from(slot.attempts));
-        self.options.delivery_limit.is_some_and(|limit| attempts > limit)
+        let Some(limit) = self.options.delivery_limit() else { return false };
+        self.slots.get(sequence).is_some_and(|slot| slot.strikes() > limit)
     }
 
     /// The head if it had to go by `now`.
@@ -235,7 +266,7 @@ impl Queue {
         self.ready.clear();
         self.timers.clear();
         for (sequence, slot) in self.slots.iter_from(0) {
-            let level = slot.priority.min(self.options.max_priority.unwrap_or(0));
+            let level = self.options.level(slot.priority);
             match slot.state {
                 State::Ready => self.ready.push(level, sequence),
                 State::Leased | State::Delayed => self.timers.push(Reverse((slot.due, sequence))),
@@ -244,8 +275,16 @@ impl Queue {
         }
     }
 
+    /// Whether the queue has to go: its owner did, or the last of its subscriptions.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.is_orphan || (self.options.auto_delete && self.had_subscriber && self.subscribers == 0)
+    }
+
     /// When something is to be done here although nobody asks.
     pub(crate) fn next_due(&mut self) -> Timestamp {
+        if self.is_deserted() {
+            return Timestamp(0);
+        }
         let mut next = self.timers.peek().map_or(NEVER, |Reverse((due, _))| *due);
         if self.has_expiring {
             let head = self.head().and_then(|(_, sequence)| self.slots.get(sequence));
@@ -318,6 +357,9 @@ impl Queue {
         self.slots.settle_strays();
         for (_, slot) in self.slots.iter_from(0) {
             ledger.segments.subtract(slot.lsn, slot.envelope_len);
+            if slot.state == State::Leased {
+                ledger.release(slot.holder);
+            }
         }
         ledger.loaded -= self.counts.loaded;
         self.slots = Slots::default();
@@ -330,7 +372,7 @@ impl Queue {
     pub(crate) fn leased_by(&self, consumer: ConsumerId) -> Vec<u64> {
         let is_theirs = |sequence: &u64| {
             let slot = self.slots.get(*sequence);
-            slot.is_some_and(|slot| slot.state == State::Leased && slot.consumer == consumer)
+            slot.is_some_and(|slot| slot.state == State::Leased && slot.holder.consumer() == consumer)
         };
         let mut held: Vec<u64> =
             self.timers.iter().map(|Reverse((_, sequence))| *sequence).filter(is_theirs).collect();
@@ -355,6 +397,8 @@ impl Queue {
             bytes: counts.bytes,
             loaded_bytes: counts.loaded,
             consumers: self.consumers.len() as u64,
+            active: Some(self.active).filter(|active| *active != ConsumerId::NOBODY),
+            owner: self.owner,
             head_enqueued_at,
             totals: self.totals,
         }

@@ -24,6 +24,7 @@ const DELIVERED: u8 = 19;
 const DELAYED: u8 = 20;
 const DOOMED: u8 = 21;
 pub(crate) const RELOCATED: u8 = 22;
+const FORGIVEN: u8 = 23;
 
 /// One change to the engine's durable state.
 #[derive(Debug)]
@@ -63,6 +64,8 @@ pub(crate) enum Record<'a> {
     },
     Removed(Runs),
     Delivered(Runs),
+    /// The last delivery came to nothing, but does not count as a failure.
+    Forgiven(Runs),
     Delayed {
         until: Timestamp,
         runs: Runs,
@@ -156,6 +159,7 @@ pub(crate) struct RelocatedCopy {
     pub(crate) delayed_until: Option<Timestamp>,
     pub(crate) doomed: Option<Reason>,
     pub(crate) attempts: u16,
+    pub(crate) forgiven: u16,
 }
 
 fn put_time(out: &mut Vec<u8>, at: Option<Timestamp>) {
@@ -177,11 +181,11 @@ pub(crate) fn put_relocated(out: &mut Vec<u8>, copies: &[RelocatedCopy]) {
         put_time(out, copy.expires_at);
         put_time(out, copy.delayed_until);
         out.push(copy.doomed.map_or(0, Reason::number));
-        put_varint(out, u64::from(copy.attempts));
+        put_varint(out, u64::from(copy.attempts) | u64::from(copy.forgiven) << 16);
     }
 }
 
-pub(crate) const RELOCATED_COPY_BOUND: usize = 50;
+pub(crate) const RELOCATED_COPY_BOUND: usize = 52;
 
 impl Record<'_> {
     /// Whether a checkpoint keeps what this record says.
@@ -200,6 +204,7 @@ impl Record<'_> {
             | Moved { .. }
             | Removed(_)
             | Delivered(_)
+            | Forgiven(_)
             | Delayed { .. }
             | Doomed { .. }
             | Relocated(_) => false,
@@ -255,6 +260,10 @@ impl Record<'_> {
                 out.push(DELIVERED);
                 runs.put(out);
             }
+            Record::Forgiven(runs) => {
+                out.push(FORGIVEN);
+                runs.put(out);
+            }
             Record::Delayed { until, runs } => {
                 out.push(DELAYED);
                 put_varint(out, until.0 as u64);
@@ -303,6 +312,7 @@ impl Record<'_> {
             },
             REMOVED => Record::Removed(Runs::read(fields)?),
             DELIVERED => Record::Delivered(Runs::read(fields)?),
+            FORGIVEN => Record::Forgiven(Runs::read(fields)?),
             DELAYED => {
                 Record::Delayed { until: Timestamp(fields.varint()? as i64), runs: Runs::read(fields)? }
             }
@@ -386,7 +396,7 @@ impl<'a> Relocated<'a> {
             return Err(Malformed);
         }
         let copy = |_| {
-            Ok(RelocatedCopy {
+            let mut copy = RelocatedCopy {
                 queue: QueueId(fields.number()?),
                 sequence: fields.varint()?,
                 enqueued_at: Timestamp(fields.varint()? as i64),
@@ -396,8 +406,12 @@ impl<'a> Relocated<'a> {
                     0 => None,
                     number => Some(Reason::from_number(number).ok_or(Malformed)?),
                 },
-                attempts: fields.number()?,
-            })
+                attempts: 0,
+                forgiven: 0,
+            };
+            let counts: u32 = fields.number()?;
+            (copy.attempts, copy.forgiven) = (counts as u16, (counts >> 16) as u16);
+            Ok(copy)
         };
         let copies = (0..count).map(copy).collect::<Result<_, _>>()?;
         let offset = fields.position();

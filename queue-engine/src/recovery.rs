@@ -6,10 +6,11 @@ use crate::engine::QueueEngine;
 use crate::enqueue::Arrival;
 use crate::envelope::read_head;
 use crate::fields::Malformed;
+use crate::holder::Holder;
 use crate::record::{Published, Record, Relocated};
 use crate::runs::Runs;
 use crate::slots::{NEVER, Slot, State};
-use crate::{ConsumerId, QueueError, QueueId};
+use crate::{QueueError, QueueId};
 
 impl QueueEngine {
     /// Takes one record back, in the order in which the journal hands them out.
@@ -50,6 +51,10 @@ impl QueueEngine {
                 self.apply_each(&runs, |slot| slot.attempts = slot.attempts.saturating_add(1));
                 Ok(())
             }
+            Record::Forgiven(runs) => {
+                self.apply_each(&runs, |slot| slot.forgiven = slot.forgiven.saturating_add(1));
+                Ok(())
+            }
             Record::Delayed { until, runs } => self.apply_state(&runs, State::Delayed, until, 0),
             Record::Doomed { reason, runs } => {
                 self.apply_state(&runs, State::Dying, NEVER, u32::from(reason.number()))
@@ -85,7 +90,7 @@ impl QueueEngine {
                     lsn,
                     envelope_len,
                     body_len: head.body_len,
-                    priority: head.priority,
+                    priority: queue.options.kind.priority(head.priority),
                     at,
                     delay_ms: head.delay_ms,
                     ttl_ms: head.ttl_ms,
@@ -113,13 +118,14 @@ impl QueueEngine {
                 enqueued_at: copy.enqueued_at,
                 expires_at: copy.expires_at.unwrap_or(NEVER),
                 due,
-                consumer: ConsumerId::NOBODY,
+                holder: Holder::NOBODY,
+                forgiven: copy.forgiven,
                 envelope_len,
                 body_len: head.body_len,
                 nonce: copy.doomed.map_or(0, |reason| u32::from(reason.number())),
                 attempts: copy.attempts,
                 state,
-                priority: head.priority,
+                priority: queue.options.kind.priority(head.priority),
             };
             queue.remove(copy.sequence, &mut self.core.ledger);
             queue.insert(copy.sequence, slot, &mut self.core.ledger);
@@ -146,7 +152,7 @@ impl QueueEngine {
         for run in runs.iter() {
             let Some(queue) = self.queues.get_mut(&run.queue) else { continue };
             for sequence in run.sequences() {
-                if let Some(slot) = queue.change(sequence, to, due) {
+                if let Some(slot) = queue.change(sequence, to, due, &mut self.core.ledger) {
                     slot.nonce = nonce;
                 }
             }

@@ -139,6 +139,7 @@ impl QueueEngine {
                 delayed_until: set(slot.due).filter(|_| slot.state == State::Delayed),
                 doomed: Reason::from_number(slot.nonce as u8).filter(|_| slot.state == State::Dying),
                 attempts: slot.attempts,
+                forgiven: slot.forgiven,
             });
         }
         let mut scratch = std::mem::take(&mut self.core.scratch);

@@ -4,7 +4,7 @@ use ::message::Timestamp;
 use segment_store::Block;
 
 use crate::dead_letter::Reason;
-use crate::engine::QueueEngine;
+use crate::engine::{Failure, QueueEngine};
 use crate::message::millis;
 use crate::queue::after;
 use crate::record::Record;
@@ -26,11 +26,14 @@ pub struct Settle {
 pub enum SettleAction {
     /// The message is done with and goes.
     Ack,
-    /// The message is to be delivered again: from its old place, after `delay`.
+    /// The message is to be delivered again: from its old place, after `delay`. Not a failure in a quorum queue.
     Nack {
         /// How long it stays out of sight.
         delay: Duration,
     },
+    /// Dealing with the message failed; it is to be delivered again, from its old place. AMQP's `basic.reject` with
+    /// `requeue`, or a consumer that fell.
+    Fail,
     /// The message cannot be dealt with: to the dead-letter exchange, or away.
     Reject,
     /// The lease ends later.
@@ -69,8 +72,8 @@ impl QueueEngine {
         self.begin(block);
         let mut acked = Runs::default();
         let mut delayed: Vec<(Timestamp, Runs)> = Vec::new();
-        // One run and one record each at worst; those without room are answered so, untouched.
-        let each = Run::BOUND + 32;
+        // Two runs and two records each at worst; those without room are answered so, untouched.
+        let each = 2 * (Run::BOUND + 16);
         let room = settles.len().min(block.remaining() / each);
         let (now_settled, later) = settles.split_at(room);
         let mut results = Vec::with_capacity(settles.len());
@@ -111,14 +114,25 @@ impl QueueEngine {
                 acked.push(id, sequence);
                 Ok(Settled::Acked)
             }
-            SettleAction::Nack { delay } if delay.is_zero() || queue.is_over_limit(sequence) => {
-                core.give_back(queue, sequence);
+            SettleAction::Fail => {
+                core.give_back(queue, sequence, Failure::Counts);
+                self.touch(id);
+                Ok(Settled::Returned)
+            }
+            SettleAction::Nack { delay } if delay.is_zero() => {
+                core.give_back(queue, sequence, Failure::Forgiven);
                 self.touch(id);
                 Ok(Settled::Returned)
             }
             SettleAction::Nack { delay } => {
+                core.forgive(queue, sequence);
+                if queue.is_over_limit(sequence) {
+                    core.give_back(queue, sequence, Failure::Counts);
+                    self.touch(id);
+                    return Ok(Settled::Returned);
+                }
                 let until = after(now, millis(delay).max(1));
-                queue.change(sequence, State::Delayed, until);
+                queue.change(sequence, State::Delayed, until, &mut core.ledger);
                 queue.watch(until, sequence);
                 if delayed.last().is_none_or(|(at, _)| *at != until) {
                     delayed.push((until, Runs::default()));
@@ -133,7 +147,7 @@ impl QueueEngine {
             }
             SettleAction::Extend { lease_for } => {
                 let lease_expires_at = after(now, lease_for.map_or(queue.options.lease_ms, millis));
-                queue.change(sequence, State::Leased, lease_expires_at);
+                queue.change(sequence, State::Leased, lease_expires_at, &mut core.ledger);
                 queue.watch(lease_expires_at, sequence);
                 self.touch(id);
                 Ok(Settled::Extended { lease_expires_at })

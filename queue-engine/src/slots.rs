@@ -4,7 +4,8 @@ use std::sync::Arc;
 use ::message::Timestamp;
 use segment_store::Lsn;
 
-use crate::{ConsumerId, message::Message};
+use crate::holder::Holder;
+use crate::message::Message;
 
 /// Where one message of a queue stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +37,9 @@ pub(crate) struct Slot {
     pub(crate) expires_at: Timestamp,
     /// End of the lease, or of the delay.
     pub(crate) due: Timestamp,
-    pub(crate) consumer: ConsumerId,
+    pub(crate) holder: Holder,
+    /// How many of the deliveries do not count as failures.
+    pub(crate) forgiven: u16,
     pub(crate) envelope_len: u32,
     pub(crate) body_len: u32,
     /// Tells this lease from earlier ones.
@@ -44,7 +47,7 @@ pub(crate) struct Slot {
     /// How often it was delivered; sticks at the largest number.
     pub(crate) attempts: u16,
     pub(crate) state: State,
-    /// As published; the queue clamps it.
+    /// As published, or the default of the queue's type; the queue clamps it.
     pub(crate) priority: u8,
 }
 
@@ -52,13 +55,19 @@ pub(crate) struct Slot {
 pub(crate) const NEVER: Timestamp = Timestamp(i64::MAX);
 
 impl Slot {
+    /// How many deliveries count towards the queue's delivery limit.
+    pub(crate) fn strikes(&self) -> u32 {
+        u32::from(self.attempts.saturating_sub(self.forgiven))
+    }
+
     const VACANT: Slot = Slot {
         lsn: Lsn(0),
         message: None,
         enqueued_at: Timestamp(0),
         expires_at: NEVER,
         due: NEVER,
-        consumer: ConsumerId::NOBODY,
+        holder: Holder::NOBODY,
+        forgiven: 0,
         envelope_len: 0,
         body_len: 0,
         nonce: 0,

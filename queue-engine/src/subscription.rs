@@ -2,7 +2,8 @@ use ::message::{Timestamp, TopicName};
 use segment_store::Block;
 
 use crate::consumer::{Consumer, ConsumerOptions, OpenLeases};
-use crate::engine::QueueEngine;
+use crate::engine::{Failure, QueueEngine};
+use crate::queue::Queue;
 use crate::{ConsumerId, QueueError};
 
 impl QueueEngine {
@@ -17,23 +18,43 @@ impl QueueEngine {
         self.begin(block);
         let id = ConsumerId(self.next_consumer);
         let queue = self.queue(queue)?;
-        let exclusive = |id| self.consumers.get(id).is_some_and(|consumer| consumer.options.exclusive);
-        if queue.consumers.iter().any(exclusive) || (options.exclusive && !queue.consumers.is_empty()) {
-            let other = if options.exclusive { "has consumers already" } else { "has an exclusive consumer" };
-            return Err(QueueError::InUse(format!("queue {:?} {other}", queue.name.as_str())));
-        }
+        self.check_company(queue, &options)?;
         let queue_id = queue.id;
+        self.enter_pool(id, options.pool)?;
         self.next_consumer += 1;
         let mut consumer = Consumer::new(queue_id, options);
         if let Some(queue) = self.queues.get_mut(&queue_id) {
             queue.used_at = now;
             queue.consumers.push(id);
-            queue.enter_rotation(id, &mut consumer);
+            if !options.once {
+                queue.subscribers += 1;
+                queue.had_subscriber = true;
+            }
+            queue.enter_rotation(id, &mut consumer, &self.pools);
         }
         self.consumers.insert(id, consumer);
+        self.elect(queue_id);
         self.touched.push(queue_id);
         self.wind_up(block, now);
         Ok(id)
+    }
+
+    /// Refuses a subscription that does not get along with those that are there.
+    fn check_company(&self, queue: &Queue, options: &ConsumerOptions) -> Result<(), QueueError> {
+        let single = queue.options.single_active_consumer;
+        if options.once {
+            return if single { Err(QueueError::SingleActive(queue.name.clone())) } else { Ok(()) };
+        }
+        let refuse = |why| Err(QueueError::ExclusiveUse { queue: queue.name.clone(), why });
+        let exclusive = |id| self.consumers.get(id).is_some_and(|consumer| consumer.options.exclusive);
+        if queue.consumers.iter().any(exclusive) {
+            return refuse("has an exclusive consumer");
+        }
+        match options.exclusive {
+            true if queue.subscribers > 0 => refuse("has consumers already; an exclusive one would be alone"),
+            true if single => refuse("has single_active_consumer, which exclusive consumers do not go with"),
+            _ => Ok(()),
+        }
     }
 
     /// Lets a consumer take more messages, and more bytes if it counts them.
@@ -87,7 +108,7 @@ impl QueueEngine {
         self.alter(block, consumer, now, |consumer| consumer.paused = false)
     }
 
-    fn alter(
+    pub(crate) fn alter(
         &mut self,
         block: &mut Block,
         id: ConsumerId,
@@ -99,8 +120,8 @@ impl QueueEngine {
         change(consumer);
         let queue_id = consumer.queue;
         if let Some(queue) = self.queues.get_mut(&queue_id) {
-            if consumer.is_hungry() {
-                queue.enter_rotation(id, consumer);
+            if consumer.is_hungry(&self.pools) {
+                queue.enter_rotation(id, consumer, &self.pools);
                 self.touched.push(queue_id);
             } else {
                 queue.leave_rotation(id, consumer);
@@ -124,7 +145,7 @@ impl QueueEngine {
             queue.used_at = now;
             if leases == OpenLeases::Return {
                 for sequence in queue.leased_by(consumer) {
-                    self.core.give_back(queue, sequence);
+                    self.core.give_back(queue, sequence, Failure::Counts);
                 }
             }
             self.touched.push(queue_id);
@@ -136,10 +157,13 @@ impl QueueEngine {
     /// Forgets a subscription; its leases stay.
     pub(crate) fn remove_consumer(&mut self, id: ConsumerId) -> Option<crate::QueueId> {
         let mut consumer = self.consumers.remove(&id)?;
+        self.pools.leave(id, &consumer);
         if let Some(queue) = self.queues.get_mut(&consumer.queue) {
             queue.leave_rotation(id, &mut consumer);
             queue.consumers.retain(|have| *have != id);
+            queue.subscribers -= u32::from(!consumer.options.once);
         }
+        self.elect(consumer.queue);
         Some(consumer.queue)
     }
 }

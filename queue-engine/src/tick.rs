@@ -2,12 +2,13 @@ use ::message::Timestamp;
 use segment_store::Block;
 
 use crate::QueueId;
-use crate::engine::QueueEngine;
+use crate::engine::{Failure, QueueEngine};
+use crate::outbox::Ended;
 use crate::queue::after;
 use crate::slots::{NEVER, State};
 
 impl QueueEngine {
-    /// Does what time asks for: ends leases, shows delayed messages, expires messages and queues, and goes on moving
+    /// Does what time asks for: ends leases, cancels consumers that kept a message too long, shows delayed messages, expires messages and queues, and goes on moving
     /// dead letters that the last block had no room for. Bounded; [`next_deadline`] says when to come again.
     ///
     /// [`next_deadline`]: QueueEngine::next_deadline
@@ -15,6 +16,7 @@ impl QueueEngine {
         self.begin(block);
         let mut events = self.core.config.tick_events;
         let mut rung = Vec::new();
+        let mut timed_out = Vec::new();
         while rung.len() < events {
             let Some(id) = self.take_alarm(now) else { break };
             rung.push(id);
@@ -27,7 +29,7 @@ impl QueueEngine {
                 if let Some(name) = self.queues.get(&id).map(|queue| queue.name.clone())
                     && self.drop_queue(block, id)
                 {
-                    self.outbox.expired_queues.push((id, name));
+                    self.outbox.deleted_queues.push((id, name));
                 }
                 continue;
             }
@@ -35,16 +37,28 @@ impl QueueEngine {
             while events > 0 {
                 let Some(sequence) = queue.take_due(now) else { break };
                 events -= 1;
-                match queue.slots.get(sequence).map(|slot| slot.state) {
-                    Some(State::Leased) => {
+                match queue.slots.get(sequence).map(|slot| (slot.state, slot.holder)) {
+                    Some((State::Leased, holder)) => {
                         queue.totals.leases_expired += 1;
-                        self.core.give_back(queue, sequence);
+                        let failure = match holder.is_timed() {
+                            true => Failure::Forgiven,
+                            false => Failure::Counts,
+                        };
+                        self.core.give_back(queue, sequence, failure);
+                        if holder.is_timed() {
+                            timed_out.push(holder.consumer());
+                        }
                     }
-                    Some(State::Delayed) => {
-                        queue.change(sequence, State::Ready, NEVER);
+                    Some((State::Delayed, _)) => {
+                        queue.change(sequence, State::Ready, NEVER, &mut self.core.ledger);
                         queue.index(sequence);
                     }
                     _ => {}
+                }
+            }
+            for consumer in timed_out.drain(..) {
+                if self.remove_consumer(consumer).is_some() {
+                    self.outbox.ended.push((consumer, Ended::TimedOut));
                 }
             }
         }

@@ -257,6 +257,7 @@ impl QueueEngine {
             | Record::Moved { .. }
             | Record::Removed(_)
             | Record::Delivered(_)
+            | Record::Forgiven(_)
             | Record::Delayed { .. }
             | Record::Doomed { .. }
             | Record::Relocated(_) => unreachable!("is_definition() was asked"),

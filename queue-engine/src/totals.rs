@@ -1,7 +1,7 @@
 use ::message::{Timestamp, TopicName};
 
 use crate::dead_letter::Reason;
-use crate::{QueueId, QueueOptions};
+use crate::{ConsumerId, OwnerId, QueueId, QueueOptions};
 
 /// What happened to a queue since the process started. Counters for metrics; they start at 0 after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +70,10 @@ pub struct QueueInfo {
     pub loaded_bytes: u64,
     /// Subscriptions.
     pub consumers: u64,
+    /// The only subscription that is served, with `single_active_consumer`.
+    pub active: Option<ConsumerId>,
+    /// Whoever the queue belongs to, if it is exclusive.
+    pub owner: Option<OwnerId>,
     /// When the oldest message at the head reached the queue.
     pub head_enqueued_at: Option<Timestamp>,
     /// Counters.

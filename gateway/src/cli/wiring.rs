@@ -29,6 +29,7 @@ pub fn topics(config: &Config) -> TopicsSettings {
         memory_bytes: config.queue.loaded_bytes_total,
         read_ahead_bytes: config.queue.read_ahead_bytes,
         segment_bytes: config.storage.segment_bytes,
+        consumer_timeout_ms: Some(config.queue.consumer_timeout_ms).filter(|ms| *ms > 0),
         ..QueueEngineConfig::default()
     };
     settings.idempotency = IdempotencySettings {

@@ -278,6 +278,13 @@ pub const KEYS: &[Key] = &[
         "Most bytes that one read brings back from disk into a queue."
     ),
     key!(
+        "queue.consumer_timeout_ms",
+        queue.consumer_timeout_ms,
+        Some(0..=315_360_000_000),
+        "How long a subscription without a lease time may keep a message of a quorum queue that says nothing else; \
+         then it is cancelled. 0 is for ever."
+    ),
+    key!(
         "log.settle_bytes",
         log.settle_bytes,
         Some(MIB..=64 * GIB),

@@ -223,6 +223,7 @@ fn check_queue(settings: &QueueSettings) -> Result<(), Refusal> {
         ("expires_ms", settings.expires_ms, 1, LARGEST_EXACT),
         ("max_length", settings.max_length, 0, LARGEST_EXACT),
         ("max_length_bytes", settings.max_length_bytes, 0, LARGEST_EXACT),
+        ("consumer_timeout_ms", settings.consumer_timeout_ms, 1, LARGEST_EXACT),
         ("lease_ms", Some(settings.lease_ms), 1, 43_200_000),
     ];
     for (name, value, low, high) in bounded {

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::topics::Overflow;
+use crate::topics::{Overflow, QueueType};
 
 /// A log's settings.
 #[derive(ToSchema)]
@@ -105,6 +105,8 @@ impl ToSchema for LogConfigChange {}
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueChange {
+    /// Which of RabbitMQ's queues it behaves like; this cannot change.
+    r#type: Option<QueueType>,
     /// Highest priority that is told apart.
     #[schema(minimum = 0, maximum = 255)]
     max_priority: Option<u8>,
@@ -134,6 +136,13 @@ pub struct QueueChange {
     /// For how long a message is leased when the reader does not say, in milliseconds.
     #[schema(minimum = 1, maximum = 43200000)]
     lease_ms: Option<u64>,
-    /// Whether it survives a restart; this cannot change.
+    /// Whether it survives a restart.
     durable: Option<bool>,
+    /// Whether it is deleted when its last subscription ends.
+    auto_delete: Option<bool>,
+    /// Whether one subscription gets everything while the others wait.
+    single_active_consumer: Option<bool>,
+    /// How long a subscription without a lease time may keep a message, in milliseconds.
+    #[schema(minimum = 1, maximum = 9007199254740991u64)]
+    consumer_timeout_ms: Option<u64>,
 }

@@ -12,7 +12,7 @@ use super::queue_topic::QueueTopic;
 use super::shard::{Engines, Room, Terms, Turn};
 use super::spec::{
     Created, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings, QueueStats,
-    TopicDescription, TopicFilter, TopicPatch, TopicSpec,
+    QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
 };
 use super::{Topic, Topics};
 use crate::refusal::Refusal;
@@ -299,6 +299,10 @@ fn describe_queue(info: &QueueInfo) -> TopicDescription {
 impl From<QueueSettings> for QueueOptions {
     fn from(settings: QueueSettings) -> QueueOptions {
         QueueOptions {
+            kind: match settings.kind {
+                QueueType::Classic => queue_engine::QueueType::Classic,
+                QueueType::Quorum => queue_engine::QueueType::Quorum,
+            },
             max_priority: settings.max_priority,
             message_ttl_ms: settings.message_ttl_ms,
             expires_ms: settings.expires_ms,
@@ -314,6 +318,9 @@ impl From<QueueSettings> for QueueOptions {
             delivery_limit: settings.delivery_limit,
             lease_ms: settings.lease_ms,
             durable: settings.durable,
+            auto_delete: settings.auto_delete,
+            single_active_consumer: settings.single_active_consumer,
+            consumer_timeout_ms: settings.consumer_timeout_ms,
         }
     }
 }
@@ -321,6 +328,10 @@ impl From<QueueSettings> for QueueOptions {
 impl From<QueueOptions> for QueueSettings {
     fn from(options: QueueOptions) -> QueueSettings {
         QueueSettings {
+            kind: match options.kind {
+                queue_engine::QueueType::Classic => QueueType::Classic,
+                queue_engine::QueueType::Quorum => QueueType::Quorum,
+            },
             max_priority: options.max_priority,
             message_ttl_ms: options.message_ttl_ms,
             expires_ms: options.expires_ms,
@@ -336,6 +347,9 @@ impl From<QueueOptions> for QueueSettings {
             delivery_limit: options.delivery_limit,
             lease_ms: options.lease_ms,
             durable: options.durable,
+            auto_delete: options.auto_delete,
+            single_active_consumer: options.single_active_consumer,
+            consumer_timeout_ms: options.consumer_timeout_ms,
         }
     }
 }

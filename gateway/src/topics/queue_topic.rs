@@ -97,6 +97,7 @@ impl QueueTopic {
             once: false,
             priority: options.priority,
             exclusive: options.exclusive,
+            ..ConsumerOptions::default()
         };
         self.open(terms, options).await
     }

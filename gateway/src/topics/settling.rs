@@ -119,7 +119,7 @@ fn move_messages(
             headers: message.headers.clone(),
             properties: message.properties.clone(),
             body: message.body.clone(),
-            priority: Some(message.priority),
+            priority: message.priority,
             delay: None,
             ttl: None,
         };

@@ -35,11 +35,27 @@ pub enum Overflow {
     RejectPublishDlx,
 }
 
+/// Which of RabbitMQ's queues a queue behaves like. Both are equally durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueType {
+    /// Priorities up to a declared maximum, and every return counts towards a delivery limit.
+    #[default]
+    Classic,
+    /// Priorities 0 to 31, a delivery limit of 20 unless told otherwise, towards which failures count and nacks do not.
+    Quorum,
+}
+
 /// A queue's settings. What is absent is off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueSettings {
-    /// Highest priority that is told apart; higher ones count as this. Absent: one order for all.
+    /// Which of RabbitMQ's queues it behaves like. It stays as it was made.
+    #[serde(default, rename = "type")]
+    #[schema(default = "classic")]
+    pub kind: QueueType,
+    /// Highest priority that is told apart; higher ones count as this. Absent: one order for all. A quorum queue always
+    /// has 0 to 31.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 255, nullable = false)]
     pub max_priority: Option<u8>,
@@ -70,7 +86,8 @@ pub struct QueueSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255, nullable = false)]
     pub dead_letter_routing_key: Option<String>,
-    /// How often a message is delivered before it is dead-lettered.
+    /// How often a message may come back before it is dead-lettered. Absent, a quorum queue takes 20 and a classic one
+    /// any number; 4294967295 is any number for both. In a quorum queue nacks and consumer timeouts do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 4294967295u64, nullable = false)]
     pub delivery_limit: Option<u32>,
@@ -82,6 +99,19 @@ pub struct QueueSettings {
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub durable: bool,
+    /// The queue is deleted when its last subscription ends. Classic queues only.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub auto_delete: bool,
+    /// One subscription gets everything; when it ends, the next takes its place.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub single_active_consumer: bool,
+    /// How long a subscription without a lease time may keep a message before it is cancelled, in milliseconds. Absent:
+    /// as the configuration says. Quorum queues only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 9007199254740991u64, nullable = false)]
+    pub consumer_timeout_ms: Option<u64>,
 }
 
 fn default_lease_ms() -> u64 {

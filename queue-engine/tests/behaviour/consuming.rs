@@ -1,5 +1,6 @@
 use queue_engine::{
-    ConsumerId, ConsumerOptions, LeaseFor, NewMessage, OpenLeases, QueueError, QueueOptions, SettleAction,
+    ConsumerId, ConsumerOptions, Ended, LeaseFor, NewMessage, OpenLeases, QueueError, QueueOptions,
+    SettleAction,
 };
 
 use crate::bench::{Bench, body, ms, topic};
@@ -82,7 +83,7 @@ fn a_long_poll_ends_with_what_it_got() {
     assert!(bench.commit().is_empty());
     publish(&mut bench, &["1", "2"]);
     let outbox = bench.commit();
-    assert_eq!((outbox.deliveries.len(), outbox.cancelled), (2, vec![id]));
+    assert_eq!((outbox.deliveries.len(), outbox.ended.clone()), (2, vec![(id, Ended::Fed)]));
     publish(&mut bench, &["3"]);
     assert!(pushed(&mut bench).is_empty());
     let (_, delivery) = &outbox.deliveries[0];
@@ -122,11 +123,11 @@ fn an_exclusive_consumer_is_alone() {
     let alone = ConsumerOptions { exclusive: true, ..credit(1) };
     let id = subscribe(&mut bench, alone);
     let refused = bench.engine.subscribe(&mut bench.block, &topic("q"), credit(1), bench.now);
-    assert!(matches!(refused, Err(QueueError::InUse(_))));
+    assert!(matches!(refused, Err(QueueError::ExclusiveUse { .. })));
     bench.engine.cancel(&mut bench.block, id, OpenLeases::Return, bench.now).unwrap();
     subscribe(&mut bench, credit(1));
     let refused = bench.engine.subscribe(&mut bench.block, &topic("q"), alone, bench.now);
-    assert!(matches!(refused, Err(QueueError::InUse(_))));
+    assert!(matches!(refused, Err(QueueError::ExclusiveUse { .. })));
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn a_deleted_queue_ends_its_subscriptions() {
     let kept = bench.engine.delete_queue(&mut bench.block, &topic("q"), true, false);
     assert!(matches!(kept, Err(QueueError::InUse(_))));
     bench.engine.delete_queue(&mut bench.block, &topic("q"), false, false).unwrap();
-    assert_eq!(bench.commit().cancelled, [id]);
+    assert_eq!(bench.commit().ended, [(id, Ended::QueueDeleted)]);
 }
 
 #[test]

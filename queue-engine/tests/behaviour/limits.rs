@@ -99,7 +99,7 @@ fn an_unused_queue_goes() {
     bench.pass(100);
     assert!(!bench.engine.has_queue(&topic("q")));
     let outbox = bench.commit();
-    assert_eq!(outbox.expired_queues.len(), 1);
+    assert_eq!(outbox.deleted_queues.len(), 1);
     bench.crash();
     assert!(!bench.engine.has_queue(&topic("q")));
 }

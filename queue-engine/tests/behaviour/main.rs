@@ -4,8 +4,12 @@
 mod bench;
 mod consuming;
 mod dead_letters;
+mod lifetimes;
 mod limits;
 mod memory;
+mod prefetch;
+mod quorum;
 mod redriving;
 mod routing;
 mod settling;
+mod single_active;

@@ -78,6 +78,7 @@ impl Pair {
             read_ahead_bytes: 900,
             segment_bytes: 512,
             tick_events: 10_000,
+            consumer_timeout_ms: Some(200),
         };
         let journal = TestJournal::default();
         let engine = journal.recover(config, Timestamp(1000));
@@ -114,7 +115,7 @@ impl Pair {
             assert_eq!(consumer.0, handed.consumer);
             self.check_delivery(delivery, handed);
         }
-        let ended: Vec<u64> = outbox.cancelled.iter().map(|id| id.0).collect();
+        let ended: Vec<u64> = outbox.ended.iter().map(|(id, _)| id.0).collect();
         assert_eq!(ended, cancelled);
         if std::mem::take(&mut self.lose_next) {
             (self.book, self.journal) = before;

@@ -49,8 +49,11 @@ impl Engines {
             warn!(%refusal, count = routed.len(), "dead letters for a log wait for room");
             self.unrouted = routed;
         }
-        for (_, name) in &outbox.expired_queues {
-            self.directory.remove(name);
+        for (_, name) in &outbox.deleted_queues {
+            // Unless somebody declared it anew within the same group.
+            if !self.queue.has_queue(name) {
+                self.directory.remove(name);
+            }
         }
         outbox
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use log_engine::{LogEngine, Offset, PartitionView};
 use message::{ErrorCode, Timestamp};
-use queue_engine::{ConsumerId, Delivery, LeaseToken};
+use queue_engine::{ConsumerId, Delivery, Ended, LeaseToken};
 use segment_store::{Journal, Lsn, StoreError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -32,7 +32,7 @@ pub(crate) struct Effects {
     commands: Vec<Box<dyn Command>>,
     advanced: Vec<(Arc<PartitionView>, Offset)>,
     deliveries: Vec<(ConsumerId, Delivery)>,
-    cancelled: Vec<ConsumerId>,
+    ended: Vec<(ConsumerId, Ended)>,
     taken_at: std::time::Instant,
 }
 
@@ -184,7 +184,7 @@ impl Owner {
             commands,
             advanced: self.engines.log.take_advanced(),
             deliveries: outbox.deliveries,
-            cancelled: outbox.cancelled,
+            ended: outbox.ended,
             taken_at,
         };
         match self.flush() {
@@ -244,7 +244,7 @@ impl Owner {
 
     fn release_upto(&mut self, durable: Lsn) {
         while let Some(group) = self.groups.pop_ready(durable) {
-            let Effects { commands, advanced, deliveries, cancelled, taken_at } = group.effects;
+            let Effects { commands, advanced, deliveries, ended, taken_at } = group.effects;
             if !commands.is_empty() {
                 self.engines.vitals.commit.record(taken_at.elapsed());
             }
@@ -253,7 +253,7 @@ impl Owner {
             }
             commands.into_iter().for_each(|command| command.release());
             let undelivered = self.engines.outlets.send(deliveries, &self.engines.vitals);
-            cancelled.into_iter().for_each(|consumer| self.engines.outlets.remove(consumer));
+            ended.into_iter().for_each(|(consumer, _)| self.engines.outlets.remove(consumer));
             self.take_back(undelivered);
         }
     }
