@@ -170,7 +170,7 @@ async fn an_exclusive_subscription_is_the_only_one_and_auto_ack_settles_by_itsel
     assert!(taken[0].get("lease").is_none(), "{taken:?}");
     let mut other = Socket::open(server).await;
     let refused = other.try_ask("subscribe", json!({"topic": queue})).await.expect_err("exclusive");
-    assert_eq!(refused["code"], "in_use");
+    assert_eq!(refused["code"], "exclusive_use");
     deadline::until("it counts as acked", async || {
         let stats = http.queue_stats(&queue).await;
         (stats["ready"] == 0 && stats["leased"] == 0).then_some(())
