@@ -59,6 +59,16 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         ErrorCode::StaleLease => row(410, "The lease has ended", 121, 406),
         ErrorCode::OffsetOutOfRange => row(416, "The offset is out of range", 1, 406),
         ErrorCode::StaleGeneration => row(409, "The group has moved on", 22, 406),
+        ErrorCode::UnknownProducer => row(404, "No such producer", 59, 406),
+        ErrorCode::InvalidProducerEpoch => row(409, "A newer incarnation of the producer writes", 47, 406),
+        ErrorCode::OutOfOrderSequence => row(409, "The producer left out records", 45, 406),
+        ErrorCode::ProducerFenced => row(409, "The producer is fenced", 90, 406),
+        ErrorCode::InvalidProducerMapping => row(409, "The transactional id is somebody else's", 49, 406),
+        ErrorCode::UnknownTransaction => row(404, "No such transaction", 105, 404),
+        ErrorCode::InvalidTransactionState => row(409, "The transaction is not in that state", 48, 406),
+        // TRANSACTION_ABORTABLE (KIP-890): the producer may go on once it has aborted.
+        ErrorCode::TransactionAborted => row(409, "The transaction was aborted", 120, 406),
+        ErrorCode::InvalidTransactionTimeout => row(400, "The timeout is out of range", 50, 406),
         ErrorCode::TooLarge => row(413, "Too large", 10, 311),
         ErrorCode::QueueFull => row(429, "The queue is full", 89, 406),
         // 422 and 409 as in draft-ietf-httpapi-idempotency-key-header, section 2.7.

@@ -4,15 +4,18 @@ use std::sync::Arc;
 use message::{GroupName, Limits, Timestamp, TopicName};
 use segment_store::{Block, Disk, Lsn, RecordKind};
 
-use crate::batch::{Batch, TimestampType};
+use crate::batch::Batch;
 use crate::group::Group;
 use crate::partition::Partition;
+use crate::producer::ProducerId;
+use crate::producers::Standing;
 use crate::record::{self, LogRecord};
 use crate::segment::SegmentCache;
 use crate::settle::Removal;
-use crate::tail::TailBatch;
+use crate::transaction::Coordinator;
+use crate::transactions::Enrolment;
 use crate::view::ReadSettings;
-use crate::{LogError, Offset, PartitionId, PartitionView, TopicId, TopicPartition, TopicView};
+use crate::{LogError, Offset, PartitionId, PartitionView, TopicId, TopicPartition, TopicView, Visible};
 
 /// What bounds a log engine.
 #[derive(Clone, Debug)]
@@ -33,6 +36,18 @@ pub struct LogEngineConfig {
     pub verify_reads: bool,
     /// How often retention looks at the logs, and idle files are closed.
     pub check_interval: std::time::Duration,
+    /// How long a producer that writes nothing is remembered (Kafka's `producer.id.expiration.ms`).
+    pub producer_expiration: std::time::Duration,
+    /// Producers remembered in all partitions together; beyond it those that were silent the longest are forgotten.
+    pub producers_max: usize,
+    /// The longest that a transaction may ask to stay open (`transaction.max.timeout.ms`).
+    pub transaction_timeout_max: std::time::Duration,
+    /// How long a transactional id that nobody uses is remembered (`transactional.id.expiration.ms`).
+    pub transactional_id_expiration: std::time::Duration,
+    /// How long the outcome of a transaction without a name of its own can be asked for.
+    pub outcome_retention: std::time::Duration,
+    /// Transactional ids remembered at a time.
+    pub transactional_ids_max: usize,
     /// Sizes that nothing may exceed.
     pub limits: Limits,
 }
@@ -48,6 +63,12 @@ impl Default for LogEngineConfig {
             metadata_bytes_max: 4096,
             verify_reads: true,
             check_interval: std::time::Duration::from_secs(1),
+            producer_expiration: std::time::Duration::from_secs(24 * 3600),
+            producers_max: 1_000_000,
+            transaction_timeout_max: std::time::Duration::from_secs(15 * 60),
+            transactional_id_expiration: std::time::Duration::from_secs(7 * 24 * 3600),
+            outcome_retention: std::time::Duration::from_secs(3600),
+            transactional_ids_max: 100_000,
             limits: Limits::default(),
         }
     }
@@ -64,6 +85,8 @@ pub struct Appended {
     pub last_offset: Offset,
     /// Its largest timestamp: the broker's when the topic says so, the producer's otherwise.
     pub timestamp: Timestamp,
+    /// Whether it was there already: the producer sent it again, and this is where it was stored the first time.
+    pub is_duplicate: bool,
 }
 
 /// All logs of a shard, for their one owner.
@@ -85,6 +108,15 @@ pub struct LogEngine {
     pub(crate) damage: Vec<crate::Damage>,
     pub(crate) next_check: Timestamp,
     pub(crate) cache_clock: u64,
+    /// Producers remembered in all partitions together.
+    pub(crate) producer_count: usize,
+    /// When to look for producers to forget.
+    pub(crate) next_producer_check: Timestamp,
+    pub(crate) transactions: Coordinator,
+    /// Transactions left open in a partition by a producer whom the coordinator does not know to have one.
+    pub(crate) hanging: Vec<(PartitionId, ProducerId)>,
+    /// Open transactions that the last crash took something of.
+    pub(crate) lost: Vec<ProducerId>,
     pub(crate) scratch: Vec<u8>,
 }
 
@@ -112,6 +144,25 @@ pub(crate) struct Settling {
     pub doomed: Vec<Doomed>,
     /// Whether a tick found files to remove since the last job was taken.
     pub removal_due: bool,
+}
+
+impl Settling {
+    /// Refuses more batches while too many wait to be settled.
+    fn check_room(&self, max: u64) -> Result<(), LogError> {
+        match (self.unsettled < max, self.disk_full) {
+            (true, _) => Ok(()),
+            (false, true) => Err(LogError::DiskFull),
+            (false, false) => Err(LogError::Overloaded(self.unsettled)),
+        }
+    }
+
+    /// Takes note of a batch that waits to be settled.
+    pub(crate) fn add(&mut self, weight: u64, lsn: Lsn) {
+        self.unsettled += weight;
+        if self.oldest_known == Some(None) {
+            self.oldest_known = Some(Some(lsn));
+        }
+    }
 }
 
 /// Files to remove once the record that gave them up is durable and nobody reads them.
@@ -149,6 +200,11 @@ impl LogEngine {
             damage: Vec::new(),
             next_check: Timestamp(0),
             cache_clock: 0,
+            producer_count: 0,
+            next_producer_check: Timestamp(0),
+            transactions: Coordinator::default(),
+            hanging: Vec::new(),
+            lost: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -165,6 +221,9 @@ impl LogEngine {
 
     /// Appends a batch: gives it the next offsets and puts it into `block`. Readers see it after
     /// [`PartitionView::advance`]. Costs the same whatever the number of records.
+    ///
+    /// A batch of an idempotent producer that is stored already is answered with its first place. One that belongs to a
+    /// transaction goes through [`LogEngine::append_transactional`].
     pub fn append(
         &mut self,
         block: &mut Block,
@@ -172,47 +231,62 @@ impl LogEngine {
         batch: Batch,
         now: Timestamp,
     ) -> Result<Appended, LogError> {
-        let slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
+        if batch.header().is_transactional() {
+            return Err(LogError::InvalidTransactionState(
+                "the batch belongs to a transaction; name the transactional id beside it".to_owned(),
+            ));
+        }
+        self.append_checked(block, partition, batch, None, now)
+    }
+
+    pub(crate) fn append_checked(
+        &mut self,
+        block: &mut Block,
+        partition: PartitionId,
+        batch: Batch,
+        enrolment: Option<Enrolment<'_>>,
+        now: Timestamp,
+    ) -> Result<Appended, LogError> {
+        let is_produced = batch.header().producer_id >= 0;
+        let joins = match is_produced {
+            false => false,
+            true => match self.check_producer(batch.header(), partition, enrolment)? {
+                Standing::Duplicate(stored) => return Ok(stored),
+                Standing::Next { joins } => joins,
+            },
+        };
+        let mut slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
         let (size, max) = (batch.len(), slot.config.max_message_bytes());
         if size > max {
             return Err(LogError::TooLarge { size, max });
         }
-        if self.settling.unsettled >= self.config.unsettled_bytes_max {
-            return Err(match self.settling.disk_full {
-                true => LogError::DiskFull,
-                false => LogError::Overloaded(self.settling.unsettled),
-            });
+        self.settling.check_room(self.config.unsettled_bytes_max)?;
+        if joins {
+            let producer = ProducerId(batch.header().producer_id);
+            self.join_transaction(block, producer, &[partition], now);
+            slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
         }
-        let append_time = (slot.config.timestamp_type() == TimestampType::LogAppendTime).then_some(now);
-        let (header, bytes) = batch.place(slot.next_offset, slot.leader_epoch, append_time);
-        let lsn = block.push(RecordKind::LOG, &[&record::append_head(partition), &bytes]);
-        let batch = TailBatch::new(&header, lsn, bytes);
-        self.settling.unsettled += batch.weight();
-        if self.settling.oldest_known == Some(None) {
-            self.settling.oldest_known = Some(Some(lsn));
-        }
-        if slot.push(batch, now) {
-            self.settling.dirty.push(partition);
-        }
-        if !std::mem::replace(&mut slot.advanced, true) {
-            self.advanced.push(partition);
+        let header = slot.place(block, batch, &mut self.settling, &mut self.advanced, now);
+        if is_produced {
+            self.producer_count += usize::from(slot.producers.record(&header, now));
         }
         Ok(Appended {
             partition,
             base_offset: header.base_offset,
             last_offset: header.last_offset(),
             timestamp: Timestamp(header.max_timestamp),
+            is_duplicate: false,
         })
     }
 
     /// The partitions that grew since the last call and how far; the shell calls [`PartitionView::advance`] with
     /// each when it releases the group of commands.
-    pub fn take_advanced(&mut self) -> Vec<(Arc<PartitionView>, Offset)> {
+    pub fn take_advanced(&mut self) -> Vec<(Arc<PartitionView>, Visible)> {
         let partitions = &mut self.partitions;
         let advanced = self.advanced.drain(..).filter_map(|id| {
             let partition = partitions.get_mut(&id)?;
             partition.advanced = false;
-            Some((Arc::clone(&partition.view), partition.next_offset))
+            Some((Arc::clone(&partition.view), partition.visible()))
         });
         advanced.collect()
     }

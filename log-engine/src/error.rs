@@ -3,7 +3,9 @@ use std::io;
 use message::{ErrorCode, GroupName, NameError, TopicName};
 
 use crate::batch::BatchError;
-use crate::{MemberId, Offset, PartitionId, TopicPartition};
+use crate::{
+    MemberId, Offset, PartitionId, Producer, ProducerEpoch, ProducerId, TopicPartition, TransactionalId,
+};
 
 /// Why the log engine refused or could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +89,76 @@ pub enum LogError {
         /// The limit.
         max: usize,
     },
+    /// No producer was ever given this id here.
+    #[error("producer id {0} was not given out by this server; ask for a new one")]
+    UnknownProducer(ProducerId),
+    /// A newer incarnation of the producer writes here.
+    #[error("producer {producer} is fenced: its epoch is {current} by now; begin again")]
+    InvalidProducerEpoch {
+        /// Who wrote.
+        producer: Producer,
+        /// The epoch that counts.
+        current: ProducerEpoch,
+    },
+    /// The batch leaves out records of its producer, or comes again after so many others that it is not recognised.
+    #[error("producer {producer} sent sequence {found} to {partition}, where {expected} is next")]
+    OutOfOrderSequence {
+        /// Who wrote.
+        producer: Producer,
+        /// Where.
+        partition: TopicPartition,
+        /// The number that the batch should have begun with.
+        expected: i32,
+        /// The number that it began with.
+        found: i32,
+    },
+    /// Somebody else goes on under the transactional id.
+    #[error("producer {claimed} is fenced: the transactional id belongs to {current} by now")]
+    ProducerFenced {
+        /// Who asked.
+        claimed: Producer,
+        /// Whose the id is.
+        current: Producer,
+    },
+    /// The transactional id is not this producer's.
+    #[error("transactional id {:?} does not belong to producer {producer}", id.as_str())]
+    InvalidProducerMapping {
+        /// The id.
+        id: TransactionalId,
+        /// Who asked.
+        producer: ProducerId,
+    },
+    /// No such transactional id, or transaction.
+    #[error("there is no transaction {0:?} (any more)")]
+    UnknownTransaction(String),
+    /// What was asked does not fit the state that the transaction is in.
+    #[error("{0}")]
+    InvalidTransactionState(String),
+    /// The transaction cannot be committed any more: it was aborted.
+    #[error("the transaction of {:?} was aborted; nothing of it counts, begin another", .0.as_str())]
+    TransactionAborted(TransactionalId),
+    /// A transaction may not stay open for so long, or not at all.
+    #[error("give a timeout of 1 to {} milliseconds", .0.as_millis())]
+    InvalidTransactionTimeout(std::time::Duration),
+    /// A transactional id is empty or too long.
+    #[error("a transactional id has 1 to {} bytes", TransactionalId::LEN_MAX)]
+    InvalidTransactionalId,
+    /// The transaction takes in more than can be ended at once.
+    #[error("a transaction takes at most {max} {what}; end it and begin another")]
+    TransactionTooLarge {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+    },
+    /// Too many producers are remembered to take another.
+    #[error(
+        "{0} producers wrote lately, which is the limit; retry when some of them have been silent for a while"
+    )]
+    TooManyProducers(usize),
+    /// Too many transactional ids are remembered to take another.
+    #[error("{0} transactional ids are in use, which is the limit")]
+    TooManyTransactionalIds(usize),
     /// More was published than the disk could take over so far.
     #[error("the disk cannot keep up: {0} bytes wait to be settled; slow down and retry")]
     Overloaded(u64),
@@ -125,6 +197,18 @@ impl LogError {
             LogError::GroupInUse(_) => ErrorCode::InUse,
             LogError::UnknownMember(_) => ErrorCode::UnknownMember,
             LogError::StaleGeneration(_) => ErrorCode::StaleGeneration,
+            LogError::UnknownProducer(_) => ErrorCode::UnknownProducer,
+            LogError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+            LogError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequence,
+            LogError::ProducerFenced { .. } => ErrorCode::ProducerFenced,
+            LogError::InvalidProducerMapping { .. } => ErrorCode::InvalidProducerMapping,
+            LogError::UnknownTransaction(_) => ErrorCode::UnknownTransaction,
+            LogError::InvalidTransactionState(_) => ErrorCode::InvalidTransactionState,
+            LogError::TransactionAborted(_) => ErrorCode::TransactionAborted,
+            LogError::InvalidTransactionTimeout(_) => ErrorCode::InvalidTransactionTimeout,
+            LogError::InvalidTransactionalId => ErrorCode::InvalidRequest,
+            LogError::TransactionTooLarge { .. } => ErrorCode::TooLarge,
+            LogError::TooManyProducers(_) | LogError::TooManyTransactionalIds(_) => ErrorCode::Overloaded,
             LogError::GroupFull { .. } | LogError::Overloaded(_) => ErrorCode::Overloaded,
             LogError::DiskFull => ErrorCode::DiskFull,
             LogError::Io { .. } | LogError::Record(_) => ErrorCode::StorageFailed,

@@ -74,6 +74,18 @@ impl LogEngine {
         commits: &[OffsetCommit],
         now: Timestamp,
     ) -> Result<(), LogError> {
+        let ids = self.check_commit(group, member, commits)?;
+        self.store_offsets(block, group, &ids, commits, now);
+        Ok(())
+    }
+
+    /// Whether these offsets may be committed; answers their partitions.
+    pub(crate) fn check_commit(
+        &self,
+        group: &GroupName,
+        member: Option<(&MemberId, Generation)>,
+        commits: &[OffsetCommit],
+    ) -> Result<Vec<PartitionId>, LogError> {
         let membership = self.groups.get(group).map(|group| &group.membership);
         match member {
             Some((id, _)) if !membership.is_some_and(|members| members.contains(id)) => {
@@ -103,8 +115,32 @@ impl LogEngine {
             }
             ids.push(view.id());
         }
-        self.store_offsets(block, group, &ids, commits, now);
-        Ok(())
+        Ok(ids)
+    }
+
+    /// Stores offsets that were checked before, as far as their partitions still exist.
+    pub(crate) fn store_committed(
+        &mut self,
+        block: &mut Block,
+        group: &GroupName,
+        mut commits: Vec<(PartitionId, Committed)>,
+        now: Timestamp,
+    ) {
+        commits.retain(|(partition, _)| self.partitions.contains_key(partition));
+        if commits.is_empty() {
+            return;
+        }
+        let recorded = commits.iter().map(|(partition, committed)| CommittedOffset {
+            partition: *partition,
+            offset: committed.offset,
+            metadata: &committed.metadata,
+        });
+        let record = LogRecord::Offsets { group: group.as_str(), at: now, commits: recorded.collect() };
+        self.push(block, &record);
+        let group = self.groups.entry(group.clone()).or_default();
+        for (partition, committed) in commits {
+            group.offsets.insert(partition, Committed { at: now, ..committed });
+        }
     }
 
     fn store_offsets(

@@ -47,6 +47,8 @@ mod group;
 mod groups;
 mod offset;
 mod partition;
+mod producer;
+mod producers;
 mod record;
 mod recovery;
 mod retention;
@@ -58,6 +60,8 @@ mod time_lookup;
 mod topic;
 mod topic_changes;
 mod topic_config;
+mod transaction;
+mod transactions;
 mod view;
 
 pub use engine::{Appended, LogEngine, LogEngineConfig};
@@ -67,9 +71,14 @@ pub use group::{
     OffsetCommit, OffsetReset, PartitionLag, ResetTo, resolve,
 };
 pub use offset::{Offset, PartitionId, TopicId, TopicPartition};
+pub use producer::{ActiveProducer, Producer, ProducerEpoch, ProducerId};
 pub use recovery::Damage;
 pub use settle::{SettleJob, SettleOutcome, SettleResult};
 pub use time_lookup::TimedOffset;
 pub use topic::TopicView;
 pub use topic_config::{ConfigEntry, ConfigSource, TopicConfig};
-pub use view::{PartitionView, Read};
+pub use transaction::{
+    AbortedTransaction, Isolation, TransactionOutcome, TransactionState, TransactionalId, drop_aborted,
+};
+pub use transactions::{EndTransaction, Enrolment, InitProducer, TransactionDescription};
+pub use view::{PartitionView, Read, Visible};

@@ -1,11 +1,17 @@
 use std::sync::Arc;
 
 use message::Timestamp;
-use segment_store::Lsn;
+use segment_store::{Block, Lsn, RecordKind};
 
+use crate::batch::{Batch, BatchHeader, ControlRecord, TimestampType};
+use crate::engine::Settling;
+use crate::producer::{Producer, ProducerEpoch, ProducerId, ProducerTable};
+use crate::producers::UNDATED;
+use crate::record::append_head;
 use crate::segment::{Segment, SegmentFiles, SegmentState};
 use crate::tail::TailBatch;
-use crate::{Offset, PartitionView, TopicConfig};
+use crate::transaction::TransactionOutcome;
+use crate::{Offset, PartitionId, PartitionView, TopicConfig, Visible};
 
 /// One partition for its owner.
 #[derive(Debug)]
@@ -23,6 +29,8 @@ pub(crate) struct Partition {
     pub advanced: bool,
     /// When the oldest batch of the tail came.
     pub tail_since: Timestamp,
+    /// Who wrote to it lately.
+    pub producers: ProducerTable,
 }
 
 /// What moving a log's start set free.
@@ -45,7 +53,63 @@ impl Partition {
             unchecked: false,
             advanced: false,
             tail_since: now,
+            producers: ProducerTable::default(),
         }
+    }
+
+    /// Gives a batch the next offsets, in the journal and in memory.
+    pub(crate) fn place(
+        &mut self,
+        block: &mut Block,
+        batch: Batch,
+        settling: &mut Settling,
+        advanced: &mut Vec<PartitionId>,
+        now: Timestamp,
+    ) -> BatchHeader {
+        let id = self.view.id();
+        let append_time = (self.config.timestamp_type() == TimestampType::LogAppendTime).then_some(now);
+        let (header, bytes) = batch.place(self.next_offset, self.leader_epoch, append_time);
+        let lsn = block.push(RecordKind::LOG, &[&append_head(id), &bytes]);
+        let batch = TailBatch::new(&header, lsn, bytes);
+        settling.add(batch.weight(), lsn);
+        if self.push(batch, now) {
+            settling.dirty.push(id);
+        }
+        if !std::mem::replace(&mut self.advanced, true) {
+            advanced.push(id);
+        }
+        header
+    }
+
+    /// Takes note of a marker that has its place; tells whether the producer was unknown.
+    pub(crate) fn end_transaction(
+        &mut self,
+        producer: Producer,
+        outcome: TransactionOutcome,
+        marker: Offset,
+        now: Timestamp,
+    ) -> bool {
+        let (new, aborted) = self.producers.end(producer, outcome, marker, now);
+        if let Some(aborted) = aborted {
+            self.view.holdings.write().aborted.push_back(aborted);
+        }
+        new
+    }
+
+    /// Takes note of what a batch from the journal says of its producer.
+    pub(crate) fn replay_producer(&mut self, header: &BatchHeader, batch: &[u8]) {
+        if !header.is_control() {
+            self.producers.record(header, UNDATED);
+            return;
+        }
+        let outcome = match ControlRecord::read(batch) {
+            Some(ControlRecord::Commit) => TransactionOutcome::Commit,
+            Some(ControlRecord::Abort) => TransactionOutcome::Abort,
+            None => return,
+        };
+        let producer =
+            Producer { id: ProducerId(header.producer_id), epoch: ProducerEpoch(header.producer_epoch) };
+        self.end_transaction(producer, outcome, header.base_offset, UNDATED);
     }
 
     /// Takes a batch that has its place, and tells whether the tail was empty before.
@@ -61,6 +125,12 @@ impl Partition {
             self.tail_since = now;
         }
         first
+    }
+
+    /// How far readers may see once everything up to now is as durable as was asked.
+    pub(crate) fn visible(&self) -> Visible {
+        let stable = self.producers.first_open().unwrap_or(self.next_offset);
+        Visible { end: self.next_offset, stable }
     }
 
     /// Where the journal holds the oldest batch that has not settled.
@@ -94,6 +164,7 @@ impl Partition {
         }
         let end = states.last().map_or(Offset(0), |state| state.end);
         let weight = holdings.tail.drop_below(end);
+        holdings.drop_aborted_below(end);
         drop(holdings);
         self.next_offset = self.next_offset.max(end);
         self.view.set_log_end(self.next_offset);
@@ -124,6 +195,7 @@ impl Partition {
         self.view.set_log_end(self.next_offset);
         let mut holdings = self.view.holdings.write();
         let weight = holdings.tail.drop_below(start);
+        holdings.drop_aborted_below(start);
         let mut gone = holdings.segments.partition_point(|segment| segment.state.end <= start);
         if self.settling {
             gone = gone.min(holdings.segments.len().saturating_sub(1));

@@ -1,7 +1,8 @@
 //! What the log engine writes into the journal and into checkpoints.
 use message::Timestamp;
 
-use crate::segment::SegmentState;
+use crate::segment::{AbortedCount, SegmentState};
+use crate::transaction::TransactionRecord;
 use crate::{LogError, Offset, PartitionId, TopicId};
 
 const APPEND: u8 = 1;
@@ -38,6 +39,8 @@ pub(crate) enum LogRecord<'a> {
     Partition { partition: PartitionId, start: Offset, settled: Offset, segments: Vec<SegmentState> },
     /// The ids to give next, in a checkpoint.
     Counters { partition: u32, topic: u64 },
+    /// Something about transactions or producers.
+    Transaction(TransactionRecord<'a>),
 }
 
 /// A topic as the journal defines it.
@@ -128,12 +131,17 @@ impl<'a> LogRecord<'a> {
                 out.extend_from_slice(&partition.to_le_bytes());
                 out.extend_from_slice(&topic.to_le_bytes());
             }
+            LogRecord::Transaction(record) => record.encode(out),
         }
     }
 
     /// Reads one record.
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<LogRecord<'a>, LogError> {
         let mut from = Fields(bytes);
+        if bytes.first().is_some_and(|kind| TransactionRecord::has_kind(*kind)) {
+            let record = TransactionRecord::decode(&mut from)?;
+            return from.end().map(|()| LogRecord::Transaction(record));
+        }
         let record = match from.byte()? {
             APPEND => return Ok(LogRecord::Append { partition: from.partition()?, batch: from.0 }),
             TOPIC => LogRecord::Topic(TopicDefinition {
@@ -166,11 +174,11 @@ impl<'a> LogRecord<'a> {
             COUNTERS => LogRecord::Counters { partition: from.u32()?, topic: from.u64()? },
             _ => return Err(LogError::Record("unknown kind")),
         };
-        if from.0.is_empty() { Ok(record) } else { Err(LogError::Record("trailing bytes")) }
+        from.end().map(|()| record)
     }
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
 }
@@ -187,47 +195,53 @@ fn put_segments(out: &mut Vec<u8>, segments: &[SegmentState]) {
         out.extend_from_slice(&segment.max_timestamp_offset.0.to_le_bytes());
         out.extend_from_slice(&segment.created.0.to_le_bytes());
         out.extend_from_slice(&segment.written.0.to_le_bytes());
+        out.extend_from_slice(&segment.aborted.entries.to_le_bytes());
+        out.extend_from_slice(&segment.aborted.crc.to_le_bytes());
     }
 }
 
 /// Fields of a record, read one after the other.
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], LogError> {
+    pub(crate) fn end(&self) -> Result<(), LogError> {
+        if self.0.is_empty() { Ok(()) } else { Err(LogError::Record("trailing bytes")) }
+    }
+
+    pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], LogError> {
         let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(LogError::Record("too short"))?;
         self.0 = rest;
         Ok(*taken)
     }
 
-    fn byte(&mut self) -> Result<u8, LogError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, LogError> {
         self.take::<1>().map(|[byte]| byte)
     }
 
-    fn u32(&mut self) -> Result<u32, LogError> {
+    pub(crate) fn u32(&mut self) -> Result<u32, LogError> {
         self.take().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, LogError> {
+    pub(crate) fn u64(&mut self) -> Result<u64, LogError> {
         self.take().map(u64::from_le_bytes)
     }
 
-    fn i64(&mut self) -> Result<i64, LogError> {
+    pub(crate) fn i64(&mut self) -> Result<i64, LogError> {
         self.take().map(i64::from_le_bytes)
     }
 
-    fn partition(&mut self) -> Result<PartitionId, LogError> {
+    pub(crate) fn partition(&mut self) -> Result<PartitionId, LogError> {
         self.u32().map(PartitionId)
     }
 
-    fn text(&mut self) -> Result<&'a str, LogError> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, LogError> {
         let len = self.u32()? as usize;
         let (text, rest) = self.0.split_at_checked(len).ok_or(LogError::Record("too short"))?;
         self.0 = rest;
         std::str::from_utf8(text).map_err(|_| LogError::Record("text that is not UTF-8"))
     }
 
-    fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<T, LogError>,
     ) -> Result<Vec<T>, LogError> {
@@ -250,6 +264,7 @@ impl<'a> Fields<'a> {
             max_timestamp_offset: Offset(self.i64()?),
             created: Timestamp(self.i64()?),
             written: Timestamp(self.i64()?),
+            aborted: AbortedCount { entries: self.u32()?, crc: self.u32()? },
         })
     }
 }
@@ -263,7 +278,7 @@ mod tests {
         let segment =
             SegmentState { len: 77, end: Offset(9), ..SegmentState::begin(Offset(3), Timestamp(5)) };
         let commit = CommittedOffset { partition: PartitionId(4), offset: Offset(9), metadata: "m" };
-        vec![
+        let mut samples = vec![
             LogRecord::Append { partition: PartitionId(7), batch: b"batch" },
             LogRecord::Topic(TopicDefinition {
                 id: TopicId(3),
@@ -284,7 +299,9 @@ mod tests {
                 segments: vec![segment],
             },
             LogRecord::Counters { partition: 5, topic: 6 },
-        ]
+        ];
+        samples.extend(crate::transaction::samples().into_iter().map(LogRecord::Transaction));
+        samples
     }
 
     #[test]

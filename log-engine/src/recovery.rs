@@ -9,10 +9,15 @@ use crate::record::{CommittedOffset, LogRecord};
 use crate::settling::orphans;
 use crate::tail::TailBatch;
 use crate::topic_changes::definition;
+use crate::transaction::{ProducerEntry, Transaction, TransactionEntry, TransactionRecord, TransactionalId};
+use crate::transactions::entry;
 use crate::{LogEngine, LogError, Offset, PartitionId, TopicConfig, TopicPartition};
 
 /// Committed offsets in one record of a checkpoint.
 const COMMITS_PER_RECORD: usize = 256;
+
+/// Producers, or aborted transactions, in one record of a checkpoint.
+const PRODUCERS_PER_RECORD: usize = 64;
 
 /// Records that were lost, found while the journal was replayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +39,22 @@ impl LogEngine {
         // The checkpoint knows what was defined below its position, but not the batches that had not settled.
         let in_checkpoint = replayed.source == Source::Journal && replayed.lsn < replayed.checkpoint_lsn;
         match LogRecord::decode(replayed.payload)? {
-            LogRecord::Append { partition, batch } => self.replay_append(partition, batch, replayed.lsn),
+            LogRecord::Append { partition, batch } => {
+                self.replay_append(partition, batch, replayed.lsn, in_checkpoint)
+            }
             _ if in_checkpoint => Ok(()),
             record => self.replay_change(record, replayed.lsn),
         }
     }
 
-    fn replay_append(&mut self, id: PartitionId, bytes: &[u8], lsn: Lsn) -> Result<(), LogError> {
+    /// `in_checkpoint`: what the batch did to its producer's state is known already.
+    fn replay_append(
+        &mut self,
+        id: PartitionId,
+        bytes: &[u8],
+        lsn: Lsn,
+        in_checkpoint: bool,
+    ) -> Result<(), LogError> {
         // Its topic may be deleted by now.
         let Some(partition) = self.partitions.get_mut(&id) else { return Ok(()) };
         let header = BatchHeader::parse(bytes)?;
@@ -58,6 +72,9 @@ impl LogEngine {
         self.settling.unsettled += batch.weight();
         if partition.push(batch, Timestamp(0)) {
             self.settling.dirty.push(id);
+        }
+        if header.producer_id >= 0 && !in_checkpoint {
+            partition.replay_producer(&header, bytes);
         }
         Ok(())
     }
@@ -98,9 +115,59 @@ impl LogEngine {
             LogRecord::GroupDeleted(group) => {
                 self.groups.remove(&GroupName::new(group)?);
             }
+            LogRecord::Transaction(record) => self.replay_transaction(record)?,
             LogRecord::Counters { partition, topic } => {
                 self.next_partition = self.next_partition.max(partition);
                 self.next_topic = self.next_topic.max(topic);
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_transaction(&mut self, record: TransactionRecord<'_>) -> Result<(), LogError> {
+        match record {
+            TransactionRecord::Entry(entry) => {
+                let TransactionEntry { producer, previous, timeout_ms, state, flags, .. } = entry;
+                let mut transaction =
+                    Transaction::new(TransactionalId::new(entry.id)?, producer, entry.started);
+                transaction.partitions.extend(entry.partitions);
+                let updated = entry.updated;
+                self.transactions.put(Transaction {
+                    previous,
+                    timeout_ms,
+                    state,
+                    flags,
+                    updated,
+                    ..transaction
+                });
+            }
+            TransactionRecord::Partitions { producer, at, partitions } => {
+                self.note_partitions(producer, &partitions, at);
+            }
+            TransactionRecord::Offsets { producer, at, group, commits } => {
+                let commit = |commit: CommittedOffset<'_>| {
+                    let metadata = commit.metadata.into();
+                    (commit.partition, Committed { offset: commit.offset, metadata, at })
+                };
+                let commits: Vec<_> = commits.into_iter().map(commit).collect();
+                self.note_offsets(producer, &GroupName::new(group)?, &commits, at);
+            }
+            TransactionRecord::Forgotten(producer) => self.transactions.remove(producer),
+            TransactionRecord::Producers { partition, producers } => {
+                if let Some(slot) = self.partitions.get_mut(&partition) {
+                    producers.into_iter().for_each(|entry| slot.producers.restore(entry.id, entry.state));
+                }
+            }
+            TransactionRecord::Aborted { partition, transactions } => {
+                if let Some(slot) = self.partitions.get_mut(&partition) {
+                    slot.view.holdings.write().aborted.extend(transactions);
+                }
+            }
+            TransactionRecord::NextProducer(next) => {
+                self.transactions.next_producer = self.transactions.next_producer.max(next);
+            }
+            TransactionRecord::Flags { producer, flags } => {
+                self.transactions.change(producer, |transaction, _| transaction.flags = flags);
             }
         }
         Ok(())
@@ -113,8 +180,9 @@ impl LogEngine {
             group.offsets.retain(|partition, _| self.partitions.contains_key(partition));
             !group.is_vacant()
         });
+        self.recover_transactions(now);
         for (id, partition) in &mut self.partitions {
-            partition.view.advance(partition.next_offset);
+            partition.view.advance(partition.visible());
             partition.unchecked = true;
             partition.tail_since = now;
             if !partition.view.holdings.read().segments.is_empty() {
@@ -169,6 +237,7 @@ impl LogEngine {
                 put(&LogRecord::Partition { partition: view.id(), start, settled, segments });
             }
         }
+        self.checkpoint_transactions(&mut put);
         for (name, group) in &self.groups {
             let offsets: Vec<_> = group.offsets.iter().collect();
             for run in
@@ -184,6 +253,43 @@ impl LogEngine {
                 });
                 let at = run.first().map_or(Timestamp(0), |(_, committed)| committed.at);
                 put(&LogRecord::Offsets { group: name.as_str(), at, commits: commits.collect() });
+            }
+        }
+    }
+
+    fn checkpoint_transactions(&self, put: &mut dyn FnMut(&LogRecord<'_>)) {
+        put(&LogRecord::Transaction(TransactionRecord::NextProducer(self.transactions.next_producer)));
+        for transaction in self.transactions.iter() {
+            put(&LogRecord::Transaction(TransactionRecord::Entry(entry(transaction))));
+            for (group, offsets) in &transaction.offsets {
+                let commits = offsets.iter().map(|(partition, committed)| CommittedOffset {
+                    partition: *partition,
+                    offset: committed.offset,
+                    metadata: &committed.metadata,
+                });
+                put(&LogRecord::Transaction(TransactionRecord::Offsets {
+                    producer: transaction.producer.id,
+                    at: transaction.updated,
+                    group: group.as_str(),
+                    commits: commits.collect(),
+                }));
+            }
+        }
+        for (id, slot) in &self.partitions {
+            let producers: Vec<_> =
+                slot.producers.states().map(|(id, state)| ProducerEntry { id, state: *state }).collect();
+            for producers in producers.chunks(PRODUCERS_PER_RECORD) {
+                put(&LogRecord::Transaction(TransactionRecord::Producers {
+                    partition: *id,
+                    producers: producers.to_vec(),
+                }));
+            }
+            let aborted: Vec<_> = slot.view.holdings.read().aborted.iter().copied().collect();
+            for transactions in aborted.chunks(PRODUCERS_PER_RECORD) {
+                put(&LogRecord::Transaction(TransactionRecord::Aborted {
+                    partition: *id,
+                    transactions: transactions.to_vec(),
+                }));
             }
         }
     }

@@ -9,6 +9,7 @@ use segment_store::Disk;
 
 use crate::segment::{PartitionDir, SegmentState, SegmentWriter, WriterConfig, file_base};
 use crate::tail::TailBatch;
+use crate::transaction::AbortedTransaction;
 use crate::{Offset, PartitionId, TopicConfig};
 
 /// Partitions that are written before the first of them is synced: so many files are open at once, at most, and
@@ -38,6 +39,8 @@ pub(crate) struct PartitionSettle {
     /// The segments that are known, when others must be removed first.
     pub check: Option<Vec<Offset>>,
     pub batches: Vec<TailBatch>,
+    /// The transactions that markers among the batches aborted, in their order.
+    pub aborted: Vec<AbortedTransaction>,
 }
 
 /// Files that nobody needs.
@@ -164,6 +167,7 @@ impl PartitionSettle {
         }
         let state = active.unwrap_or(SegmentState::begin(first.base, now));
         let mut writer = SegmentWriter::open(disk, &dir, state, config, self.check.is_some())?;
+        let mut aborted = self.aborted.iter().peekable();
         for batch in &self.batches {
             if writer.is_full_for(batch) {
                 written.segments.push(writer.finish(disk, &dir, true)?);
@@ -175,6 +179,9 @@ impl PartitionSettle {
                 writer = SegmentWriter::open(disk, &dir, next, config, false)?;
             }
             writer.push(batch)?;
+            while let Some(transaction) = aborted.next_if(|transaction| transaction.last <= batch.last) {
+                writer.push_aborted(*transaction);
+            }
         }
         written.segments.push(writer.finish(disk, &dir, false)?);
         Ok(written)

@@ -121,6 +121,7 @@ impl LogEngine {
             active: holdings.segments.last().map(crate::segment::Segment::recorded),
             check: partition.unchecked.then(|| known(&holdings.segments)),
             batches: if write { holdings.tail.range(0).cloned().collect() } else { Vec::new() },
+            aborted: if write { holdings.aborted.iter().copied().collect() } else { Vec::new() },
         })
     }
 

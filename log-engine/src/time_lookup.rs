@@ -19,8 +19,17 @@ impl PartitionView {
     /// The first visible record whose timestamp is `timestamp` (milliseconds) or later, also inside compressed
     /// batches; none when all are older. Damaged stretches are passed over.
     pub fn offset_for_time(&self, timestamp: i64) -> Result<Option<TimedOffset>, LogError> {
+        self.offset_for_time_below(timestamp, self.high_watermark())
+    }
+
+    /// The same among the records below `end`, which lies at or below the high watermark: the last stable offset for
+    /// a reader of committed records.
+    pub fn offset_for_time_below(
+        &self,
+        timestamp: i64,
+        end: Offset,
+    ) -> Result<Option<TimedOffset>, LogError> {
         let mut from = self.log_start();
-        let end = self.high_watermark();
         while from < end {
             let Some(start) = self.time_candidate(from, timestamp)? else { return Ok(None) };
             // A whole batch or stretch without a match moves on by at least one record.

@@ -153,6 +153,7 @@ impl LogEngine {
         for view in &topic.partitions {
             if let Some(partition) = self.partitions.remove(&view.id()) {
                 self.settling.unsettled -= partition.tail_weight();
+                self.producer_count = self.producer_count.saturating_sub(partition.producers.len());
                 self.settling.oldest_known = None;
                 view.set_deleted();
                 directory = Some(view.dir().topic().to_path_buf());

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -7,6 +8,7 @@ use parking_lot::RwLock;
 
 use crate::segment::{self, PartitionDir, Segment, SegmentCache, SegmentFault, Want};
 use crate::tail::Tail;
+use crate::transaction::{AbortedTransaction, Isolation, drop_aborted};
 use crate::{LogError, Offset, PartitionId, TopicPartition};
 
 /// Batches taken from the tail under one lock, so that readers never hold up the writer for long.
@@ -30,6 +32,7 @@ pub struct PartitionView {
     pub(crate) settings: Arc<ReadSettings>,
     log_start: AtomicI64,
     high_watermark: AtomicI64,
+    last_stable: AtomicI64,
     log_end: AtomicI64,
     bytes: AtomicU64,
     deleted: AtomicBool,
@@ -41,6 +44,25 @@ pub struct PartitionView {
 pub(crate) struct Holdings {
     pub segments: Vec<Segment>,
     pub tail: Tail,
+    /// The transactions that markers in the tail aborted, in their order.
+    pub aborted: VecDeque<AbortedTransaction>,
+}
+
+impl Holdings {
+    /// Drops the transactions that ended below `offset`.
+    pub(crate) fn drop_aborted_below(&mut self, offset: Offset) {
+        let gone = self.aborted.partition_point(|transaction| transaction.last < offset);
+        self.aborted.drain(..gone);
+    }
+}
+
+/// How far a partition may be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Visible {
+    /// The offset after the last visible record: the high watermark.
+    pub end: Offset,
+    /// Every transaction with records below has ended: the last stable offset.
+    pub stable: Offset,
 }
 
 /// What a read found.
@@ -52,10 +74,22 @@ pub struct Read {
     pub next_offset: Offset,
     /// The offset after the last visible record.
     pub high_watermark: Offset,
+    /// Where readers of committed records have to stop.
+    pub last_stable_offset: Offset,
     /// The first offset held.
     pub log_start: Offset,
     /// Bytes of all batches.
     pub bytes: usize,
+    /// The aborted transactions that have records among the batches; only looked up for readers of committed records.
+    pub aborted: Vec<AbortedTransaction>,
+}
+
+impl Read {
+    /// Leaves only the batches that a reader of committed records is to see; the next offset stays.
+    pub fn drop_aborted(&mut self) {
+        drop_aborted(&mut self.batches, &self.aborted);
+        self.bytes = self.batches.iter().map(Bytes::len).sum();
+    }
 }
 
 /// Whether reading on may find more.
@@ -85,6 +119,7 @@ impl PartitionView {
             settings,
             log_start: AtomicI64::new(0),
             high_watermark: AtomicI64::new(0),
+            last_stable: AtomicI64::new(0),
             log_end: AtomicI64::new(0),
             bytes: AtomicU64::new(0),
             deleted: AtomicBool::new(false),
@@ -138,6 +173,23 @@ impl PartitionView {
         Offset(self.high_watermark.load(Ordering::Acquire))
     }
 
+    /// Every transaction with records below this offset has ended (KIP-98): where readers of committed records stop.
+    #[must_use]
+    pub fn last_stable_offset(&self) -> Offset {
+        let stable = Offset(self.last_stable.load(Ordering::Acquire));
+        // Records of an open transaction may have been deleted.
+        stable.max(self.log_start()).min(self.high_watermark())
+    }
+
+    /// Where a reader has to stop.
+    #[must_use]
+    pub fn readable_end(&self, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::ReadUncommitted => self.high_watermark(),
+            Isolation::ReadCommitted => self.last_stable_offset(),
+        }
+    }
+
     /// Where a reader begins that wants only what is new: the same as [`PartitionView::high_watermark`].
     #[must_use]
     pub fn latest(&self) -> Offset {
@@ -156,9 +208,10 @@ impl PartitionView {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Makes everything before `offset` visible. Called by the shell when it releases a group of appends.
-    pub fn advance(&self, offset: Offset) {
-        self.high_watermark.fetch_max(offset.0, Ordering::AcqRel);
+    /// Makes more visible. Called by the shell when it releases a group of appends.
+    pub fn advance(&self, visible: Visible) {
+        self.high_watermark.fetch_max(visible.end.0, Ordering::AcqRel);
+        self.last_stable.fetch_max(visible.stable.0, Ordering::AcqRel);
     }
 
     pub(crate) fn set_log_start(&self, offset: Offset) {
@@ -179,16 +232,40 @@ impl PartitionView {
     }
 
     /// Reads visible batches from the one that holds `from` on, up to `max_bytes`; but always one if there is any.
+    /// Records of open and of aborted transactions are among them.
     ///
     /// At the end of the log the answer is empty. Where records are damaged the error names exactly the lost
     /// offsets; reading goes on behind them.
     pub fn read(&self, from: Offset, max_bytes: usize) -> Result<Read, LogError> {
+        self.read_isolated(from, max_bytes, Isolation::ReadUncommitted)
+    }
+
+    /// The same for either kind of reader. One of committed records gets no batch beyond the last stable offset; the
+    /// answer names the aborted transactions among those that it gets, as Kafka's clients want them
+    /// ([`Read::drop_aborted`] for readers that do not filter themselves).
+    pub fn read_isolated(
+        &self,
+        from: Offset,
+        max_bytes: usize,
+        isolation: Isolation,
+    ) -> Result<Read, LogError> {
+        // In this order: the last stable offset never lies beyond the end that was seen after it.
+        let last_stable_offset = self.last_stable_offset();
         let high_watermark = self.high_watermark();
+        let limit = match isolation {
+            Isolation::ReadUncommitted => high_watermark,
+            Isolation::ReadCommitted => last_stable_offset,
+        };
         self.check_range(from)?;
-        let mut read =
-            Read { next_offset: from, high_watermark, log_start: self.log_start(), ..Read::default() };
-        while read.next_offset < high_watermark && (read.batches.is_empty() || read.bytes < max_bytes) {
-            match self.read_more(&mut read, max_bytes) {
+        let mut read = Read {
+            next_offset: from,
+            high_watermark,
+            last_stable_offset,
+            log_start: self.log_start(),
+            ..Read::default()
+        };
+        while read.next_offset < limit && (read.batches.is_empty() || read.bytes < max_bytes) {
+            match self.read_more(&mut read, limit, max_bytes) {
                 Ok(Progress::More) => {}
                 Ok(Progress::Enough) => break,
                 // What was read so far goes out; the next read meets the trouble at its start.
@@ -197,7 +274,57 @@ impl PartitionView {
                 Err(error) => return self.check_range(from).and(Err(error)),
             }
         }
+        if isolation == Isolation::ReadCommitted && !read.batches.is_empty() {
+            read.aborted = self.aborted_transactions(from, read.next_offset)?;
+        }
         Ok(read)
+    }
+
+    /// The aborted transactions that may have records from `from` up to, not including, `to`, which lies at or below
+    /// the last stable offset; by where they ended.
+    pub fn aborted_transactions(
+        &self,
+        from: Offset,
+        to: Offset,
+    ) -> Result<Vec<AbortedTransaction>, LogError> {
+        let overlaps = |transaction: &AbortedTransaction| transaction.last >= from && transaction.first < to;
+        let mut found = Vec::new();
+        // Markers below are dealt with. What settles meanwhile is met in a segment.
+        let mut done = from;
+        loop {
+            let segment = {
+                let holdings = self.holdings.read();
+                let at = holdings.segments.partition_point(|segment| segment.state.end <= done);
+                let later = holdings.segments.get(at..).unwrap_or_default();
+                let Some(segment) = later.iter().find(|segment| segment.state.aborted.entries > 0) else {
+                    let tail = holdings.aborted.iter().filter(|transaction| transaction.last >= done);
+                    found.extend(tail.copied().filter(overlaps));
+                    return Ok(found);
+                };
+                segment.clone()
+            };
+            let aborted = self.settings.cache.aborted(&segment, &|| self.segments_before(&segment));
+            let aborted = aborted.map_err(|error| {
+                LogError::io(format!("reading the transaction index of {}", self.name), error)
+            })?;
+            let start = aborted.partition_point(|transaction| transaction.last < done);
+            for transaction in aborted.get(start..).unwrap_or_default() {
+                if overlaps(transaction) {
+                    found.push(*transaction);
+                }
+                // Whatever ended later begins behind this.
+                if transaction.stable >= to {
+                    return Ok(found);
+                }
+            }
+            done = segment.state.end;
+        }
+    }
+
+    fn segments_before(&self, segment: &Segment) -> Vec<Segment> {
+        let holdings = self.holdings.read();
+        let earlier = holdings.segments.iter().take_while(|earlier| earlier.state.base < segment.state.base);
+        earlier.cloned().collect()
     }
 
     /// Whether the topic was deleted; then nothing can be read any more.
@@ -221,18 +348,18 @@ impl PartitionView {
         Ok(())
     }
 
-    fn read_more(&self, read: &mut Read, max_bytes: usize) -> Result<Progress, LogError> {
+    fn read_more(&self, read: &mut Read, limit: Offset, max_bytes: usize) -> Result<Progress, LogError> {
         let from = read.next_offset;
         let progress = |next| if next > from { Progress::More } else { Progress::Enough };
         match self.find(from) {
             // What settles in between is found in a segment at the next turn.
-            Place::Tail if !self.read_tail(read, max_bytes) => Ok(Progress::More),
+            Place::Tail if !self.read_tail(read, limit, max_bytes) => Ok(Progress::More),
             Place::Tail => Ok(progress(read.next_offset)),
             Place::Lost { first, next } => Err(self.damaged(first, next)),
             Place::Segment(segment) => {
                 let want = Want {
                     from,
-                    limit: read.high_watermark,
+                    limit,
                     max_bytes: max_bytes.saturating_sub(read.bytes) as u64,
                     at_least_one: read.batches.is_empty(),
                     verify: self.settings.verify,
@@ -284,7 +411,7 @@ impl PartitionView {
     }
 
     /// Takes visible batches from the tail; false when the one to begin with is not there (any more).
-    fn read_tail(&self, read: &mut Read, max_bytes: usize) -> bool {
+    fn read_tail(&self, read: &mut Read, limit: Offset, max_bytes: usize) -> bool {
         let holdings = self.holdings.read();
         let at = holdings.tail.find(read.next_offset);
         let mut batches = holdings.tail.range(at).take(TAIL_RUN_MAX).peekable();
@@ -293,7 +420,7 @@ impl PartitionView {
         }
         for batch in batches {
             let fits = read.batches.is_empty() || read.bytes + batch.bytes.len() <= max_bytes;
-            if batch.base > read.next_offset || batch.last >= read.high_watermark || !fits {
+            if batch.base > read.next_offset || batch.last >= limit || !fits {
                 break;
             }
             read.bytes += batch.bytes.len();

@@ -45,6 +45,24 @@ pub enum ErrorCode {
     OffsetOutOfRange,
     /// A commit or request carried an old generation.
     StaleGeneration,
+    /// No producer was ever given this id.
+    UnknownProducer,
+    /// A newer incarnation of the producer writes here.
+    InvalidProducerEpoch,
+    /// A producer left out records, or repeated ones that are no longer remembered.
+    OutOfOrderSequence,
+    /// Somebody else goes on under the transactional id.
+    ProducerFenced,
+    /// The transactional id is not this producer's.
+    InvalidProducerMapping,
+    /// No such transaction (any more).
+    UnknownTransaction,
+    /// What was asked does not fit the state that the transaction is in.
+    InvalidTransactionState,
+    /// The transaction cannot be committed any more: nothing of it counts.
+    TransactionAborted,
+    /// A transaction may not stay open for so long.
+    InvalidTransactionTimeout,
     /// The message, batch or header is larger than allowed.
     TooLarge,
     /// The queue is at its length limit and refuses.
@@ -71,7 +89,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 32] = {
+    pub const ALL: [ErrorCode; 41] = {
         use ErrorCode::*;
         [
             InvalidRequest,
@@ -95,6 +113,15 @@ impl ErrorCode {
             StaleLease,
             OffsetOutOfRange,
             StaleGeneration,
+            UnknownProducer,
+            InvalidProducerEpoch,
+            OutOfOrderSequence,
+            ProducerFenced,
+            InvalidProducerMapping,
+            UnknownTransaction,
+            InvalidTransactionState,
+            TransactionAborted,
+            InvalidTransactionTimeout,
             TooLarge,
             QueueFull,
             IdempotencyMismatch,
@@ -134,6 +161,15 @@ impl ErrorCode {
             ErrorCode::StaleLease => "stale_lease",
             ErrorCode::OffsetOutOfRange => "offset_out_of_range",
             ErrorCode::StaleGeneration => "stale_generation",
+            ErrorCode::UnknownProducer => "unknown_producer",
+            ErrorCode::InvalidProducerEpoch => "invalid_producer_epoch",
+            ErrorCode::OutOfOrderSequence => "out_of_order_sequence",
+            ErrorCode::ProducerFenced => "producer_fenced",
+            ErrorCode::InvalidProducerMapping => "invalid_producer_mapping",
+            ErrorCode::UnknownTransaction => "unknown_transaction",
+            ErrorCode::InvalidTransactionState => "invalid_transaction_state",
+            ErrorCode::TransactionAborted => "transaction_aborted",
+            ErrorCode::InvalidTransactionTimeout => "invalid_transaction_timeout",
             ErrorCode::TooLarge => "too_large",
             ErrorCode::QueueFull => "queue_full",
             ErrorCode::IdempotencyMismatch => "idempotency_mismatch",

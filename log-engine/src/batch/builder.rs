@@ -5,6 +5,7 @@ use super::header::{self, BatchHeader};
 use super::varint::{self, Numbers};
 use super::{Batch, BatchError, Codec, HEADER_LEN};
 use crate::Offset;
+use crate::producer::Producer;
 
 /// Makes one batch from messages, writing each record straight into the batch's bytes.
 ///
@@ -23,6 +24,24 @@ pub struct BatchBuilder {
     base_timestamp: i64,
     max_timestamp: i64,
     count: i32,
+    from: Source,
+}
+
+/// Whose batch it is, as its header says.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    producer_id: i64,
+    epoch: i16,
+    sequence: i32,
+    flags: i16,
+}
+
+impl Source {
+    const NOBODY: Source = Source { producer_id: -1, epoch: -1, sequence: -1, flags: 0 };
+
+    fn of(producer: Producer, sequence: i32, flags: i16) -> Source {
+        Source { producer_id: producer.id.0, epoch: producer.epoch.0, sequence, flags }
+    }
 }
 
 impl BatchBuilder {
@@ -37,7 +56,29 @@ impl BatchBuilder {
     pub fn with_capacity(now: Timestamp, capacity: usize) -> BatchBuilder {
         let mut bytes = BytesMut::with_capacity(capacity.max(HEADER_LEN));
         bytes.put_bytes(0, HEADER_LEN);
-        BatchBuilder { bytes, now: now.0, base_timestamp: now.0, max_timestamp: i64::MIN, count: 0 }
+        BatchBuilder {
+            bytes,
+            now: now.0,
+            base_timestamp: now.0,
+            max_timestamp: i64::MIN,
+            count: 0,
+            from: Source::NOBODY,
+        }
+    }
+
+    /// Makes it a batch of an idempotent producer; `sequence` is the number of its first record.
+    #[must_use]
+    pub fn produced_by(mut self, producer: Producer, sequence: i32) -> BatchBuilder {
+        self.from = Source::of(producer, sequence, self.from.flags);
+        self
+    }
+
+    /// Makes it part of the producer's open transaction. Without a number its records are not recognised when they
+    /// come again.
+    #[must_use]
+    pub fn in_transaction(mut self, producer: Producer, sequence: Option<i32>) -> BatchBuilder {
+        self.from = Source::of(producer, sequence.unwrap_or(-1), header::TRANSACTIONAL);
+        self
     }
 
     /// An upper bound of the bytes that a record of such parts takes in a batch.
@@ -129,6 +170,12 @@ impl BatchBuilder {
         Ok(self.seal(codec))
     }
 
+    /// Ends the batch as one that holds a transaction's marker.
+    pub(super) fn build_marker(mut self, producer: Producer) -> Batch {
+        self.from = Source::of(producer, -1, header::TRANSACTIONAL | header::CONTROL);
+        self.seal(Codec::None)
+    }
+
     fn seal(mut self, codec: Codec) -> Batch {
         assert!(self.count > 0, "a batch holds at least one record");
         let mut header = BatchHeader {
@@ -136,13 +183,13 @@ impl BatchBuilder {
             total_len: self.bytes.len(),
             leader_epoch: -1,
             crc: 0,
-            attributes: codec.attributes(),
+            attributes: codec.attributes() | self.from.flags,
             last_offset_delta: self.count - 1,
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
+            producer_id: self.from.producer_id,
+            producer_epoch: self.from.epoch,
+            base_sequence: self.from.sequence,
             count: self.count,
         };
         if let Some(head) = self.bytes.first_chunk_mut::<HEADER_LEN>() {

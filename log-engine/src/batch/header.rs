@@ -14,8 +14,8 @@ const CRC_AT: usize = 17;
 const MAGIC: i8 = 2;
 
 const TIMESTAMP_TYPE: i16 = 1 << 3;
-const TRANSACTIONAL: i16 = 1 << 4;
-const CONTROL: i16 = 1 << 5;
+pub(super) const TRANSACTIONAL: i16 = 1 << 4;
+pub(super) const CONTROL: i16 = 1 << 5;
 const DELETE_HORIZON: i16 = 1 << 6;
 
 /// Whose clock a batch's timestamps come from.

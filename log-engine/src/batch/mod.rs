@@ -4,6 +4,7 @@
 //! type says that it is sound, and storing it costs nothing per record.
 mod builder;
 mod compression;
+mod control;
 mod error;
 mod header;
 mod records;
@@ -12,7 +13,9 @@ mod varint;
 
 pub use builder::BatchBuilder;
 pub use compression::Codec;
+pub use control::ControlRecord;
 pub use error::BatchError;
+pub(crate) use header::crc32c;
 pub use header::{BatchHeader, HEADER_LEN, TimestampType, checksum_matches};
 pub use records::{Record, RecordHeaders, RecordIter, RecordSet};
 pub use validated::{Batch, Depth};

@@ -54,6 +54,13 @@ impl Batch {
         if header.timestamp_type() == TimestampType::LogAppendTime {
             return Err(BatchError::Malformed("its timestamps claim to be the broker's"));
         }
+        let produced = header.producer_id >= 0;
+        if produced != (header.base_sequence >= 0) || produced != (header.producer_epoch >= 0) {
+            return Err(BatchError::Malformed("its producer, epoch and sequence do not go together"));
+        }
+        if header.is_transactional() && !produced {
+            return Err(BatchError::Malformed("it belongs to a transaction of nobody"));
+        }
         match (header.codec()?, depth) {
             (Codec::None, _) => RecordSet::parse(&header, &bytes)?.check_dense()?,
             (_, Depth::Envelope) => {}

@@ -8,10 +8,12 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use segment_store::{Disk, DiskFile, Mapped, OpenMode};
 
+use super::aborted_index::{self, AbortedCount, AbortedScan};
 use super::offset_index::{self, OffsetIndex};
 use super::rebuild::rebuild;
 use super::time_index::{self, TimeIndex};
 use super::{Segment, SegmentFiles};
+use crate::transaction::AbortedTransaction;
 use crate::{Offset, PartitionId};
 
 /// How far a segment may grow before its index is mapped anew; reading over that stretch costs less.
@@ -42,7 +44,11 @@ pub(super) struct OpenSegment {
     pub log: Box<dyn DiskFile>,
     offsets: Mutex<Option<Arc<OffsetIndex>>>,
     times: Mutex<Option<Arc<TimeIndex>>>,
+    aborted: Mutex<Option<(AbortedCount, Aborted)>>,
 }
+
+/// What a segment's transaction index holds.
+pub(crate) type Aborted = Arc<Vec<AbortedTransaction>>;
 
 impl SegmentCache {
     pub(crate) fn new(disk: Arc<dyn Disk>, capacity: usize) -> SegmentCache {
@@ -62,7 +68,12 @@ impl SegmentCache {
             }
         }
         let log = self.disk.open(&segment.files.path(SegmentFiles::LOG), OpenMode::Read)?;
-        let opened = Arc::new(OpenSegment { log, offsets: Mutex::default(), times: Mutex::default() });
+        let opened = Arc::new(OpenSegment {
+            log,
+            offsets: Mutex::default(),
+            times: Mutex::default(),
+            aborted: Mutex::default(),
+        });
         let mut open = self.open.lock();
         if open.by_segment.len() >= self.capacity {
             let oldest = open.by_segment.iter().min_by_key(|(_, slot)| slot.used).map(|(key, _)| *key);
@@ -135,6 +146,57 @@ impl SegmentCache {
                 open.times.lock().clone().ok_or_else(|| io::Error::other("no index could be made"))
             }
         }
+    }
+
+    /// The transactions that markers in the segment aborted. When the file is missing or damaged they are found
+    /// anew by reading the partition's earlier segments, which `before` tells, and this one.
+    pub(crate) fn aborted(
+        &self,
+        segment: &Segment,
+        before: &dyn Fn() -> Vec<Segment>,
+    ) -> io::Result<Aborted> {
+        let open = self.open(segment)?;
+        let count = segment.state.aborted;
+        if let Some((have, aborted)) = &*open.aborted.lock()
+            && *have == count
+        {
+            return Ok(Arc::clone(aborted));
+        }
+        let path = segment.files.path(SegmentFiles::ABORTED_INDEX);
+        let loaded = match self.disk.open(&path, OpenMode::Read) {
+            Ok(file) => aborted_index::load(file.as_ref(), count)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let aborted = match loaded {
+            Some(aborted) => aborted,
+            None => self.find_aborted(segment, &open, &before())?,
+        };
+        let aborted = Arc::new(aborted);
+        *open.aborted.lock() = Some((count, Arc::clone(&aborted)));
+        Ok(aborted)
+    }
+
+    fn find_aborted(
+        &self,
+        segment: &Segment,
+        open: &OpenSegment,
+        before: &[Segment],
+    ) -> io::Result<Vec<AbortedTransaction>> {
+        let mut scan = AbortedScan::default();
+        for earlier in before {
+            // What is lost there shortens the transactions that began in it, no more.
+            if let Ok(open) = self.open(earlier) {
+                scan.segment(open.log.as_ref(), &earlier.state)?;
+            }
+        }
+        let found = scan.segment(open.log.as_ref(), &segment.state)?;
+        if segment.sealed && AbortedCount::of(&found) == segment.state.aborted {
+            // A file that cannot be written is made up for by looking again.
+            let path = segment.files.path(SegmentFiles::ABORTED_INDEX);
+            let _ = self.replace(&path, &aborted_index::encode(&found));
+        }
+        Ok(found)
     }
 
     /// Makes both indexes anew because an entry turned out to be untrue.

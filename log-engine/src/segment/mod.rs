@@ -1,5 +1,6 @@
-//! A partition's own files: a segment is a run of batches with an offset index and a time index beside it, all in
-//! Kafka's formats.
+//! A partition's own files: a segment is a run of batches with an offset index, a time index and, where transactions
+//! were aborted, an index of those beside it, all in Kafka's formats.
+mod aborted_index;
 mod cache;
 mod index;
 mod offset_index;
@@ -10,6 +11,7 @@ mod state;
 mod time_index;
 mod writer;
 
+pub(crate) use aborted_index::AbortedCount;
 pub(crate) use cache::SegmentCache;
 pub(crate) use reader::{SegmentFault, Want, read};
 pub(crate) use state::{PartitionDir, Segment, SegmentFiles, SegmentState, file_base};

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use message::Timestamp;
 
+use super::AbortedCount;
 use crate::{Offset, PartitionId, TopicId};
 
 /// Where a partition's files lie, relative to the data directory.
@@ -60,11 +61,13 @@ pub(crate) struct SegmentState {
     pub created: Timestamp,
     /// When it was last written to, by the broker's clock.
     pub written: Timestamp,
+    /// What its transaction index holds.
+    pub aborted: AbortedCount,
 }
 
 impl SegmentState {
     /// Bytes that it takes in a record.
-    pub(crate) const RECORD_LEN: u64 = 64;
+    pub(crate) const RECORD_LEN: u64 = 72;
 
     pub(crate) fn begin(base: Offset, now: Timestamp) -> SegmentState {
         SegmentState {
@@ -77,6 +80,7 @@ impl SegmentState {
             max_timestamp_offset: base,
             created: now,
             written: now,
+            aborted: AbortedCount::default(),
         }
     }
 
@@ -144,15 +148,16 @@ impl SegmentFiles {
     pub(crate) const LOG: &str = "log";
     pub(crate) const INDEX: &str = "index";
     pub(crate) const TIME_INDEX: &str = "timeindex";
+    pub(crate) const ABORTED_INDEX: &str = "txnindex";
 
     /// The path of the file with this extension.
     pub(crate) fn path(&self, extension: &str) -> PathBuf {
         segment_path(&self.dir.path(), self.base, extension)
     }
 
-    /// All three.
-    pub(crate) fn paths(&self) -> [PathBuf; 3] {
-        [Self::LOG, Self::INDEX, Self::TIME_INDEX].map(|extension| self.path(extension))
+    /// All of them, whether or not there is one.
+    pub(crate) fn paths(&self) -> [PathBuf; 4] {
+        [Self::LOG, Self::INDEX, Self::TIME_INDEX, Self::ABORTED_INDEX].map(|extension| self.path(extension))
     }
 }
 
@@ -164,6 +169,8 @@ pub(crate) fn segment_path(dir: &Path, base: Offset, extension: &str) -> PathBuf
 /// The base offset that a file's name tells, when it is a segment's.
 pub(crate) fn file_base(name: &str) -> Option<Offset> {
     let (digits, extension) = name.split_once('.')?;
-    let known = [SegmentFiles::LOG, SegmentFiles::INDEX, SegmentFiles::TIME_INDEX].contains(&extension);
+    let known =
+        [SegmentFiles::LOG, SegmentFiles::INDEX, SegmentFiles::TIME_INDEX, SegmentFiles::ABORTED_INDEX];
+    let known = known.contains(&extension);
     (known && digits.len() == 20).then(|| digits.parse().ok().map(Offset)).flatten()
 }

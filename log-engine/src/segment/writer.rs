@@ -4,10 +4,12 @@ use std::path::Path;
 use message::Timestamp;
 use segment_store::{Disk, DiskFile, OpenMode};
 
+use super::aborted_index;
 use super::rebuild::{IndexBuilder, rebuild};
 use super::state::segment_path;
 use super::{SegmentFiles, SegmentState, offset_index, time_index};
 use crate::tail::TailBatch;
+use crate::transaction::AbortedTransaction;
 
 /// Bytes gathered before they are written.
 const WRITE_CHUNK: usize = 1 << 20;
@@ -29,6 +31,7 @@ pub(crate) struct SegmentWriter {
     buffer: Vec<u8>,
     written: u64,
     index: IndexBuilder,
+    aborted: Vec<AbortedTransaction>,
     config: WriterConfig,
 }
 
@@ -50,7 +53,8 @@ impl SegmentWriter {
             repair_indexes(disk, dir, &mut state, log.as_ref(), config.index_interval)?;
         }
         let index = IndexBuilder::resume(&state, config.index_interval);
-        Ok(SegmentWriter { state, log, buffer: Vec::new(), written: state.len, index, config })
+        let (written, aborted) = (state.len, Vec::new());
+        Ok(SegmentWriter { state, log, buffer: Vec::new(), written, index, aborted, config })
     }
 
     /// Whether the batch must start a new segment.
@@ -83,6 +87,11 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// Takes note that the batch just added is the marker of an aborted transaction.
+    pub(crate) fn push_aborted(&mut self, transaction: AbortedTransaction) {
+        self.aborted.push(transaction);
+    }
+
     fn write_out(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
             self.log.write_all_at(&self.buffer, self.written)?;
@@ -112,10 +121,17 @@ impl SegmentWriter {
             u64::from(state.time_entries) * time_index::ENTRY_LEN as u64,
             &self.index.times,
         )?;
+        let aborted = append_entries(
+            disk,
+            &segment_path(dir, state.base, SegmentFiles::ABORTED_INDEX),
+            state.aborted.len(),
+            &aborted_index::encode(&self.aborted),
+        )?;
+        self.aborted.iter().for_each(|transaction| state.aborted.add(transaction));
         state.index_entries += (self.index.offsets.len() / offset_index::ENTRY_LEN) as u32;
         state.time_entries += (self.index.times.len() / time_index::ENTRY_LEN) as u32;
         // The indexes of a growing segment are made anew when a crash takes them; a sealed one should not need that.
-        let indexes = if seal { [offsets, times] } else { [None, None] };
+        let indexes = if seal { [offsets, times, aborted] } else { [None, None, None] };
         Ok(Written { state: self.state, log: self.log, indexes })
     }
 }
@@ -124,7 +140,7 @@ impl SegmentWriter {
 pub(crate) struct Written {
     pub state: SegmentState,
     log: Box<dyn DiskFile>,
-    indexes: [Option<Box<dyn DiskFile>>; 2],
+    indexes: [Option<Box<dyn DiskFile>>; 3],
 }
 
 impl Written {

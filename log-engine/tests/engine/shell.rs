@@ -76,8 +76,8 @@ impl Shell {
     pub fn commit(&mut self) -> Result<(), StoreError> {
         let end = self.journal.flush()?;
         self.journal.syncer().sync(end)?;
-        for (view, offset) in self.engine.take_advanced() {
-            view.advance(offset);
+        for (view, visible) in self.engine.take_advanced() {
+            view.advance(visible);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log_engine::{LogEngine, Offset, PartitionId, PartitionView};
+use log_engine::{LogEngine, PartitionId, PartitionView, Visible};
 use message::{ErrorCode, Limits, Timestamp, TopicName};
 use queue_engine::{
     ConsumerId, LeaseToken, LogTarget, OpenLeases, Outbox, QueueEngine, Settle, SettleAction,
@@ -94,8 +94,8 @@ impl Engines {
     }
 
     /// Shows readers what a partition holds now.
-    pub(crate) fn advance(&self, view: &PartitionView, end: Offset) {
-        view.advance(end);
+    pub(crate) fn advance(&self, view: &PartitionView, visible: Visible) {
+        view.advance(visible);
         if let Some(partition) = self.bells.get(&view.id()) {
             partition.grew.notify_waiters();
         }

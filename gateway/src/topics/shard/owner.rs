@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use log_engine::{LogEngine, Offset, PartitionView};
+use log_engine::{LogEngine, PartitionView, Visible};
 use message::{ErrorCode, Timestamp};
 use queue_engine::{ConsumerId, Delivery, Ended, LeaseToken};
 use segment_store::{Journal, Lsn, StoreError};
@@ -30,7 +30,7 @@ const TICK: Duration = Duration::from_millis(1000);
 /// What a group does to the outside once it may.
 pub(crate) struct Effects {
     commands: Vec<Box<dyn Command>>,
-    advanced: Vec<(Arc<PartitionView>, Offset)>,
+    advanced: Vec<(Arc<PartitionView>, Visible)>,
     deliveries: Vec<(ConsumerId, Delivery)>,
     ended: Vec<(ConsumerId, Ended)>,
     taken_at: std::time::Instant,
@@ -248,8 +248,8 @@ impl Owner {
             if !commands.is_empty() {
                 self.engines.vitals.commit.record(taken_at.elapsed());
             }
-            for (view, end) in advanced {
-                self.engines.advance(&view, end);
+            for (view, visible) in advanced {
+                self.engines.advance(&view, visible);
             }
             commands.into_iter().for_each(|command| command.release());
             let undelivered = self.engines.outlets.send(deliveries, &self.engines.vitals);
