@@ -93,6 +93,21 @@ impl HeaderTable {
         })
     }
 
+    /// The tag that the first header of that name was written with: `I` and `l` are both whole numbers.
+    #[must_use]
+    pub fn tag(&self, name: &str) -> Option<u8> {
+        let mut reader = Reader { bytes: &self.0, at: 0 };
+        while reader.at < reader.bytes.len() {
+            let have = reader.name().ok()?;
+            let tag = reader.bytes.get(reader.at).copied();
+            reader.value(0).ok()?;
+            if have == name {
+                return tag;
+            }
+        }
+        None
+    }
+
     /// The first header of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<HeaderValue> {

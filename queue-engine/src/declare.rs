@@ -29,6 +29,8 @@ pub struct QueueDeclaration {
     pub owner: Option<OwnerId>,
     /// Whether the broker made its name up, so that it may start with `amq.`.
     pub server_named: bool,
+    /// Whether it came as AMQP arguments: another declaration is then the same if those say the same.
+    pub by_arguments: bool,
 }
 
 /// The answer to a purge.
@@ -64,14 +66,16 @@ impl QueueEngine {
         now: Timestamp,
     ) -> Result<Declared, QueueError> {
         self.begin(block);
-        let QueueDeclaration { mut options, owner, server_named } = declaration;
+        let QueueDeclaration { mut options, owner, server_named, by_arguments } = declaration;
         options.durable &= owner.is_none();
         options.check()?;
         if let Ok(queue) = self.queue_mut(name) {
             if queue.owner != owner {
                 return Err(QueueError::Locked(name.clone()));
             }
-            if let Some((field, have, want)) = queue.options.difference(&options) {
+            if by_arguments {
+                queue.options.check_equivalent(name, &options)?;
+            } else if let Some((field, have, want)) = queue.options.difference(&options) {
                 let what = format!("queue {:?}", name.as_str());
                 return Err(QueueError::Differs { what, field, have, want });
             }
@@ -104,7 +108,7 @@ impl QueueEngine {
         &mut self,
         block: &mut Block,
         name: &TopicName,
-        options: QueueOptions,
+        mut options: QueueOptions,
         now: Timestamp,
     ) -> Result<(), QueueError> {
         self.begin(block);
@@ -112,6 +116,7 @@ impl QueueEngine {
         let queue = self.queue(name)?;
         let (id, levels, single) =
             (queue.id, queue.options.max_priority, queue.options.single_active_consumer);
+        options.arguments.clone_from(&queue.options.arguments);
         if queue.options == options {
             return Ok(());
         }

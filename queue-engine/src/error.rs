@@ -60,6 +60,30 @@ pub enum QueueError {
     /// The name or the thing is the broker's own.
     #[error("{0}")]
     Reserved(String),
+    /// It exists, and an AMQP client declared it otherwise. `received` and `current` are printed as RabbitMQ does.
+    #[error(
+        "inequivalent arg '{argument}' for queue '{queue}' in vhost '/': received {received} but current is {current}"
+    )]
+    Inequivalent {
+        /// The queue.
+        queue: TopicName,
+        /// The argument or property.
+        argument: String,
+        /// What was asked for.
+        received: String,
+        /// What is in force.
+        current: String,
+    },
+    /// An argument of a declaration has a value that it cannot have, or belongs to another type of queue.
+    #[error("invalid arg '{argument}' for queue '{queue}' in vhost '/': {why}")]
+    InvalidArgument {
+        /// The queue.
+        queue: TopicName,
+        /// The argument.
+        argument: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An option is out of range, or needs another.
     #[error("{field}: {why}")]
     InvalidOption {
@@ -105,13 +129,13 @@ impl QueueError {
             QueueError::UnknownBinding(_) => ErrorCode::UnknownBinding,
             QueueError::UnknownMessage { .. } => ErrorCode::UnknownMessage,
             QueueError::UnknownConsumer => ErrorCode::UnknownMember,
-            QueueError::Differs { .. } => ErrorCode::AlreadyExists,
+            QueueError::Differs { .. } | QueueError::Inequivalent { .. } => ErrorCode::AlreadyExists,
             QueueError::Locked(_) | QueueError::SingleActive(_) => ErrorCode::ResourceLocked,
             QueueError::ExclusiveUse { .. } => ErrorCode::ExclusiveUse,
             QueueError::UnknownPool => ErrorCode::Internal,
             QueueError::InUse(_) => ErrorCode::InUse,
             QueueError::Reserved(_) => ErrorCode::Reserved,
-            QueueError::InvalidOption { .. } => ErrorCode::InvalidConfig,
+            QueueError::InvalidOption { .. } | QueueError::InvalidArgument { .. } => ErrorCode::InvalidConfig,
             QueueError::Headers(error) => error.code(),
             QueueError::QueueFull(_) => ErrorCode::QueueFull,
             QueueError::BlockFull => ErrorCode::Overloaded,

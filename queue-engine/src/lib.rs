@@ -57,6 +57,7 @@ mod prefetch;
 mod properties;
 mod publish;
 mod queue;
+mod queue_arguments;
 mod queue_type;
 mod ready;
 mod record;

@@ -1,3 +1,6 @@
+use ::message::HeaderTable;
+use bytes::Bytes;
+
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
 use crate::{QueueError, QueueType};
 
@@ -36,6 +39,9 @@ pub struct QueueOptions {
     /// How long a subscription without a lease time may keep a message before it is cancelled, in milliseconds. Not 0.
     /// For quorum queues only; `None` is the engine's own time.
     pub consumer_timeout_ms: Option<u64>,
+    /// The arguments that an AMQP client declared it with: what it is told when it declares it anew. Options decide,
+    /// not these; an update keeps them.
+    pub arguments: Option<Box<HeaderTable>>,
 }
 
 /// What a queue does with a message beyond its length limit.
@@ -80,6 +86,7 @@ impl Default for QueueOptions {
             auto_delete: false,
             single_active_consumer: false,
             consumer_timeout_ms: None,
+            arguments: None,
         }
     }
 }
@@ -100,6 +107,7 @@ const QUORUM: u8 = 12;
 const AUTO_DELETE: u8 = 13;
 const SINGLE_ACTIVE_CONSUMER: u8 = 14;
 const CONSUMER_TIMEOUT: u8 = 15;
+const ARGUMENTS: u8 = 16;
 const END: u8 = 0;
 
 impl QueueOptions {
@@ -216,6 +224,10 @@ impl QueueOptions {
                 put_bytes(out, value.as_bytes());
             }
         }
+        if let Some(arguments) = &self.arguments {
+            out.push(ARGUMENTS);
+            put_bytes(out, arguments.as_bytes());
+        }
         out.push(END);
     }
 
@@ -241,6 +253,11 @@ impl QueueOptions {
                 QUORUM if fields.varint()? == 1 => options.kind = QueueType::Quorum,
                 AUTO_DELETE => options.auto_delete = fields.varint()? != 0,
                 SINGLE_ACTIVE_CONSUMER => options.single_active_consumer = fields.varint()? != 0,
+                ARGUMENTS => {
+                    let arguments = Bytes::copy_from_slice(fields.bytes()?);
+                    let arguments = HeaderTable::from_bytes(arguments).map_err(|_| Malformed)?;
+                    options.arguments = Some(Box::new(arguments));
+                }
                 CONSUMER_TIMEOUT => options.consumer_timeout_ms = Some(fields.varint()?),
                 DEAD_LETTER_EXCHANGE => options.dead_letter_exchange = Some(fields.text()?.to_owned()),
                 DEAD_LETTER_ROUTING_KEY => options.dead_letter_routing_key = Some(fields.text()?.to_owned()),
@@ -273,6 +290,7 @@ mod tests {
             auto_delete: true,
             single_active_consumer: true,
             consumer_timeout_ms: Some(7),
+            arguments: Some(Box::default()),
         };
         for options in [options, QueueOptions::default()] {
             let mut stored = Vec::new();

@@ -321,6 +321,7 @@ impl From<QueueSettings> for QueueOptions {
             auto_delete: settings.auto_delete,
             single_active_consumer: settings.single_active_consumer,
             consumer_timeout_ms: settings.consumer_timeout_ms,
+            arguments: None,
         }
     }
 }

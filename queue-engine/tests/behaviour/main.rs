@@ -1,6 +1,7 @@
 //! What users see of the queue engine, one story each.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod arguments;
 mod bench;
 mod consuming;
 mod dead_letters;
