@@ -43,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 pub use delivery::QueueDelivery;
 pub use exchange_spec::{
     BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeKind, ExchangeSpec,
+    HashProperty,
 };
 pub use group_spec::{
     CommitOffset, GroupCommit, GroupDescription, GroupMember, GroupOffset, GroupReceive, GroupReset,

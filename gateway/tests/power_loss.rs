@@ -55,13 +55,7 @@ async fn scenario(topics: &Topics, ledger: &mut Ledger) -> Result<(), Refusal> {
             TopicSpec::Queue(QueueSettings { lease_ms: 60_000, durable: true, ..QueueSettings::default() }),
         )
         .await?;
-    let spec = ExchangeSpec {
-        kind: ExchangeKind::Fanout,
-        durable: true,
-        auto_delete: false,
-        internal: false,
-        alternate_exchange: None,
-    };
+    let spec = ExchangeSpec::new(ExchangeKind::Fanout);
     topics.declare_exchange(&ExchangeName::new("both").unwrap(), spec).await?;
     for (destination, destination_type) in [("log", DestinationType::Log), ("queue", DestinationType::Queue)]
     {

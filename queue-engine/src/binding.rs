@@ -4,9 +4,11 @@ use std::sync::Arc;
 use ::message::{ExchangeName, HeaderTable, TopicName};
 use bytes::Bytes;
 
-use crate::exchange::{Exchange, ExchangeKind, ExchangeOptions};
+use crate::exchange::{Dice, Exchange};
+use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
+use crate::hash_choice::{hash, mix};
 use crate::identity::IdMap;
-use crate::routing::Route;
+use crate::routing::{Address, Route, delay_ms};
 use crate::{QueueError, QueueId};
 
 /// What an exchange can feed.
@@ -65,6 +67,9 @@ pub(crate) struct Topology {
     by_source: BTreeSet<(ExchangeId, Target, Condition)>,
     by_target: BTreeSet<(Target, ExchangeId, Condition)>,
     routings: u64,
+    pub(crate) dice: Dice,
+    /// What exchanges that went kept messages in, to be dropped.
+    pub(crate) orphans: Vec<QueueId>,
 }
 
 impl std::hash::Hash for Condition {
@@ -91,6 +96,8 @@ impl Topology {
             by_source: BTreeSet::new(),
             by_target: BTreeSet::new(),
             routings: 0,
+            dice: Dice(0),
+            orphans: Vec::new(),
         };
         for (name, kind) in PREDECLARED {
             if let Ok(name) = ExchangeName::new(name) {
@@ -122,6 +129,10 @@ impl Topology {
         self.exchanges.get(&id)
     }
 
+    pub(crate) fn get_mut(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
+        self.exchanges.get_mut(&id)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Exchange> {
         self.exchanges.values()
     }
@@ -135,6 +146,7 @@ impl Topology {
         self.forget(&Target::Exchange(id));
         if let Some(exchange) = self.exchanges.remove(&id) {
             self.names.remove(exchange.name.as_str());
+            self.orphans.extend(exchange.store);
         }
     }
 
@@ -175,10 +187,23 @@ impl Topology {
 
     /// Adds a binding; nothing changes when it is there.
     pub(crate) fn bind(&mut self, source: ExchangeId, target: Target, condition: Condition) {
+        let seed = self.seed(&target);
         let Some(exchange) = self.exchanges.get_mut(&source) else { return };
         if self.by_source.insert((source, target.clone(), condition.clone())) {
-            exchange.bind(&condition.key, &condition.table(), target.clone());
+            exchange.bind(&condition, target.clone(), seed);
             self.by_target.insert((target, source, condition));
+        }
+    }
+
+    /// What stands for a target wherever hashes decide: the same after every restart.
+    fn seed(&self, target: &Target) -> u64 {
+        match target {
+            Target::Queue(id) => mix(u64::from(id.0)),
+            Target::Log(topic) => hash(topic.as_str().as_bytes()),
+            Target::Exchange(id) => {
+                let name = self.get(*id).map_or("", |exchange| exchange.name.as_str());
+                mix(hash(name.as_bytes()))
+            }
         }
     }
 
@@ -187,7 +212,7 @@ impl Topology {
         if self.by_source.remove(&entry) {
             let (source, target, condition) = entry;
             if let Some(exchange) = self.exchanges.get_mut(&source) {
-                exchange.unbind(&condition.key, &condition.table(), &target);
+                exchange.unbind(&condition, &target);
             }
             self.by_target.remove(&(target, source, condition));
         }
@@ -211,7 +236,7 @@ impl Topology {
     }
 
     /// Follows a message from an exchange to everything that it reaches, each once, cycles included.
-    pub(crate) fn route(&mut self, from: ExchangeId, key: &str, headers: &HeaderTable, route: &mut Route) {
+    pub(crate) fn route(&mut self, from: ExchangeId, address: &Address<'_>, route: &mut Route) {
         self.routings += 1;
         let mut ahead = vec![from];
         while let Some(id) = ahead.pop() {
@@ -219,9 +244,19 @@ impl Topology {
             if std::mem::replace(&mut exchange.visited, self.routings) == self.routings {
                 continue;
             }
-            route.reads_headers |= exchange.reads_headers();
+            route.per_message |= exchange.decides_per_message();
+            match (exchange.kind, exchange.store) {
+                (ExchangeKind::Delayed, Some(store)) if delay_ms(address.headers).is_some() => {
+                    route.delayed.push(store);
+                    continue;
+                }
+                (ExchangeKind::RecentHistory, Some(store)) if address.may_be_kept() => {
+                    route.histories.push(store);
+                }
+                _ => {}
+            }
             let mut matched = false;
-            exchange.matches(key, headers, &mut |target| {
+            exchange.matches(address, &mut self.dice, &mut |target| {
                 matched = true;
                 match target {
                     Target::Exchange(id) => ahead.push(*id),

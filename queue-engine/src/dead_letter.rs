@@ -3,18 +3,18 @@ use std::sync::Arc;
 use ::message::Timestamp;
 use segment_store::Block;
 
-use crate::QueueId;
 use crate::death::{is_cycle, record_death};
 use crate::engine::QueueEngine;
-use crate::enqueue::{Parcel, bound};
+use crate::enqueue::{Parcel, room};
 use crate::message::{Message, Origin};
 use crate::paging::load;
 use crate::properties::PropertyFields;
 use crate::publish::log_targets;
 use crate::record::Record;
-use crate::routing::Route;
+use crate::routing::{Address, Route};
 use crate::runs::Runs;
 use crate::slots::{NEVER, State};
+use crate::{QueueId, carbon_copy};
 
 /// Why a message left its queue for the dead-letter exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,24 +97,15 @@ impl QueueEngine {
         };
         let mut route = Route::default();
         let letter = self.dead_letter(id, &message, reason, now, &mut route);
-        let Some(parcel) = letter.filter(|_| !(route.queues.is_empty() && route.logs.is_empty())) else {
+        let Some(parcel) = letter.filter(|_| !route.is_empty()) else {
             self.drop_dead(id, sequence);
             return true;
         };
-        if !block.fits(bound(std::iter::once(&parcel), route.queues.len())) {
+        if !block.fits(room(&parcel, &route)) {
             return false;
         }
-        self.outbox.log_appends.extend(log_targets(&route, &parcel.message));
-        let core = &mut self.core;
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.remove(sequence, &mut core.ledger);
-        }
-        if route.queues.is_empty() {
-            core.removed.push(id, sequence);
-        } else {
-            core.store(block, &mut self.queues, &route.queues, &[parcel], Some((id, sequence)), now);
-            self.touched.extend_from_slice(&route.queues);
-        }
+        let shown = self.deliver(block, &route, parcel, Some((id, sequence)), now);
+        self.outbox.log_appends.extend(log_targets(&route, &shown));
         true
     }
 
@@ -140,16 +131,9 @@ impl QueueEngine {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.totals.count_dead(Reason::MaxLen);
         }
-        let Some(parcel) =
-            letter.filter(|parcel| block.fits(bound(std::iter::once(parcel), route.queues.len())))
-        else {
-            return;
-        };
-        self.outbox.log_appends.extend(log_targets(&route, &parcel.message));
-        if !route.queues.is_empty() {
-            self.core.store(block, &mut self.queues, &route.queues, &[parcel], None, now);
-            self.touched.extend_from_slice(&route.queues);
-        }
+        let Some(parcel) = letter.filter(|parcel| block.fits(room(parcel, &route))) else { return };
+        let shown = self.deliver(block, &route, parcel, None, now);
+        self.outbox.log_appends.extend(log_targets(&route, &shown));
     }
 
     /// The message as its dead-letter exchange gets it, and where that sends it. `None` without such an exchange.
@@ -165,13 +149,24 @@ impl QueueEngine {
         let exchange = queue.options.dead_letter_exchange.as_deref()?;
         let own_key = queue.options.dead_letter_routing_key.as_deref();
         let key = own_key.unwrap_or(&message.origin.routing_key);
-        let headers = record_death(message, queue.name.as_str(), reason, now);
+        let mut headers = record_death(message, queue.name.as_str(), reason, now);
+        let copies = match own_key {
+            // Somebody else's choice of key replaces all of the publisher's.
+            Some(_) => {
+                headers = carbon_copy::without_open(&headers);
+                Vec::new()
+            }
+            None => carbon_copy::keys(&headers).unwrap_or_default(),
+        };
+        let keys: Vec<&str> = std::iter::once(key).chain(copies.iter().map(String::as_str)).collect();
         let exchange = if exchange.is_empty() {
-            route.queues.extend(self.names.get(key));
+            route.queues.extend(keys.iter().filter_map(|key| self.names.get(*key)));
+            route.settle();
             None
         } else {
             let to = self.topology.id(exchange)?;
-            self.topology.route(to, key, &headers, route);
+            let address = Address { keys: &keys, headers: &headers, properties: &message.properties };
+            self.topology.route(to, &address, route);
             Some(self.topology.get(to)?.name.clone())
         };
         let body_len = message.body.len();
@@ -197,7 +192,7 @@ impl QueueEngine {
             priority: message.priority,
             ttl_ms: None,
         };
-        Some(Parcel { message: Arc::new(message), delay_ms: 0 })
+        Some(Parcel { message: Arc::new(message), delay_ms: 0, copies })
     }
 
     /// Writes down which messages are dying but could not be moved yet, so that none of them comes back to life.

@@ -1,9 +1,8 @@
 //! The headers that tell a dead letter's story, as RabbitMQ writes them.
 use ::message::{HeaderTable, HeaderTableBuilder, HeaderValue, Timestamp};
-use bytes::{BufMut, BytesMut};
 
 use crate::dead_letter::Reason;
-use crate::fields::Malformed;
+use crate::header_edit::replace;
 use crate::message::Message;
 
 const DEATHS: &str = "x-death";
@@ -109,7 +108,7 @@ pub(crate) fn record_death(message: &Message, queue: &str, reason: Reason, now: 
         // The names are ours and short.
         let _ = own.push(name, &value);
     }
-    without_own(&message.headers, own.build().as_bytes())
+    replace(&message.headers, &OWN, own.build().as_bytes())
 }
 
 fn first_death(message: &Message, queue: &str, reason: Reason, now: Timestamp) -> Death {
@@ -129,41 +128,4 @@ fn first_death(message: &Message, queue: &str, reason: Reason, now: Timestamp) -
     death.push(("exchange".to_owned(), text(message.origin.exchange_name())));
     death.push(("routing-keys".to_owned(), HeaderValue::List(keys)));
     death
-}
-
-/// The table without the headers that are about to be replaced, byte for byte, followed by the new ones.
-fn without_own(headers: &HeaderTable, own: &[u8]) -> HeaderTable {
-    let mut out = BytesMut::with_capacity(headers.as_bytes().len() + own.len());
-    let mut rest = headers.as_bytes().as_ref();
-    while let Ok((name, entry)) = split_entry(rest) {
-        if !OWN.iter().any(|own| own.as_bytes() == name) {
-            out.put_slice(entry);
-        }
-        rest = rest.get(entry.len()..).unwrap_or_default();
-    }
-    out.put_slice(own);
-    HeaderTable::from_bytes(out.freeze()).unwrap_or_default()
-}
-
-/// The first header's name, and all its bytes.
-fn split_entry(table: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    let name_len = usize::from(*table.first().ok_or(Malformed)?);
-    let name = table.get(1..1 + name_len).ok_or(Malformed)?;
-    let tag = *table.get(1 + name_len).ok_or(Malformed)?;
-    let value = table.get(2 + name_len..).ok_or(Malformed)?;
-    let long = || {
-        let len = value.first_chunk().map(|len| u32::from_be_bytes(*len) as usize);
-        len.map(|len| len + 4).ok_or(Malformed)
-    };
-    let len = match tag {
-        b'V' => 0,
-        b't' | b'b' | b'B' => 1,
-        b's' | b'U' | b'u' => 2,
-        b'I' | b'i' | b'f' => 4,
-        b'D' => 5,
-        b'l' | b'L' | b'd' | b'T' => 8,
-        b'S' | b'x' | b'A' | b'F' => long()?,
-        _ => return Err(Malformed),
-    };
-    Ok((name, table.get(..2 + name_len + len).ok_or(Malformed)?))
 }

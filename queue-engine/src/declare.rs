@@ -225,12 +225,12 @@ impl QueueEngine {
 
     /// All queues, in no order.
     pub fn queues(&self) -> impl Iterator<Item = QueueInfo> {
-        self.queues.values().map(|queue| queue.info())
+        self.queues.values().filter(|queue| queue.store_of.is_none()).map(|queue| queue.info())
     }
 
     /// The names of all queues, in no order.
     pub fn queue_names(&self) -> impl Iterator<Item = &TopicName> {
-        self.queues.values().map(|queue| &queue.name)
+        self.queues.values().filter(|queue| queue.store_of.is_none()).map(|queue| &queue.name)
     }
 
     /// Deletes a queue; `false` when the block is full.
@@ -267,8 +267,12 @@ impl QueueEngine {
     pub(crate) fn forget_queue(&mut self, id: QueueId) {
         let Some(mut queue) = self.queues.remove(&id) else { return };
         queue.empty(&mut self.core.ledger);
-        self.names.remove(queue.name.as_str());
+        if self.names.get(queue.name.as_str()) == Some(&id) {
+            self.names.remove(queue.name.as_str());
+        }
         self.topology.forget(&Target::Queue(id));
+        // An auto-delete exchange may have gone with its last binding.
+        self.drop_orphans();
         self.disown(id, queue.owner);
         for consumer in queue.consumers {
             if let Some(ended) = self.consumers.remove(&consumer) {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use ::message::Timestamp;
 use segment_store::{Block, Lsn};
 
-use crate::QueueId;
-use crate::engine::Core;
+use crate::engine::{Core, QueueEngine};
 use crate::envelope::{head_bound, put_head};
 use crate::fields::put_varint;
 use crate::holder::Holder;
@@ -13,12 +12,29 @@ use crate::identity::IdMap;
 use crate::message::Message;
 use crate::queue::{Queue, after};
 use crate::record::{MOVED, PUBLISHED, PublishTarget, published_bound, put_published};
+use crate::routing::{Route, delay_ms};
 use crate::slots::{NEVER, Slot, State};
+use crate::{QueueId, carbon_copy};
 
 /// A message that was routed and waits to be stored.
+#[derive(Clone)]
 pub(crate) struct Parcel {
     pub(crate) message: Arc<Message>,
     pub(crate) delay_ms: u64,
+    /// Further routing keys, of `CC` and `BCC`.
+    pub(crate) copies: Vec<String>,
+}
+
+impl Parcel {
+    /// The message as consumers may see it.
+    fn shown(&self) -> Parcel {
+        let mut shown = self.clone();
+        if !self.copies.is_empty() {
+            let headers = carbon_copy::without_blind(&self.message.headers);
+            shown.message = Arc::new(Message { headers, ..(*self.message).clone() });
+        }
+        shown
+    }
 }
 
 /// Where an envelope lies in the record that is being written.
@@ -34,6 +50,15 @@ pub(crate) struct Mark {
 pub(crate) fn bound<'a>(messages: impl Iterator<Item = &'a Parcel>, targets: usize) -> usize {
     let each = messages.map(|parcel| head_bound(&parcel.message) + parcel.message.body.len());
     each.sum::<usize>() + published_bound(targets)
+}
+
+/// Most bytes that storing a message takes on all its ways.
+pub(crate) fn room(parcel: &Parcel, route: &Route) -> usize {
+    let taking = bound(std::iter::once(parcel), route.queues.len() + route.histories.len());
+    match route.delayed.len() {
+        0 => taking,
+        held => taking + segment_store::RECORD_OVERHEAD + bound(std::iter::once(parcel), held),
+    }
 }
 
 /// What a message's place in a queue is made of, live and when it is read back.
@@ -109,7 +134,7 @@ impl Core {
         }
         put_published(&mut scratch, now, &self.targets, parcels.len());
         let mut bodies = 0u64;
-        for Parcel { message, delay_ms } in parcels {
+        for Parcel { message, delay_ms, .. } in parcels {
             let start = if marks.is_empty() { 0 } else { scratch.len() };
             scratch.extend_from_slice(&[0; 4]);
             let head = scratch.len();
@@ -174,5 +199,42 @@ impl Core {
     /// Whether a queue, or all together, hold more in memory than they may.
     pub(crate) fn is_over_budget(&self, queue: &Queue) -> bool {
         queue.counts.loaded > self.config.queue_memory_bytes || self.ledger.loaded > self.config.memory_bytes
+    }
+}
+
+impl QueueEngine {
+    /// Stores one message in everything of this engine that its route leads to; what it replaces (`moved`) goes. The
+    /// caller checked that the block has [`room`]. Answers the message as logs on the route get it.
+    pub(crate) fn deliver(
+        &mut self,
+        block: &mut Block,
+        route: &Route,
+        parcel: Parcel,
+        moved: Option<(QueueId, u64)>,
+        now: Timestamp,
+    ) -> Arc<Message> {
+        let mut moved = moved;
+        if let Some((id, sequence)) = moved {
+            self.queues.get_mut(&id).into_iter().for_each(|queue| {
+                queue.remove(sequence, &mut self.core.ledger);
+            });
+        }
+        let shown = parcel.shown();
+        let taking = route.taking();
+        if !taking.is_empty() {
+            let parcels = std::slice::from_ref(&shown);
+            self.core.store(block, &mut self.queues, &taking, parcels, moved.take(), now);
+            self.touched.extend_from_slice(&taking);
+        }
+        if !route.delayed.is_empty() {
+            let delay_ms = delay_ms(&parcel.message.headers).unwrap_or(0).saturating_add(parcel.delay_ms);
+            let held = [Parcel { delay_ms, ..parcel }];
+            self.core.store(block, &mut self.queues, &route.delayed, &held, moved.take(), now);
+            self.touched.extend_from_slice(&route.delayed);
+        }
+        if let Some((id, sequence)) = moved {
+            self.core.removed.push(id, sequence);
+        }
+        shown.message
     }
 }

@@ -62,12 +62,12 @@ pub(crate) fn put_head(out: &mut Vec<u8>, message: &Message, delay_ms: u64, impl
     }
 }
 
-/// Most bytes that `put_head` and the length before it take, given that the default exchange is implied.
+/// Most bytes that `put_head` and the length before it take.
 pub(crate) fn head_bound(message: &Message) -> usize {
     let key = message.key.as_ref().map_or(0, Bytes::len);
     let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
     let origin = &message.origin;
-    let explicit = origin.exchange.as_ref().map_or(0, |name| name.as_str().len() + origin.routing_key.len());
+    let explicit = origin.exchange_name().len() + origin.routing_key.len();
     key + texts + explicit + HEAD_BOUND
 }
 
@@ -179,9 +179,7 @@ mod tests {
             let implied = Arc::new(Origin { exchange: None, routing_key: queue.as_str().into() });
             let mut stored = Vec::new();
             put_head(&mut stored, &message, delay_ms, Some(&queue));
-            if is_implied || message.origin.exchange.is_some() {
-                prop_assert!(stored.len() + 4 <= head_bound(&message));
-            }
+            prop_assert!(stored.len() + 4 <= head_bound(&message));
             stored.extend_from_slice(&message.body);
             let stored = Bytes::from(stored);
             let head = read_head(&stored).unwrap();

@@ -92,6 +92,9 @@ pub enum QueueError {
         /// What to do about it.
         why: String,
     },
+    /// A header that names further routing keys is no list.
+    #[error("header {0} must be a list of routing keys")]
+    CarbonCopy(&'static str),
     /// The headers of the message or of the binding are not well formed.
     #[error(transparent)]
     Headers(#[from] HeaderError),
@@ -136,6 +139,7 @@ impl QueueError {
             QueueError::InUse(_) => ErrorCode::InUse,
             QueueError::Reserved(_) => ErrorCode::Reserved,
             QueueError::InvalidOption { .. } | QueueError::InvalidArgument { .. } => ErrorCode::InvalidConfig,
+            QueueError::CarbonCopy(_) => ErrorCode::InvalidRequest,
             QueueError::Headers(error) => error.code(),
             QueueError::QueueFull(_) => ErrorCode::QueueFull,
             QueueError::BlockFull => ErrorCode::Overloaded,

@@ -2,90 +2,13 @@ use std::collections::HashMap;
 
 use ::message::{ExchangeName, HeaderTable};
 
-use crate::binding::Target;
-use crate::fields::{Fields, Malformed, put_bytes};
+use crate::binding::{Condition, Target};
+use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
+use crate::hash_choice::{HashChoice, hash, mix};
 use crate::header_match::HeaderMatch;
+use crate::routing::Address;
 use crate::topic_trie::TopicTrie;
-use crate::{BindingTarget, QueueError};
-
-/// How an exchange chooses among its bindings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ExchangeKind {
-    /// Bindings whose key equals the routing key.
-    Direct,
-    /// All bindings.
-    Fanout,
-    /// Bindings whose pattern matches the routing key, `*` for one word and `#` for any number.
-    Topic,
-    /// Bindings whose arguments match the message's headers.
-    Headers,
-}
-
-impl ExchangeKind {
-    /// The name that users see.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ExchangeKind::Direct => "direct",
-            ExchangeKind::Fanout => "fanout",
-            ExchangeKind::Topic => "topic",
-            ExchangeKind::Headers => "headers",
-        }
-    }
-
-    /// The kind of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<ExchangeKind> {
-        let all = [ExchangeKind::Direct, ExchangeKind::Fanout, ExchangeKind::Topic, ExchangeKind::Headers];
-        all.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
-/// How an exchange behaves beside its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExchangeOptions {
-    /// Whether it survives a restart.
-    pub durable: bool,
-    /// Whether it goes when its last binding goes.
-    pub auto_delete: bool,
-    /// Whether only other exchanges may feed it.
-    pub internal: bool,
-    /// The exchange that gets what no binding of this one matches.
-    pub alternate_exchange: Option<String>,
-}
-
-impl Default for ExchangeOptions {
-    fn default() -> ExchangeOptions {
-        ExchangeOptions { durable: true, auto_delete: false, internal: false, alternate_exchange: None }
-    }
-}
-
-impl ExchangeOptions {
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
-        let flag = |bit: u8, set: bool| u8::from(set) << bit;
-        let alternate = self.alternate_exchange.as_deref();
-        out.push(
-            flag(0, self.durable)
-                | flag(1, self.auto_delete)
-                | flag(2, self.internal)
-                | flag(3, alternate.is_some()),
-        );
-        if let Some(name) = alternate {
-            put_bytes(out, name.as_bytes());
-        }
-    }
-
-    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<ExchangeOptions, Malformed> {
-        let flags = fields.byte()?;
-        let alternate = if flags & 8 != 0 { Some(fields.text()?.to_owned()) } else { None };
-        Ok(ExchangeOptions {
-            durable: flags & 1 != 0,
-            auto_delete: flags & 2 != 0,
-            internal: flags & 4 != 0,
-            alternate_exchange: alternate,
-        })
-    }
-}
+use crate::{BindingTarget, QueueError, QueueId};
 
 /// What is known of an exchange from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +44,8 @@ pub(crate) struct Exchange {
     pub(crate) kind: ExchangeKind,
     pub(crate) options: ExchangeOptions,
     pub(crate) predeclared: bool,
+    /// What it keeps messages in, if its kind does.
+    pub(crate) store: Option<QueueId>,
     table: Table,
     pub(crate) bindings: usize,
     /// The last routing that came by, so that none comes twice.
@@ -130,9 +55,33 @@ pub(crate) struct Exchange {
 #[derive(Debug)]
 enum Table {
     Direct(HashMap<Box<str>, Vec<Target>>),
-    Fanout(Vec<Target>),
+    /// Fanout and recent-history.
+    All(Vec<Target>),
     Topic(TopicTrie<Target>),
     Headers(Vec<(HeaderMatch, Target)>),
+    Hash(HashChoice),
+    /// In an order that does not depend on when they came.
+    Modulus(Vec<(u64, Target)>),
+    Random(Vec<Target>),
+}
+
+/// Random numbers that are the same in two runs with the same seed.
+#[derive(Debug)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        ((u128::from(mix(self.0)) * end as u128) >> 64) as usize
+    }
+}
+
+/// A binding's weight in a consistent-hash exchange.
+fn weight(key: &str) -> Result<u32, QueueError> {
+    let weight = key.parse().ok().filter(|weight| *weight > 0);
+    let why =
+        || format!("is {key:?}; for a consistent-hash exchange it is a weight, a whole number from 1 on");
+    weight.ok_or_else(|| QueueError::InvalidOption { field: "routing_key", why: why() })
 }
 
 fn remove_one<T: PartialEq>(list: &mut Vec<T>, what: &T) {
@@ -143,13 +92,17 @@ fn remove_one<T: PartialEq>(list: &mut Vec<T>, what: &T) {
 
 impl Exchange {
     pub(crate) fn new(name: ExchangeName, kind: ExchangeKind, options: ExchangeOptions) -> Exchange {
-        let table = match kind {
-            ExchangeKind::Direct => Table::Direct(HashMap::new()),
-            ExchangeKind::Fanout => Table::Fanout(Vec::new()),
+        let chooses_as = options.delayed_kind.unwrap_or(kind);
+        let table = match chooses_as {
+            ExchangeKind::Direct | ExchangeKind::Delayed => Table::Direct(HashMap::new()),
+            ExchangeKind::Fanout | ExchangeKind::RecentHistory => Table::All(Vec::new()),
             ExchangeKind::Topic => Table::Topic(TopicTrie::default()),
             ExchangeKind::Headers => Table::Headers(Vec::new()),
+            ExchangeKind::ConsistentHash => Table::Hash(HashChoice::default()),
+            ExchangeKind::ModulusHash => Table::Modulus(Vec::new()),
+            ExchangeKind::Random | ExchangeKind::LocalRandom => Table::Random(Vec::new()),
         };
-        Exchange { name, kind, options, predeclared: false, table, bindings: 0, visited: 0 }
+        Exchange { name, kind, options, predeclared: false, store: None, table, bindings: 0, visited: 0 }
     }
 
     pub(crate) fn info(&self) -> ExchangeInfo {
@@ -162,36 +115,79 @@ impl Exchange {
         }
     }
 
-    /// Whether the choice depends on more than the routing key.
-    pub(crate) fn reads_headers(&self) -> bool {
-        self.kind == ExchangeKind::Headers
+    /// How it chooses: a delayed-message exchange as the kind that it stands for.
+    fn chooses_as(&self) -> ExchangeKind {
+        self.options.delayed_kind.unwrap_or(self.kind)
     }
 
-    /// Refuses arguments that this kind cannot work with.
-    pub(crate) fn check(&self, arguments: &HeaderTable) -> Result<(), QueueError> {
-        match self.kind {
+    /// Whether the choice depends on more than the routing key.
+    pub(crate) fn decides_per_message(&self) -> bool {
+        match self.chooses_as() {
+            ExchangeKind::Direct | ExchangeKind::Fanout | ExchangeKind::Topic | ExchangeKind::ModulusHash => {
+                self.kind == ExchangeKind::Delayed
+            }
+            ExchangeKind::ConsistentHash => {
+                self.kind == ExchangeKind::Delayed
+                    || self.options.hash_header.is_some()
+                    || self.options.hash_property.is_some()
+            }
+            ExchangeKind::Headers
+            | ExchangeKind::Random
+            | ExchangeKind::LocalRandom
+            | ExchangeKind::RecentHistory
+            | ExchangeKind::Delayed => true,
+        }
+    }
+
+    /// Refuses bindings that this kind cannot work with.
+    pub(crate) fn check(
+        &self,
+        target: &BindingTarget,
+        key: &str,
+        arguments: &HeaderTable,
+    ) -> Result<(), QueueError> {
+        let invalid = |field, why: &str| Err(QueueError::InvalidOption { field, why: why.to_owned() });
+        match self.chooses_as() {
             ExchangeKind::Headers => HeaderMatch::from_arguments(arguments).map(drop),
+            ExchangeKind::ConsistentHash => weight(key).map(drop),
+            ExchangeKind::LocalRandom if !key.is_empty() => {
+                invalid("routing_key", "must be empty: a local-random exchange does not look at it")
+            }
+            ExchangeKind::LocalRandom if !matches!(target, BindingTarget::Queue(_)) => {
+                invalid("destination_type", "must be a queue: a local-random exchange feeds nothing else")
+            }
             _ => Ok(()),
         }
     }
 
-    /// Adds a binding whose arguments were checked.
-    pub(crate) fn bind(&mut self, key: &str, arguments: &HeaderTable, target: Target) {
+    /// Adds a binding that was checked. `seed` stands for the target wherever hashes decide.
+    pub(crate) fn bind(&mut self, condition: &Condition, target: Target, seed: u64) {
         self.bindings += 1;
+        let key = condition.key.as_ref();
         match &mut self.table {
             Table::Direct(by_key) => by_key.entry(key.into()).or_default().push(target),
-            Table::Fanout(targets) => targets.push(target),
+            Table::All(targets) | Table::Random(targets) => targets.push(target),
             Table::Topic(trie) => trie.insert(key, target),
             Table::Headers(list) => {
-                if let Ok(condition) = HeaderMatch::from_arguments(arguments) {
+                if let Ok(condition) = HeaderMatch::from_arguments(&condition.table()) {
                     list.push((condition, target));
                 }
+            }
+            Table::Hash(choice) => {
+                if let Ok(weight) = weight(key) {
+                    choice.insert(mix(seed ^ hash(key.as_bytes())), weight, target);
+                }
+            }
+            Table::Modulus(list) => {
+                let entry = (seed, target);
+                list.insert(list.partition_point(|have| *have < entry), entry);
             }
         }
     }
 
-    pub(crate) fn unbind(&mut self, key: &str, arguments: &HeaderTable, target: &Target) {
+    pub(crate) fn unbind(&mut self, condition: &Condition, target: &Target) {
         self.bindings -= 1;
+        let key = condition.key.as_ref();
         match &mut self.table {
             Table::Direct(by_key) => {
                 if let Some(targets) = by_key.get_mut(key) {
@@ -201,27 +197,54 @@ impl Exchange {
                     }
                 }
             }
-            Table::Fanout(targets) => remove_one(targets, target),
+            Table::All(targets) | Table::Random(targets) => remove_one(targets, target),
             Table::Topic(trie) => trie.remove(key, target),
             Table::Headers(list) => {
-                if let Ok(condition) = HeaderMatch::from_arguments(arguments) {
+                if let Ok(condition) = HeaderMatch::from_arguments(&condition.table()) {
                     remove_one(list, &(condition, target.clone()));
+                }
+            }
+            Table::Hash(choice) => {
+                if let Ok(weight) = weight(key) {
+                    choice.remove(weight, target);
+                }
+            }
+            Table::Modulus(list) => {
+                if let Some(at) = list.iter().position(|(_, have)| have == target) {
+                    list.remove(at);
                 }
             }
         }
     }
 
     /// Calls `found` with each target of each matching binding.
-    pub(crate) fn matches(&self, key: &str, headers: &HeaderTable, found: &mut dyn FnMut(&Target)) {
+    pub(crate) fn matches(&self, address: &Address<'_>, dice: &mut Dice, found: &mut dyn FnMut(&Target)) {
         match &self.table {
-            Table::Direct(by_key) => by_key.get(key).into_iter().flatten().for_each(found),
-            Table::Fanout(targets) => targets.iter().for_each(found),
-            Table::Topic(trie) => trie.matches(key, found),
+            Table::Direct(by_key) => {
+                for key in address.keys {
+                    by_key.get(*key).into_iter().flatten().for_each(&mut *found);
+                }
+            }
+            Table::All(targets) => targets.iter().for_each(found),
+            Table::Topic(trie) => address.keys.iter().for_each(|key| trie.matches(key, found)),
             Table::Headers(list) => {
-                let headers: Vec<_> = headers.iter().collect();
+                let headers: Vec<_> = address.headers.iter().collect();
                 let matching = list.iter().filter(|(condition, _)| condition.matches(&headers));
                 matching.for_each(|(_, target)| found(target));
             }
+            Table::Hash(choice) => match address.hash_by(&self.options) {
+                Some(hash) => choice.choose(hash).into_iter().for_each(found),
+                None => {
+                    let chosen = address.keys.iter().filter_map(|key| choice.choose(hash(key.as_bytes())));
+                    chosen.for_each(found);
+                }
+            },
+            Table::Modulus(list) => {
+                let at = |key: &&str| hash(key.as_bytes()).checked_rem(list.len() as u64);
+                let chosen = address.keys.iter().filter_map(|key| list.get(at(key)? as usize));
+                chosen.for_each(|(_, target)| found(target));
+            }
+            Table::Random(targets) => targets.get(dice.below(targets.len())).into_iter().for_each(found),
         }
     }
 }

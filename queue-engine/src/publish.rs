@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
-use ::message::Timestamp;
+use ::message::{HeaderTable, Timestamp};
 use segment_store::Block;
 
+use crate::binding::ExchangeId;
 use crate::engine::QueueEngine;
-use crate::enqueue::{Parcel, bound};
+use crate::enqueue::{Parcel, bound, room};
 use crate::envelope::HEAD_BOUND;
 use crate::message::{Message, NewMessage, Origin, millis};
 use crate::outbox::LogTarget;
 use crate::record::published_bound;
-use crate::routing::Route;
-use crate::{Destination, MessageId, Overflow, QueueError, QueueId};
+use crate::routing::{Address, Route};
+use crate::{Destination, MessageId, Overflow, Properties, QueueError, QueueId, carbon_copy};
 
 /// What the block itself adds to a record.
 const PER_RECORD: usize = segment_store::RECORD_OVERHEAD;
@@ -24,6 +25,8 @@ pub struct Published {
     pub queue: Option<QueueId>,
     /// How many queues it reached.
     pub queues: usize,
+    /// Whether a delayed-message exchange holds it back; where it goes shows when the delay is over.
+    pub held: bool,
     /// The logs that are to get it, with this group.
     pub logs: Vec<LogTarget>,
 }
@@ -32,7 +35,7 @@ impl Published {
     /// Whether it reached anything: otherwise AMQP's `mandatory` returns it.
     #[must_use]
     pub fn is_routed(&self) -> bool {
-        self.queues > 0 || !self.logs.is_empty()
+        self.queues > 0 || self.held || !self.logs.is_empty()
     }
 }
 
@@ -49,9 +52,9 @@ impl QueueEngine {
     ) -> Result<Published, QueueError> {
         self.begin(block);
         let mut route = std::mem::take(&mut self.route);
-        route.clear();
-        let result = self.resolve(to, &message, &mut route).and_then(|origin| {
-            let parcel = parcel(message, origin);
+        let result = self.enter(to).and_then(|(entrance, origin)| {
+            let parcel = parcel(message, origin)?;
+            self.spread(entrance, &parcel, &mut route);
             self.publish_routed(block, &route, parcel, now)
         });
         self.route = route;
@@ -59,7 +62,7 @@ impl QueueEngine {
         result
     }
 
-    /// Publishes many messages to one destination: routed once unless headers decide, written as one record.
+    /// Publishes many messages to one destination: routed once unless each may go elsewhere, written as one record.
     ///
     /// The answers are in the order of the messages. An error for all means that nothing was published.
     pub fn publish_batch(
@@ -70,16 +73,11 @@ impl QueueEngine {
         now: Timestamp,
     ) -> Result<Vec<Result<Published, QueueError>>, QueueError> {
         self.begin(block);
-        let Some(first) = messages.first() else { return Ok(Vec::new()) };
+        let (entrance, origin) = self.enter(to)?;
+        let parcels = messages.into_iter().map(|message| parcel(message, origin.clone()));
+        let parcels = parcels.collect::<Result<Vec<Parcel>, QueueError>>()?;
         let mut route = std::mem::take(&mut self.route);
-        route.clear();
-        let result = match self.resolve(to, first, &mut route) {
-            Err(error) => Err(error),
-            Ok(origin) => {
-                let parcels = messages.into_iter().map(|message| parcel(message, origin.clone())).collect();
-                self.publish_parcels(block, &mut route, parcels, now)
-            }
-        };
+        let result = self.publish_parcels(block, entrance, &mut route, parcels, now);
         self.route = route;
         self.wind_up(block, now);
         result
@@ -89,23 +87,30 @@ impl QueueEngine {
     /// neither [`publish`](QueueEngine::publish) nor [`publish_batch`](QueueEngine::publish_batch) answers
     /// [`QueueError::BlockFull`].
     pub fn publish_bytes(&mut self, to: Destination<'_>, messages: &[NewMessage]) -> usize {
+        // An unknown destination takes nothing.
+        let Ok((entrance, _)) = self.enter(to) else { return 0 };
         let mut route = std::mem::take(&mut self.route);
         let mut each = PER_RECORD;
-        if let Destination::Exchange { name, routing_key } = to {
-            each += name.len() + routing_key.len();
-        }
+        each += match to {
+            Destination::Exchange { name, routing_key } => name.len() + routing_key.len(),
+            Destination::Queue(name) => name.as_str().len(),
+        };
         let mut bytes = 0;
         for (at, message) in messages.iter().enumerate() {
-            if at == 0 || route.reads_headers {
-                route.clear();
-                // An unknown destination takes nothing.
-                let _ = self.resolve(to, message, &mut route);
+            if at == 0 || route.per_message || carbon_copy::is_copied(&message.headers) {
+                let copies = carbon_copy::keys(&message.headers).unwrap_or_default();
+                self.spread_to(entrance, to, message, &copies, &mut route);
             }
             let key = message.key.as_ref().map_or(0, bytes::Bytes::len);
             let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
             let own_record = at == 0 || self.goes_one_by_one(&route);
-            let targets = if own_record { published_bound(route.queues.len()) } else { 0 };
-            bytes += key + texts + message.body.len() + HEAD_BOUND + each + targets;
+            let targets = route.queues.len() + route.histories.len();
+            let targets = if own_record { published_bound(targets) } else { 0 };
+            let mut one = key + texts + message.body.len() + HEAD_BOUND + each + targets;
+            if !route.delayed.is_empty() {
+                one = 2 * one + published_bound(route.delayed.len());
+            }
+            bytes += one;
         }
         self.route = route;
         bytes
@@ -114,17 +119,21 @@ impl QueueEngine {
     /// Whether each message needs a routing or a decision of its own.
     fn goes_one_by_one(&self, route: &Route) -> bool {
         let refusing = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.may_refuse());
-        route.reads_headers || route.queues.iter().any(refusing)
+        route.per_message || route.queues.iter().any(refusing)
     }
 
     fn publish_parcels(
         &mut self,
         block: &mut Block,
+        entrance: Entrance,
         route: &mut Route,
         parcels: Vec<Parcel>,
         now: Timestamp,
     ) -> Result<Vec<Result<Published, QueueError>>, QueueError> {
-        let single = !self.goes_one_by_one(route);
+        let Some(first) = parcels.first() else { return Ok(Vec::new()) };
+        self.spread(entrance, first, route);
+        let copied = parcels.iter().any(|parcel| !parcel.copies.is_empty());
+        let single = !copied && !self.goes_one_by_one(route);
         let records = if single { 1 } else { parcels.len() };
         let more = (records - 1) * (published_bound(route.queues.len()) + PER_RECORD);
         if !block.fits(bound(parcels.iter(), route.queues.len()) + more) {
@@ -133,13 +142,11 @@ impl QueueEngine {
         if single {
             return Ok(self.publish_all(block, route, &parcels, now));
         }
+        let again = copied || route.per_message;
         let mut results = Vec::with_capacity(parcels.len());
-        for parcel in parcels {
-            if route.reads_headers {
-                route.clear();
-                let origin = &parcel.message.origin;
-                self.route_from(origin.exchange_name(), &origin.routing_key, &parcel.message, route);
-                route.reads_headers = true;
+        for (at, parcel) in parcels.into_iter().enumerate() {
+            if again && at > 0 {
+                self.spread(entrance, &parcel, route);
             }
             results.push(self.publish_routed(block, route, parcel, now));
             self.wind_up(block, now);
@@ -165,6 +172,7 @@ impl QueueEngine {
                 id: sequence.map(|sequence| MessageId(sequence + at as u64)),
                 queue: first,
                 queues: route.queues.len(),
+                held: false,
                 logs: log_targets(route, &parcel.message),
             })
         };
@@ -179,22 +187,28 @@ impl QueueEngine {
         parcel: Parcel,
         now: Timestamp,
     ) -> Result<Published, QueueError> {
-        if !block.fits(bound(std::iter::once(&parcel), route.queues.len())) {
+        if !block.fits(room(&parcel, route)) {
             return Err(QueueError::BlockFull);
         }
         let body_len = parcel.message.body.len();
         let refuses = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.refuses(body_len));
+        let is_plain = route.histories.is_empty() && route.delayed.is_empty() && parcel.copies.is_empty();
         if !route.queues.iter().any(refuses) {
-            let parcels = [parcel];
-            let mut results = self.publish_all(block, route, &parcels, now);
-            return results.pop().unwrap_or_else(|| Ok(Published::default()));
+            if is_plain {
+                let parcels = [parcel];
+                let mut results = self.publish_all(block, route, &parcels, now);
+                return results.pop().unwrap_or_else(|| Ok(Published::default()));
+            }
+            let queue = route.queues.first().copied();
+            let id = queue.and_then(|id| Some(MessageId(self.queues.get(&id)?.next_sequence)));
+            let message = self.deliver(block, route, parcel, None, now);
+            let logs = log_targets(route, &message);
+            let held = !route.delayed.is_empty();
+            return Ok(Published { id, queue, queues: route.queues.len(), held, logs });
         }
         let (full, open): (Vec<QueueId>, Vec<QueueId>) = route.queues.iter().partition(|id| refuses(id));
-        let message = parcel.message.clone();
-        if !open.is_empty() {
-            self.core.store(block, &mut self.queues, &open, &[parcel], None, now);
-            self.touched.extend_from_slice(&open);
-        }
+        let open = Route { queues: open, ..route.clone() };
+        let message = self.deliver(block, &open, parcel, None, now);
         let mut name = None;
         for id in full {
             let Some(queue) = self.queues.get_mut(&id) else { continue };
@@ -210,24 +224,17 @@ impl QueueEngine {
         }
     }
 
-    /// Finds where a message goes, and what it will remember of that.
-    fn resolve(
-        &mut self,
-        to: Destination<'_>,
-        message: &NewMessage,
-        route: &mut Route,
-    ) -> Result<Arc<Origin>, QueueError> {
+    /// Finds where a message enters, and what it will remember of that.
+    fn enter(&self, to: Destination<'_>) -> Result<(Entrance, Arc<Origin>), QueueError> {
         match to {
             Destination::Queue(name) => {
                 let queue = self.queue(name)?;
-                route.queues.push(queue.id);
-                Ok(queue.origin.clone())
+                Ok((Entrance::Queue(queue.id), queue.origin.clone()))
             }
             Destination::Exchange { name: "", routing_key } => {
                 let queue = self.names.get(routing_key).and_then(|id| self.queues.get(id));
-                route.queues.extend(queue.map(|queue| queue.id));
                 let unrouted = || Arc::new(Origin { exchange: None, routing_key: routing_key.into() });
-                Ok(queue.map_or_else(unrouted, |queue| queue.origin.clone()))
+                Ok((Entrance::Default, queue.map_or_else(unrouted, |queue| queue.origin.clone())))
             }
             Destination::Exchange { name, routing_key } => {
                 let id = self.topology.find(name)?;
@@ -237,25 +244,84 @@ impl QueueEngine {
                     return Err(QueueError::Reserved(what));
                 };
                 let exchange = Some(exchange.name.clone());
-                self.topology.route(id, routing_key, &message.headers, route);
-                Ok(Arc::new(Origin { exchange, routing_key: routing_key.into() }))
+                Ok((Entrance::Exchange(id), Arc::new(Origin { exchange, routing_key: routing_key.into() })))
             }
+        }
+    }
+
+    /// Follows a message from where it enters to all that it reaches.
+    fn spread(&mut self, from: Entrance, parcel: &Parcel, route: &mut Route) {
+        let message = &parcel.message;
+        let key: &str = &message.origin.routing_key;
+        if parcel.copies.is_empty() {
+            return self.follow(from, &[key], &message.headers, &message.properties, route);
+        }
+        let keys: Vec<&str> = std::iter::once(key).chain(parcel.copies.iter().map(String::as_str)).collect();
+        self.follow(from, &keys, &message.headers, &message.properties, route);
+    }
+
+    fn spread_to(
+        &mut self,
+        from: Entrance,
+        to: Destination<'_>,
+        message: &NewMessage,
+        copies: &[String],
+        route: &mut Route,
+    ) {
+        let key = match to {
+            Destination::Queue(name) => name.as_str(),
+            Destination::Exchange { routing_key, .. } => routing_key,
+        };
+        let keys: Vec<&str> = std::iter::once(key).chain(copies.iter().map(String::as_str)).collect();
+        self.follow(from, &keys, &message.headers, &message.properties, route);
+    }
+
+    fn follow(
+        &mut self,
+        from: Entrance,
+        keys: &[&str],
+        headers: &HeaderTable,
+        properties: &Properties,
+        route: &mut Route,
+    ) {
+        route.clear();
+        match from {
+            Entrance::Queue(id) => route.queues.push(id),
+            Entrance::Default => {
+                route.queues.extend(keys.iter().filter_map(|key| self.names.get(*key)));
+                if keys.len() > 1 {
+                    route.settle();
+                }
+            }
+            Entrance::Exchange(id) => self.topology.route(id, &Address { keys, headers, properties }, route),
         }
     }
 
     /// Finds where a message goes that is there already. Goes nowhere when the exchange is gone.
     pub(crate) fn route_from(&mut self, exchange: &str, key: &str, message: &Message, route: &mut Route) {
-        if exchange.is_empty() {
-            route.queues.extend(self.names.get(key));
-        } else if let Some(id) = self.topology.id(exchange) {
-            self.topology.route(id, key, &message.headers, route);
-        }
+        let from = match exchange {
+            "" => Entrance::Default,
+            name => match self.topology.id(name) {
+                Some(id) => Entrance::Exchange(id),
+                None => return,
+            },
+        };
+        self.follow(from, &[key], &message.headers, &message.properties, route);
     }
 }
 
-fn parcel(message: NewMessage, origin: Arc<Origin>) -> Parcel {
+/// Where a message enters the engine.
+#[derive(Clone, Copy)]
+enum Entrance {
+    Queue(QueueId),
+    Default,
+    Exchange(ExchangeId),
+}
+
+fn parcel(message: NewMessage, origin: Arc<Origin>) -> Result<Parcel, QueueError> {
     let delay_ms = message.delay.map_or(0, millis);
-    Parcel { message: Arc::new(Message::from_new(message, origin)), delay_ms }
+    let copies = carbon_copy::keys(&message.headers)?;
+    Ok(Parcel { message: Arc::new(Message::from_new(message, origin)), delay_ms, copies })
 }
 
 pub(crate) fn log_targets(route: &Route, message: &Arc<Message>) -> Vec<LogTarget> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ::message::{Timestamp, TopicName};
 use segment_store::Lsn;
 
+use crate::binding::ExchangeId;
 use crate::ledger::Ledger;
 use crate::message::{Message, Origin};
 use crate::ready::ReadyOrder;
@@ -18,6 +19,8 @@ pub(crate) struct Queue {
     pub(crate) id: QueueId,
     pub(crate) name: TopicName,
     pub(crate) options: QueueOptions,
+    /// The exchange whose memory this is: such a queue has no name that anybody could use.
+    pub(crate) store_of: Option<ExchangeId>,
     /// What a message that was published straight into this queue remembers.
     pub(crate) origin: Arc<Origin>,
     pub(crate) slots: Slots,
@@ -103,6 +106,7 @@ impl Queue {
             id,
             name,
             options,
+            store_of: None,
             origin,
             slots: Slots::default(),
             ready: ReadyOrder::default(),

@@ -2,7 +2,7 @@
 use ::message::{ExchangeName, HeaderTable, Timestamp, TopicName};
 
 use crate::dead_letter::Reason;
-use crate::exchange::{ExchangeKind, ExchangeOptions};
+use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
 use crate::runs::Runs;
 use crate::{BindingTarget, QueueId, QueueOptions};
@@ -16,6 +16,8 @@ const EXCHANGE_DELETED: u8 = 5;
 const BOUND: u8 = 6;
 const UNBOUND: u8 = 7;
 const NEXT_QUEUE: u8 = 8;
+/// An exchange that keeps messages itself, with the queue that it keeps them in.
+const KEEPING_EXCHANGE_DECLARED: u8 = 40;
 // Messages: read from the oldest retained segment on.
 pub(crate) const PUBLISHED: u8 = 16;
 pub(crate) const MOVED: u8 = 17;
@@ -46,6 +48,8 @@ pub(crate) enum Record<'a> {
         name: ExchangeName,
         kind: ExchangeKind,
         options: ExchangeOptions,
+        /// The queue that it keeps messages in, and the next sequence there.
+        store: Option<(QueueId, u64)>,
     },
     ExchangeDeleted {
         name: ExchangeName,
@@ -230,8 +234,15 @@ impl Record<'_> {
                 out.push(QUEUE_DELETED);
                 put_varint(out, u64::from(id.0));
             }
-            Record::ExchangeDeclared { name, kind, options } => {
-                out.push(EXCHANGE_DECLARED);
+            Record::ExchangeDeclared { name, kind, options, store } => {
+                match store {
+                    None => out.push(EXCHANGE_DECLARED),
+                    Some((id, next_sequence)) => {
+                        out.push(KEEPING_EXCHANGE_DECLARED);
+                        put_varint(out, u64::from(id.0));
+                        put_varint(out, *next_sequence);
+                    }
+                }
                 put_bytes(out, name.as_str().as_bytes());
                 put_bytes(out, kind.as_str().as_bytes());
                 options.put(out);
@@ -295,11 +306,18 @@ impl Record<'_> {
                 Record::QueueChanged { id: QueueId(fields.number()?), options: QueueOptions::read(fields)? }
             }
             QUEUE_DELETED => Record::QueueDeleted { id: QueueId(fields.number()?) },
-            EXCHANGE_DECLARED => Record::ExchangeDeclared {
-                name: exchange(fields)?,
-                kind: ExchangeKind::from_name(fields.text()?).ok_or(Malformed)?,
-                options: ExchangeOptions::read(fields)?,
-            },
+            tag @ (EXCHANGE_DECLARED | KEEPING_EXCHANGE_DECLARED) => {
+                let store = match tag {
+                    KEEPING_EXCHANGE_DECLARED => Some((QueueId(fields.number()?), fields.varint()?)),
+                    _ => None,
+                };
+                Record::ExchangeDeclared {
+                    name: exchange(fields)?,
+                    kind: ExchangeKind::from_name(fields.text()?).ok_or(Malformed)?,
+                    options: ExchangeOptions::read(fields)?,
+                    store,
+                }
+            }
             EXCHANGE_DELETED => Record::ExchangeDeleted { name: exchange(fields)? },
             BOUND => Record::Bound(BindingRecord::read(fields)?),
             UNBOUND => Record::Unbound(BindingRecord::read(fields)?),

@@ -5,6 +5,7 @@ use crate::dead_letter::{Dying, Reason};
 use crate::engine::QueueEngine;
 use crate::enqueue::Arrival;
 use crate::envelope::read_head;
+use crate::exchange::Dice;
 use crate::fields::Malformed;
 use crate::holder::Holder;
 use crate::record::{Published, Record, Relocated};
@@ -166,6 +167,7 @@ impl QueueEngine {
             self.queues.values().filter(|queue| !queue.options.durable).map(|queue| queue.id).collect();
         transient.into_iter().for_each(|id| self.forget_queue(id));
         self.topology.forget_transient();
+        self.drop_orphans();
         let mut ids: Vec<QueueId> = self.queues.keys().copied().collect();
         ids.sort_unstable();
         for id in &ids {
@@ -186,6 +188,7 @@ impl QueueEngine {
         // Tokens of the last run must not fit leases of this one: neither time nor the journal stood still.
         let seed = (now.0 as u64) ^ (u64::from(self.core.nonce) << 32);
         self.core.nonce = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32;
+        self.topology.dice = Dice(seed);
         self.outbox = crate::Outbox::default();
     }
 
@@ -198,7 +201,7 @@ impl QueueEngine {
             keep(&bytes);
         };
         put(Record::NextQueue { id: QueueId(self.next_queue) });
-        for queue in self.queues.values() {
+        for queue in self.queues.values().filter(|queue| queue.store_of.is_none()) {
             put(Record::QueueDeclared {
                 id: queue.id,
                 name: queue.name.clone(),
@@ -208,7 +211,8 @@ impl QueueEngine {
         }
         for exchange in self.topology.iter().filter(|exchange| !exchange.predeclared) {
             let (name, options) = (exchange.name.clone(), exchange.options.clone());
-            put(Record::ExchangeDeclared { name, kind: exchange.kind, options });
+            let store = exchange.store.and_then(|id| Some((id, self.queues.get(&id)?.next_sequence)));
+            put(Record::ExchangeDeclared { name, kind: exchange.kind, options, store });
         }
         self.binding_records().for_each(|binding| put(Record::Bound(binding)));
     }

@@ -116,7 +116,11 @@ impl QueueEngine {
         }
         let exchange = message::ExchangeName::new(&exchange).ok();
         let origin = Arc::new(Origin { exchange, routing_key: key.into() });
-        let parcel = Parcel { message: Arc::new(Message { origin, ..(*message).clone() }), delay_ms: 0 };
+        let parcel = Parcel {
+            message: Arc::new(Message { origin, ..(*message).clone() }),
+            delay_ms: 0,
+            copies: Vec::new(),
+        };
         let origin = parcel.message.origin.routing_key.len() + 8;
         if !block.fits(bound(std::iter::once(&parcel), route.queues.len()) + origin) {
             return Err(QueueError::BlockFull);

@@ -33,6 +33,10 @@ impl QueueEngine {
                 }
                 continue;
             }
+            if self.queues.get(&id).is_some_and(|queue| queue.store_of.is_some()) {
+                events -= self.release(block, id, now, events);
+                continue;
+            }
             let Some(queue) = self.queues.get_mut(&id) else { continue };
             while events > 0 {
                 let Some(sequence) = queue.take_due(now) else { break };

@@ -1,9 +1,10 @@
-use ::message::{ExchangeName, HeaderTable, TopicName};
+use ::message::{ExchangeName, HeaderTable, Timestamp, TopicName};
 use segment_store::Block;
 
 use crate::binding::{Condition, Target};
 use crate::engine::QueueEngine;
-use crate::exchange::{Binding, Exchange, ExchangeInfo, ExchangeKind, ExchangeOptions};
+use crate::exchange::{Binding, Exchange, ExchangeInfo};
+use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
 use crate::record::{BindingRecord, Record, RecordTarget};
 use crate::{BindingTarget, QueueError};
 
@@ -29,39 +30,21 @@ impl QueueEngine {
     ) -> Result<bool, QueueError> {
         self.begin(block);
         if let Some(have) = self.topology.id(name.as_str()).and_then(|id| self.topology.get(id)) {
-            let differs = |field, have: String, want: String| {
-                let what = format!("exchange {:?}", name.as_str());
-                Err(QueueError::Differs { what, field, have, want })
+            let difference = if have.kind == kind {
+                have.options.difference(&options)
+            } else {
+                Some(("type", have.kind.as_str().to_owned(), kind.as_str().to_owned()))
             };
-            if have.kind != kind {
-                return differs("type", have.kind.as_str().to_owned(), kind.as_str().to_owned());
-            }
-            let (a, b) = (&have.options, &options);
-            for (field, have, want) in [
-                ("durable", a.durable, b.durable),
-                ("auto_delete", a.auto_delete, b.auto_delete),
-                ("internal", a.internal, b.internal),
-            ] {
-                if have != want {
-                    return differs(field, have.to_string(), want.to_string());
-                }
-            }
-            if a.alternate_exchange != b.alternate_exchange {
-                let print = |name: &Option<String>| format!("{name:?}");
-                return differs(
-                    "alternate_exchange",
-                    print(&a.alternate_exchange),
-                    print(&b.alternate_exchange),
-                );
+            if let Some((field, have, want)) = difference {
+                let what = format!("exchange {:?}", name.as_str());
+                return Err(QueueError::Differs { what, field, have, want });
             }
             return Ok(false);
         }
         check_reserved("exchange", name.as_str())?;
-        if options.alternate_exchange.as_ref().is_some_and(|name| name.is_empty() || name.len() > 255) {
-            let why = "must be the name of an exchange, 1 to 255 bytes".to_owned();
-            return Err(QueueError::InvalidOption { field: "alternate_exchange", why });
-        }
-        self.change(block, Record::ExchangeDeclared { name: name.clone(), kind, options })?;
+        options.check(kind)?;
+        let store = self.new_store(kind)?;
+        self.change(block, Record::ExchangeDeclared { name: name.clone(), kind, options, store })?;
         Ok(true)
     }
 
@@ -102,7 +85,9 @@ impl QueueEngine {
 
     /// Lets an exchange feed a queue, a log or another exchange. Answers whether the binding is new.
     ///
-    /// Whether a log of that name exists is for the caller to know.
+    /// Whether a log of that name exists is for the caller to know. Make sure of [`bind_bytes`] first.
+    ///
+    /// [`bind_bytes`]: QueueEngine::bind_bytes
     pub fn bind(
         &mut self,
         block: &mut Block,
@@ -110,12 +95,13 @@ impl QueueEngine {
         target: &BindingTarget,
         routing_key: &str,
         arguments: &HeaderTable,
+        now: Timestamp,
     ) -> Result<bool, QueueError> {
         self.begin(block);
         let id = self.topology.find(source.as_str())?;
         let stored = self.target(target)?;
         if let Some(exchange) = self.topology.get(id) {
-            exchange.check(arguments)?;
+            exchange.check(target, routing_key, arguments)?;
         }
         if routing_key.len() > 255 {
             let why = "must be at most 255 bytes".to_owned();
@@ -124,7 +110,13 @@ impl QueueEngine {
         if self.topology.has(id, &stored, &Condition::new(routing_key, arguments)) {
             return Ok(false);
         }
+        let keeps = self.topology.get(id).is_some_and(|exchange| exchange.store.is_some());
+        if keeps && !block.fits(self.bind_bytes(source)) {
+            return Err(QueueError::BlockFull);
+        }
         self.change(block, Record::Bound(binding_record(source, target, &stored, routing_key, arguments)))?;
+        self.retell(block, id, &stored, now);
+        self.wind_up(block, now);
         Ok(true)
     }
 
@@ -231,14 +223,19 @@ impl QueueEngine {
                 }
             }
             Record::QueueDeleted { id } => self.forget_queue(id),
-            Record::ExchangeDeclared { name, kind, options } => {
-                if self.topology.id(name.as_str()).is_none() {
-                    self.topology.add(Exchange::new(name, kind, options));
+            Record::ExchangeDeclared { name, kind, options, store } => {
+                let id = match self.topology.id(name.as_str()) {
+                    Some(id) => id,
+                    None => self.topology.add(Exchange::new(name, kind, options)),
+                };
+                if let Some((store, next_sequence)) = store {
+                    self.add_store(id, store, next_sequence);
                 }
             }
             Record::ExchangeDeleted { name } => {
                 if let Some(id) = self.topology.id(name.as_str()) {
                     self.topology.remove(id);
+                    self.drop_orphans();
                 }
             }
             Record::Bound(binding) => {
@@ -250,6 +247,7 @@ impl QueueEngine {
                 if let Some((source, target, condition)) = self.resolve_binding(binding) {
                     self.topology.unbind(source, &target, &condition);
                     self.topology.remove_if_abandoned(source);
+                    self.drop_orphans();
                 }
             }
             Record::NextQueue { id } => self.next_queue = self.next_queue.max(id.0),

@@ -7,6 +7,7 @@ mod connections;
 mod crash;
 mod drain;
 mod events;
+mod exchange_kinds;
 mod exchanges;
 mod full_disk;
 mod groups;

@@ -3,37 +3,76 @@
 #![allow(dead_code, reason = "described, never built")]
 
 use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType, Type};
-use utoipa::openapi::{ObjectBuilder, RefOr};
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::topics::{DestinationType, ExchangeKind};
+use crate::topics::{DestinationType, ExchangeKind, HashProperty};
 
-/// An exchange to make.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"type": "topic"}))]
-pub struct NewExchange {
-    /// How it chooses.
-    #[schema(rename = "type")]
-    r#type: ExchangeKind,
-    /// Whether it survives a restart.
-    #[schema(required = false, default = true)]
-    durable: bool,
-    /// Whether it goes with its last binding.
-    #[schema(required = false, default = false)]
-    auto_delete: bool,
-    /// Whether only other exchanges may publish to it.
-    #[schema(required = false, default = false)]
-    internal: bool,
-    /// Where messages go that no binding takes.
-    #[schema(
-        required = false,
-        min_length = 1,
-        max_length = 255,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^.\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
-    )]
-    alternate_exchange: String,
+/// An exchange to make: what may be said beside the type depends on it.
+pub struct NewExchange;
+
+const NAME: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^.\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
+
+fn text(about: &str, pattern: Option<&str>) -> ObjectBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    text.pattern(pattern).description(Some(about))
 }
+
+fn one_of(about: &str, names: &[&'static str]) -> ObjectBuilder {
+    let names = names.iter().copied();
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).description(Some(about))
+}
+
+/// An exchange of one of these types, with what every exchange may have.
+fn exchange_of(types: &[&'static str]) -> ObjectBuilder {
+    let flag = |about: &str, default: bool| {
+        let flag = ObjectBuilder::new().schema_type(Type::Boolean).default(Some(default.into()));
+        flag.description(Some(about))
+    };
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("type", one_of("How it chooses.", types))
+        .required("type")
+        .property("durable", flag("Whether it survives a restart.", true))
+        .property("auto_delete", flag("Whether it goes with its last binding.", false))
+        .property("internal", flag("Whether only other exchanges may publish to it.", false))
+        .property("alternate_exchange", text("Where messages go that no binding takes.", Some(NAME)))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+}
+
+impl PartialSchema for NewExchange {
+    fn schema() -> RefOr<Schema> {
+        let plain = ["direct", "fanout", "topic", "headers", "modulus-hash", "random", "local-random"];
+        let header = "The header whose value is hashed instead of the routing key.";
+        let property = "The property that is hashed instead of the routing key.";
+        let properties = ["message_id", "correlation_id", "timestamp"];
+        let length = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(10_000))
+            .default(Some(20.into()))
+            .description(Some("How many messages a new binding gets."));
+        let inner: Vec<&str> = plain.iter().copied().chain(["consistent-hash"]).collect();
+        let one_of = OneOfBuilder::new()
+            .item(exchange_of(&plain))
+            .item(exchange_of(&["consistent-hash"]).property("hash_header", text(header, None)))
+            .item(
+                exchange_of(&["consistent-hash"])
+                    .property("hash_property", one_of(property, &properties))
+                    .required("hash_property"),
+            )
+            .item(exchange_of(&["recent-history"]).property("history_length", length))
+            .item(
+                exchange_of(&["delayed-message"])
+                    .property("delayed_type", one_of("How it chooses once the delay is over.", &inner))
+                    .required("delayed_type"),
+            )
+            .examples([serde_json::json!({"type": "topic"})]);
+        RefOr::T(one_of.build().into())
+    }
+}
+
+impl ToSchema for NewExchange {}
 
 /// An exchange.
 #[derive(ToSchema)]
@@ -52,6 +91,18 @@ pub struct Exchange {
     /// Where messages go that no binding takes.
     #[schema(required = false)]
     alternate_exchange: String,
+    /// For consistent-hash: the header whose value is hashed instead of the routing key.
+    #[schema(required = false, min_length = 1, max_length = 255)]
+    hash_header: String,
+    /// For consistent-hash: the property that is hashed instead of the routing key.
+    #[schema(required = false)]
+    hash_property: HashProperty,
+    /// For recent-history: how many messages a new binding gets, 20 if nothing is said.
+    #[schema(required = false, minimum = 1, maximum = 10000)]
+    history_length: u32,
+    /// For delayed-message, where it is needed: how the exchange chooses once the delay is over.
+    #[schema(required = false)]
+    delayed_type: ExchangeKind,
 }
 
 /// A way from an exchange to a topic or another exchange.

@@ -165,8 +165,9 @@ pub async fn delete(
 
 /// Publish messages through an exchange
 ///
-/// In any form that a topic takes. Each result tells how many queues and logs took the message. The default exchange
-/// is called `amq.default` here: its routing key is a queue's name.
+/// In any form that a topic takes. Each result tells how many queues and logs took the message; one that a
+/// delayed-message exchange holds back has reached none yet. The default exchange is called `amq.default` here: its
+/// routing key is a queue's name. The headers `CC` and `BCC` may list further routing keys.
 #[utoipa::path(
     post,
     path = "/v1/exchanges/{exchange}/messages",

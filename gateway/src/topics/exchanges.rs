@@ -3,10 +3,10 @@
 use std::hash::Hasher;
 
 use message::{ErrorCode, ExchangeName, HeaderTable, HeaderTableBuilder, TopicName};
-use queue_engine::{Binding, BindingTarget, ExchangeInfo, ExchangeOptions};
+use queue_engine::{Binding, BindingTarget, ExchangeInfo, ExchangeOptions, QueueError};
 
 use super::exchange_spec::{
-    BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeKind, ExchangeSpec,
+    BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeSpec,
 };
 use super::outgoing::Acks;
 use super::queue_topic::LOOK;
@@ -29,7 +29,8 @@ impl Topics {
         let name = name.clone();
         let declare = move |turn: &mut Turn<'_>| {
             let (kind, options) = engine_form(spec)?;
-            let made = turn.engines.queue.declare_exchange(turn.journal.block(), &name, kind, options)?;
+            let made = turn.engines.queue.declare_exchange(turn.journal.block(), &name, kind, options);
+            let made = made.map_err(in_body)?;
             Ok(if made { Created::Made } else { Created::Same })
         };
         self.shard().call(DEFINE, declare).await?
@@ -78,13 +79,16 @@ impl Topics {
                 let detail = format!("there is no log topic {topic}");
                 return Err(Refusal::new(ErrorCode::UnknownTopic, detail).in_field("destination"));
             }
+            turn.journal.ensure(turn.engines.queue.bind_bytes(&source))?;
             let made = turn.engines.queue.bind(
                 turn.journal.block(),
                 &source,
                 &target,
                 &spec.routing_key,
                 &arguments,
-            )?;
+                turn.now,
+            );
+            let made = made.map_err(in_body)?;
             let binding = Binding { source, target, routing_key: spec.routing_key, arguments };
             Ok((if made { Created::Made } else { Created::Same }, describe_binding(&binding)))
         };
@@ -149,30 +153,47 @@ fn unknown_binding(id: &str) -> Refusal {
 }
 
 fn engine_form(spec: ExchangeSpec) -> Result<(queue_engine::ExchangeKind, ExchangeOptions), Refusal> {
-    let kind = match spec.kind {
-        ExchangeKind::Direct => queue_engine::ExchangeKind::Direct,
-        ExchangeKind::Topic => queue_engine::ExchangeKind::Topic,
-        ExchangeKind::Fanout => queue_engine::ExchangeKind::Fanout,
-        ExchangeKind::Headers => queue_engine::ExchangeKind::Headers,
-    };
-    let ExchangeSpec { durable, auto_delete, internal, alternate_exchange, .. } = spec;
-    if let Some(name) = &alternate_exchange {
+    if let Some(name) = &spec.alternate_exchange {
         ExchangeName::new(name).map_err(|error| Refusal::from(error).in_field("alternate_exchange"))?;
     }
-    Ok((kind, ExchangeOptions { durable, auto_delete, internal, alternate_exchange }))
+    let options = ExchangeOptions {
+        durable: spec.durable,
+        auto_delete: spec.auto_delete,
+        internal: spec.internal,
+        alternate_exchange: spec.alternate_exchange,
+        hash_header: spec.hash_header,
+        hash_property: spec.hash_property.map(Into::into),
+        history_length: spec.history_length,
+        delayed_kind: spec.delayed_type.map(Into::into),
+    };
+    Ok((spec.kind.into(), options))
+}
+
+/// What the engine refuses, said of the body's own members.
+fn in_body(error: QueueError) -> Refusal {
+    match &error {
+        QueueError::InvalidOption { field, .. } => {
+            Refusal::new(error.code(), error.to_string()).in_field(*field)
+        }
+        _ => error.into(),
+    }
 }
 
 fn describe(info: ExchangeInfo) -> ExchangeDescription {
-    let kind = match info.kind {
-        queue_engine::ExchangeKind::Direct => ExchangeKind::Direct,
-        queue_engine::ExchangeKind::Topic => ExchangeKind::Topic,
-        queue_engine::ExchangeKind::Fanout => ExchangeKind::Fanout,
-        queue_engine::ExchangeKind::Headers => ExchangeKind::Headers,
-    };
-    let ExchangeOptions { durable, auto_delete, internal, alternate_exchange } = info.options;
+    let options = info.options;
     ExchangeDescription {
         name: info.name.to_string(),
-        spec: ExchangeSpec { kind, durable, auto_delete, internal, alternate_exchange },
+        spec: ExchangeSpec {
+            kind: info.kind.into(),
+            durable: options.durable,
+            auto_delete: options.auto_delete,
+            internal: options.internal,
+            alternate_exchange: options.alternate_exchange,
+            hash_header: options.hash_header,
+            hash_property: options.hash_property.map(Into::into),
+            history_length: options.history_length,
+            delayed_type: options.delayed_kind.map(Into::into),
+        },
     }
 }
 

@@ -151,7 +151,17 @@ impl Bench {
         key: &str,
         arguments: &[(&str, HeaderValue)],
     ) {
-        self.engine.bind(&mut self.block, &exchange(source), &target, key, &table(arguments)).unwrap();
+        self.try_bind(source, target, key, arguments).unwrap();
+    }
+
+    pub fn try_bind(
+        &mut self,
+        source: &str,
+        target: BindingTarget,
+        key: &str,
+        arguments: &[(&str, HeaderValue)],
+    ) -> Result<bool, QueueError> {
+        self.engine.bind(&mut self.block, &exchange(source), &target, key, &table(arguments), self.now)
     }
 
     pub fn bind_queue(&mut self, source: &str, queue: &str, key: &str) {

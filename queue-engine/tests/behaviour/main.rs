@@ -3,8 +3,10 @@
 
 mod arguments;
 mod bench;
+mod carbon_copies;
 mod consuming;
 mod dead_letters;
+mod exchange_kinds;
 mod lifetimes;
 mod limits;
 mod memory;

@@ -207,7 +207,7 @@ impl Pair {
                     (EXCHANGES[*exchange as usize], queue_name(*queue), key(*pattern));
                 let target = BindingTarget::Queue(topic(&name));
                 let source = ExchangeName::new(exchange).unwrap();
-                let bound = self.engine.bind(block, &source, &target, &pattern, &HeaderTable::default());
+                let bound = self.engine.bind(block, &source, &target, &pattern, &HeaderTable::default(), now);
                 if let Some(id) = self.book.id(&name) {
                     // A direct exchange takes the pattern as it is.
                     let new = self.book.bindings.insert((exchange.to_owned(), id, pattern));
