@@ -29,7 +29,8 @@ pub fn sluice() -> &'static Path {
 pub fn built(package: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.current_dir(root()).args(["build", "--quiet", "-p", package, "--bin", package]);
+    // The whole workspace, so that features are those of the test itself and nothing is built twice.
+    build.current_dir(root()).args(["build", "--quiet", "--workspace", "--bin", package]);
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }
