@@ -63,6 +63,7 @@ async fn a_bad_field_is_named() {
         (Method::POST, "/v1/settle".into(), json!({"acks": []}), "acks"),
         (Method::POST, "/v1/settle".into(), json!({"nack": [{"delay_ms": 1}]}), "lease"),
         (Method::POST, "/v1/settle".into(), json!({"extend": [{"lease": "0".repeat(32)}]}), "lease_ms"),
+        (Method::POST, "/v1/settle".into(), json!({"nack": [["lease", 5]]}), "nack/0"),
         (Method::PUT, "/v1/topics/bad-1".into(), json!({}), "model"),
         (Method::PUT, "/v1/topics/bad-1".into(), json!({"model": "stack"}), "model"),
         (Method::PUT, "/v1/topics/bad-1".into(), json!({"model": "queue", "log": {}}), "log"),

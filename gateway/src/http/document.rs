@@ -9,6 +9,7 @@ use super::api::AppState;
 use super::media;
 use super::problem::Problem;
 use crate::codec::json_message::is_json;
+use crate::codec::json_objects::Objects;
 use crate::codec::json_scalar::Whole;
 use crate::codec::json_trail::nearest;
 use crate::refusal::Refusal;
@@ -71,12 +72,8 @@ async fn bytes(api: &AppState, headers: &HeaderMap, body: Body) -> Result<Bytes,
 
 /// Reads a document of type `T`. Members that are `null` are refused by their types.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    // A struct would also read its fields from an array, one after the other; no endpoint is described so.
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        return Err(Refusal::invalid("", "the body is one JSON object, not an array"));
-    }
     let mut from = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_path_to_error::deserialize(&mut from).map_err(|error| refuse(&error))?;
+    let parsed = serde_path_to_error::deserialize(Objects(&mut from)).map_err(|error| refuse(&error))?;
     from.end()
         .map_err(|error| Refusal::invalid("", format!("the body is not one JSON document: {error}")))?;
     Ok(parsed)
@@ -84,7 +81,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 
 /// The same from a document that was read already.
 pub fn convert<T: DeserializeOwned>(document: Value) -> Result<T, Refusal> {
-    serde_path_to_error::deserialize(document).map_err(|error| refuse(&error))
+    serde_path_to_error::deserialize(Objects(document)).map_err(|error| refuse(&error))
 }
 
 fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
@@ -209,6 +206,8 @@ mod tests {
         assert_eq!(field(r#"{"list":[],"text":null}"#), "/text");
         assert_eq!(field("{}"), "/list");
         assert_eq!(field("{"), "");
+        assert_eq!(field("[[]]"), "");
+        assert_eq!(field(r#"{"list":[{"max":1},[1]]}"#), "/list/1");
         let good = parse::<Outer>(br#"{"list":[{"max":2.0}],"text":"t"}"#).unwrap();
         assert_eq!((good.list[0].max, good.text.as_deref()), (2, Some("t")));
         assert!(parse::<Outer>(br#"{"list":[]} {}"#).is_err());

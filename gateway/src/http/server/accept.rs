@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,6 +10,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::io::WatchedStream;
@@ -33,6 +35,9 @@ const HTTP2_STREAM_WINDOW: u32 = 256 << 10;
 const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// Serves until the drain begins and the last connection is gone; cuts whoever is left when `grace` is over.
+///
+/// While it drains the port stays open, so that whoever asks for readiness is told, and each new connection gets one
+/// answer.
 pub async fn serve<A: Answer>(
     listener: TcpListener,
     answer: A,
@@ -41,45 +46,89 @@ pub async fn serve<A: Answer>(
     drain: Drain,
     grace: Duration,
 ) {
-    let builder = Arc::new(builder(&limits));
-    let farewells = Arc::new(Semaphore::new(FAREWELLS));
-    let full: Arc<[u8]> = refuse::too_many_connections(limits.max_connections).into();
-    let tasks = tokio_util::task::TaskTracker::new();
+    let reception = Reception {
+        builder: Arc::new(builder(&limits, true)),
+        answer: answer.clone(),
+        limits,
+        connections: connections.clone(),
+        farewells: Arc::new(Semaphore::new(FAREWELLS)),
+        full: refuse::too_many_connections(limits.max_connections).into(),
+        tasks: TaskTracker::new(),
+    };
     let mut patrol = tokio::time::interval(PATROL);
     patrol.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut begun = pin!(drain.begun());
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = patrol.tick() => {
-                connections.patrol(&limits);
-                continue;
-            }
+        tokio::select! {
+            accepted = listener.accept() => reception.take(accepted).await,
+            _ = patrol.tick() => connections.patrol(&limits),
             () = &mut begun => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                if is_exhaustion(&error) {
-                    warn!(%error, "cannot accept connections; raise the limit on open files");
-                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
-                } else {
-                    debug!(%error, "a client went away before it was accepted");
-                }
-                continue;
+        }
+    }
+    connections.pull_all(Pull::Close);
+    reception.tasks.close();
+    let late = Reception {
+        builder: Arc::new(builder(&limits, false)),
+        tasks: TaskTracker::new(),
+        ..reception.clone()
+    };
+    let mut over = pin!(tokio::time::sleep(grace));
+    loop {
+        tokio::select! {
+            biased;
+            () = reception.tasks.wait() => break,
+            () = &mut over => {
+                warn!(connections = reception.tasks.len(), "cutting connections that are still busy");
+                break;
             }
-        };
-        match connections.admit(limits.max_connections) {
+            accepted = listener.accept() => late.take(accepted).await,
+            _ = patrol.tick() => connections.patrol(&limits),
+        }
+    }
+    drop(listener);
+    connections.pull_all(Pull::Cut);
+    late.tasks.close();
+    reception.tasks.wait().await;
+    late.tasks.wait().await;
+}
+
+/// Where connections come in.
+#[derive(Clone)]
+struct Reception<A> {
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    answer: A,
+    limits: ServerLimits,
+    connections: Arc<Connections>,
+    farewells: Arc<Semaphore>,
+    /// What one connection too many is told.
+    full: Arc<[u8]>,
+    tasks: TaskTracker,
+}
+
+impl<A: Answer> Reception<A> {
+    async fn take(&self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        match accepted {
+            Ok((stream, _)) => self.welcome(stream),
+            Err(error) if is_exhaustion(&error) => {
+                warn!(%error, "cannot accept connections; raise the limit on open files");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+            Err(error) => debug!(%error, "a client went away before it was accepted"),
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream) {
+        match self.connections.admit(self.limits.max_connections) {
             Some(watch) => {
                 // Without it small answers would wait for the client's acknowledgement of earlier ones.
                 let _ = stream.set_nodelay(true);
-                let max_header_bytes = limits.max_header_bytes;
-                let session = Session { answer: answer.clone(), watch: watch.clone(), max_header_bytes };
-                tasks.spawn(drive(builder.clone(), stream, session, watch));
+                let max_header_bytes = self.limits.max_header_bytes;
+                let session = Session { answer: self.answer.clone(), watch: watch.clone(), max_header_bytes };
+                self.tasks.spawn(drive(self.builder.clone(), stream, session, watch));
             }
             None => {
-                if let Ok(permit) = farewells.clone().try_acquire_owned() {
-                    let full = full.clone();
+                if let Ok(permit) = self.farewells.clone().try_acquire_owned() {
+                    let full = self.full.clone();
                     tokio::spawn(async move {
                         refuse::turn_away(stream, full).await;
                         drop(permit);
@@ -88,21 +137,14 @@ pub async fn serve<A: Answer>(
             }
         }
     }
-    drop(listener);
-    connections.pull_all(Pull::Close);
-    tasks.close();
-    if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
-        warn!(connections = tasks.len(), "cutting connections that are still busy");
-        connections.pull_all(Pull::Cut);
-        tasks.wait().await;
-    }
 }
 
-fn builder(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
+fn builder(limits: &ServerLimits, keep_alive: bool) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Heads are limited again when they are complete; here only the buffer must be able to hold one.
     builder
         .http1()
+        .keep_alive(keep_alive)
         .max_buf_size(READ_BUFFER_BYTES.max(2 * limits.max_header_bytes))
         .header_read_timeout(None);
     builder
