@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::{Timestamp, TopicName};
 use queue_engine::{
-    Destination, EngineConfig, LeaseFor, NewMessage, QueueEngine, QueueError, QueueOptions, Settle,
-    SettleAction, Settled,
+    ConsumerOptions, Destination, EngineConfig, LeaseFor, NewMessage, OpenLeases, OwnerId, QueueDeclaration,
+    QueueEngine, QueueError, QueueOptions, QueueType, Settle, SettleAction, Settled,
 };
 use segment_store::{Disk, Fault, Journal, JournalConfig, LyingDisk, RecordKind, StoreError};
 
@@ -68,6 +69,23 @@ impl Shard {
         let results = self.engine.settle(self.journal.block(), &settles, NOW);
         assert!(results.iter().all(Result::is_ok));
         Ok(taken.iter().map(|delivery| first_word(&delivery.message.body)).collect())
+    }
+
+    /// A consumer gets up to `max` messages and falls.
+    fn consume_and_fall(&mut self, queue: &str, max: u64) -> Result<(), StoreError> {
+        self.journal.ensure(8000)?;
+        let options = ConsumerOptions {
+            credit_messages: u64::MAX,
+            prefetch: Some(max),
+            lease: LeaseFor::UntilSettled,
+            ..ConsumerOptions::default()
+        };
+        let block = self.journal.block();
+        let id = self.engine.subscribe(block, &topic(queue), options, NOW).unwrap();
+        self.commit()?;
+        self.journal.ensure(8000)?;
+        self.engine.cancel(self.journal.block(), id, OpenLeases::Return, NOW).unwrap();
+        self.commit()
     }
 
     /// The first words of all messages of a queue.
@@ -132,9 +150,11 @@ impl Promises {
     }
 }
 
-fn scenario(disk: &LyingDisk, promises: &mut Promises) -> Result<(), StoreError> {
+/// What goes on in the queue `work` of one type, with everything that may happen to a message.
+fn scenario(disk: &LyingDisk, kind: QueueType, promises: &mut Promises) -> Result<(), StoreError> {
     let mut shard = Shard::open(disk)?;
     let dying = QueueOptions {
+        kind,
         dead_letter_exchange: Some(String::new()),
         dead_letter_routing_key: Some("dead".to_owned()),
         ..QueueOptions::default()
@@ -142,6 +162,8 @@ fn scenario(disk: &LyingDisk, promises: &mut Promises) -> Result<(), StoreError>
     for (name, options) in [("work", dying), ("dead", QueueOptions::default())] {
         shard.engine.declare_queue(shard.journal.block(), &topic(name), options, NOW).unwrap();
     }
+    let owned = QueueDeclaration { owner: Some(OwnerId(1)), ..QueueDeclaration::default() };
+    shard.engine.declare(shard.journal.block(), &topic("private"), owned, NOW).unwrap();
     shard.commit()?;
     for round in 0..6 {
         for n in 0..8 {
@@ -162,6 +184,12 @@ fn scenario(disk: &LyingDisk, promises: &mut Promises) -> Result<(), StoreError>
         promises.gone.extend(acked);
         shard.settle("work", 2, SettleAction::Reject)?;
         shard.commit()?;
+        shard.settle("work", 2, SettleAction::Nack { delay: Duration::ZERO })?;
+        shard.commit()?;
+        shard.settle("work", 1, SettleAction::Fail)?;
+        shard.consume_and_fall("work", 2)?;
+        shard.publish("private", format!("private{round}"))?;
+        shard.commit()?;
         shard.drain()?;
         if round % 2 == 1 {
             shard.reclaim()?;
@@ -173,6 +201,7 @@ fn scenario(disk: &LyingDisk, promises: &mut Promises) -> Result<(), StoreError>
 fn check(disk: &LyingDisk, promises: &Promises) {
     let mut shard = Shard::open(disk).unwrap();
     shard.drain().unwrap();
+    assert!(!shard.engine.has_queue(&topic("private")), "its owner is gone");
     let work = shard.content("work");
     let dead = shard.content("dead");
     let all: BTreeSet<String> = work.iter().chain(&dead).cloned().collect();
@@ -195,7 +224,7 @@ fn check(disk: &LyingDisk, promises: &Promises) {
 fn the_scenario_ends_well_without_faults() {
     let disk = LyingDisk::new(1);
     let mut promises = Promises::default();
-    scenario(&disk, &mut promises).unwrap();
+    scenario(&disk, QueueType::Classic, &mut promises).unwrap();
     assert_eq!((promises.gone.len(), promises.kept.len()), (18, 30));
     check(&disk.copy(), &promises);
     check(&disk.crash(), &promises);
@@ -203,14 +232,20 @@ fn the_scenario_ends_well_without_faults() {
 
 #[test]
 fn whatever_operation_the_power_goes_at() {
+    for kind in [QueueType::Classic, QueueType::Quorum] {
+        power_goes_at_every_operation(kind);
+    }
+}
+
+fn power_goes_at_every_operation(kind: QueueType) {
     let healthy = LyingDisk::new(1);
-    scenario(&healthy, &mut Promises::default()).unwrap();
+    scenario(&healthy, kind, &mut Promises::default()).unwrap();
     for operation in 0..healthy.operations() {
         let disk = LyingDisk::new(operation);
         disk.fail_at(operation, Fault::PowerLoss);
         let mut promises = Promises::default();
         // Not every failure ends the scenario; the power goes where it ends.
-        let _ = scenario(&disk, &mut promises);
+        let _ = scenario(&disk, kind, &mut promises);
         check(&disk.crash(), &promises);
     }
 }

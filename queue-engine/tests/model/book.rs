@@ -3,14 +3,22 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use queue_engine::{Overflow, QueueOptions, Reason};
+use queue_engine::{Overflow, QueueOptions, QueueType, Reason};
+
+use crate::consumers::{BookConsumer, BookPool, End};
 
 pub const NEVER: i64 = i64::MAX;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     Ready,
-    Leased { due: i64, consumer: u64, serial: u64 },
+    /// With `timed`, the lease ends because its consumer is too slow.
+    Leased {
+        due: i64,
+        consumer: u64,
+        serial: u64,
+        timed: bool,
+    },
     Delayed(i64),
     Dying,
 }
@@ -18,7 +26,7 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Letter {
     pub body: String,
-    pub priority: u8,
+    pub priority: Option<u8>,
     pub ttl: Option<i64>,
     pub exchange: String,
     pub key: String,
@@ -31,6 +39,8 @@ pub struct Entry {
     pub letter: Letter,
     pub state: State,
     pub attempts: u32,
+    /// Attempts that came to nothing without being failures.
+    pub forgiven: u32,
     pub enqueued_at: i64,
     pub expires_at: i64,
 }
@@ -41,18 +51,15 @@ pub struct BookQueue {
     pub options: QueueOptions,
     pub entries: BTreeMap<u64, Entry>,
     pub next: u64,
+    /// Who waits for a message, next first.
     pub rotation: VecDeque<u64>,
     pub consumers: Vec<u64>,
-}
-
-#[derive(Clone, Debug)]
-pub struct BookConsumer {
-    pub queue: u32,
-    pub credit: u64,
-    pub lease: Option<i64>,
-    pub once: bool,
-    pub paused: bool,
-    pub fed: bool,
+    pub had_subscriber: bool,
+    /// Who alone is served, 0 for nobody.
+    pub active: u64,
+    pub yielding: bool,
+    pub owner: Option<u64>,
+    pub orphan: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +68,7 @@ pub struct Handed {
     pub queue: u32,
     pub sequence: u64,
     pub attempt: u32,
+    pub failures: u32,
     pub body: String,
     /// Names the lease, if there is one.
     pub serial: Option<u64>,
@@ -74,16 +82,35 @@ pub struct Book {
     pub bindings: BTreeSet<(String, u32, String)>,
     pub consumers: BTreeMap<u64, BookConsumer>,
     pub serial: u64,
+    pub pools: BTreeMap<u64, BookPool>,
+    /// Cancelled consumers that still hold something under a shared limit: which, and how much.
+    pub retired: BTreeMap<u64, (u64, u64)>,
     pub handed: Vec<Handed>,
-    pub cancelled: Vec<u64>,
-    touched: Vec<u32>,
-    dying: VecDeque<(u32, u64, Reason)>,
-    fed: Vec<u64>,
+    pub ended: Vec<(u64, End)>,
+    pub deleted: Vec<u32>,
+    /// How long a quorum queue's consumer may take if nobody says.
+    pub patience: Option<i64>,
+    pub touched: Vec<u32>,
+    /// Whose leases ended.
+    pub released: Vec<u64>,
+    pub dying: VecDeque<(u32, u64, Reason)>,
+    pub fed: Vec<u64>,
+}
+
+impl Entry {
+    pub fn failures(&self) -> u32 {
+        self.attempts - self.forgiven
+    }
 }
 
 impl BookQueue {
-    fn level(&self, entry: &Entry) -> u8 {
-        entry.letter.priority.min(self.options.max_priority.unwrap_or(0))
+    pub fn level(&self, entry: &Entry) -> u8 {
+        match self.options.kind {
+            QueueType::Classic => {
+                entry.letter.priority.unwrap_or(0).min(self.options.max_priority.unwrap_or(0))
+            }
+            QueueType::Quorum => entry.letter.priority.unwrap_or(4).min(31),
+        }
     }
 
     fn head(&self) -> Option<u64> {
@@ -96,7 +123,9 @@ impl BookQueue {
     }
 
     fn over_limit(&self, sequence: u64) -> bool {
-        self.options.delivery_limit.is_some_and(|limit| self.entries[&sequence].attempts > limit)
+        let usual = (self.options.kind == QueueType::Quorum).then_some(20);
+        let limit = self.options.delivery_limit.or(usual).filter(|limit| *limit != u32::MAX);
+        limit.is_some_and(|limit| self.entries[&sequence].failures() > limit)
     }
 
     fn refuses(&self) -> bool {
@@ -110,7 +139,8 @@ impl Book {
         self.queues.iter().find(|(_, queue)| queue.name == name).map(|(id, _)| *id)
     }
 
-    pub fn declare(&mut self, name: &str, options: QueueOptions) {
+    pub fn declare(&mut self, name: &str, options: QueueOptions, owner: Option<u64>) {
+        let options = QueueOptions { durable: options.durable && owner.is_none(), ..options };
         self.next_queue += 1;
         let queue = BookQueue {
             name: name.to_owned(),
@@ -119,6 +149,11 @@ impl Book {
             next: 0,
             rotation: VecDeque::new(),
             consumers: Vec::new(),
+            had_subscriber: false,
+            active: 0,
+            yielding: false,
+            owner,
+            orphan: false,
         };
         self.queues.insert(self.next_queue, queue);
     }
@@ -126,14 +161,43 @@ impl Book {
     pub fn delete(&mut self, id: u32) {
         let queue = self.queues.remove(&id).unwrap();
         self.bindings.retain(|(_, target, _)| *target != id);
+        for entry in queue.entries.values() {
+            self.note_release(&entry.state);
+        }
         for consumer in queue.consumers {
+            self.retire(consumer);
             self.consumers.remove(&consumer);
-            self.cancelled.push(consumer);
+            self.ended.push((consumer, End::QueueDeleted));
+        }
+    }
+
+    /// Removes messages for good; a consumer that held one holds one less.
+    fn take_out(&mut self, id: u32, sequence: u64) {
+        let entry = self.queues.get_mut(&id).unwrap().entries.remove(&sequence).unwrap();
+        self.note_release(&entry.state);
+    }
+
+    fn set_state(&mut self, id: u32, sequence: u64, state: State) {
+        let entry = self.queues.get_mut(&id).unwrap().entries.get_mut(&sequence).unwrap();
+        let former = std::mem::replace(&mut entry.state, state);
+        self.note_release(&former);
+    }
+
+    fn note_release(&mut self, former: &State) {
+        if let State::Leased { consumer: consumer @ 1.., .. } = former {
+            self.released.push(*consumer);
         }
     }
 
     pub fn update(&mut self, id: u32, options: QueueOptions, now: i64) {
-        self.queues.get_mut(&id).unwrap().options = options;
+        let lasting = self.subscribers(id);
+        let queue = self.queues.get_mut(&id).unwrap();
+        let single = queue.options.single_active_consumer;
+        queue.had_subscriber = lasting > 0;
+        queue.options = options;
+        if queue.options.single_active_consumer != single {
+            self.reform(id);
+        }
         self.touched.push(id);
         self.wind_up(now);
     }
@@ -162,6 +226,7 @@ impl Book {
                 letter: letter.clone(),
                 state: if delay > 0 { State::Delayed(now + delay) } else { State::Ready },
                 attempts: 0,
+                forgiven: 0,
                 enqueued_at: now,
                 expires_at: ttl.map_or(NEVER, |ttl| now + delay + ttl),
             };
@@ -198,7 +263,8 @@ impl Book {
         refused
     }
 
-    fn hand_over(&mut self, id: u32, consumer: u64, lease: Option<i64>, now: i64) -> Option<Handed> {
+    /// `due` is when the lease ends, if there is one, and whether that is a consumer timeout.
+    fn hand_over(&mut self, id: u32, consumer: u64, due: Option<(i64, bool)>, now: i64) -> Option<Handed> {
         loop {
             let sequence = self.queues[&id].head()?;
             let queue = self.queues.get_mut(&id)?;
@@ -212,24 +278,25 @@ impl Book {
                 continue;
             }
             let entry = queue.entries.get_mut(&sequence)?;
+            let failures = entry.failures();
             entry.attempts += 1;
             let (attempt, body) = (entry.attempts, entry.letter.body.clone());
             let mut serial = None;
-            if let Some(lease) = lease {
+            if let Some((due, timed)) = due {
                 self.serial += 1;
                 serial = Some(self.serial);
-                entry.state = State::Leased { due: now + lease, consumer, serial: self.serial };
+                entry.state = State::Leased { due, consumer, serial: self.serial, timed };
             } else {
                 queue.entries.remove(&sequence);
             }
-            return Some(Handed { consumer, queue: id, sequence, attempt, body, serial });
+            return Some(Handed { consumer, queue: id, sequence, attempt, failures, body, serial });
         }
     }
 
     pub fn receive(&mut self, id: u32, max: usize, lease: Option<i64>, now: i64) -> Vec<Handed> {
         let mut taken = Vec::new();
         while taken.len() < max {
-            match self.hand_over(id, 0, lease, now) {
+            match self.hand_over(id, 0, lease.map(|ms| (now + ms, false)), now) {
                 Some(handed) => taken.push(handed),
                 None => break,
             }
@@ -242,18 +309,25 @@ impl Book {
     fn kill(&mut self, id: u32, sequence: u64, reason: Reason) {
         let queue = self.queues.get_mut(&id).unwrap();
         if queue.options.dead_letter_exchange.is_none() {
-            queue.entries.remove(&sequence);
+            self.take_out(id, sequence);
         } else {
-            queue.entries.get_mut(&sequence).unwrap().state = State::Dying;
+            self.set_state(id, sequence, State::Dying);
             self.dying.push_back((id, sequence, reason));
         }
     }
 
-    fn give_back(&mut self, id: u32, sequence: u64) {
+    fn forgive(&mut self, id: u32, sequence: u64) {
+        let queue = self.queues.get_mut(&id).unwrap();
+        if queue.options.kind == QueueType::Quorum {
+            queue.entries.get_mut(&sequence).unwrap().forgiven += 1;
+        }
+    }
+
+    pub fn give_back(&mut self, id: u32, sequence: u64) {
         if self.queues[&id].over_limit(sequence) {
             self.kill(id, sequence, Reason::DeliveryLimit);
         } else {
-            self.queues.get_mut(&id).unwrap().entries.get_mut(&sequence).unwrap().state = State::Ready;
+            self.set_state(id, sequence, State::Ready);
         }
     }
 
@@ -278,57 +352,6 @@ impl Book {
         self.touched.extend(targets);
     }
 
-    pub fn subscribe(&mut self, consumer: u64, wish: BookConsumer, now: i64) {
-        let id = wish.queue;
-        self.consumers.insert(consumer, wish);
-        self.queues.get_mut(&id).unwrap().consumers.push(consumer);
-        self.refresh(consumer);
-        self.touched.push(id);
-        self.wind_up(now);
-    }
-
-    fn refresh(&mut self, consumer: u64) {
-        let wish = &self.consumers[&consumer];
-        let rotation = &mut self.queues.get_mut(&wish.queue).unwrap().rotation;
-        let waits = rotation.contains(&consumer);
-        if wish.paused || wish.credit == 0 {
-            rotation.retain(|have| *have != consumer);
-        } else if !waits {
-            rotation.push_back(consumer);
-        }
-    }
-
-    pub fn alter(&mut self, consumer: u64, change: impl FnOnce(&mut BookConsumer), now: i64) {
-        let wish = self.consumers.get_mut(&consumer).unwrap();
-        change(wish);
-        let id = wish.queue;
-        self.refresh(consumer);
-        self.touched.push(id);
-        self.wind_up(now);
-    }
-
-    fn forget_consumer(&mut self, consumer: u64) -> u32 {
-        let id = self.consumers.remove(&consumer).unwrap().queue;
-        let queue = self.queues.get_mut(&id).unwrap();
-        queue.rotation.retain(|have| *have != consumer);
-        queue.consumers.retain(|have| *have != consumer);
-        id
-    }
-
-    pub fn cancel(&mut self, consumer: u64, give_back: bool, now: i64) {
-        let id = self.forget_consumer(consumer);
-        if give_back {
-            let held = |(sequence, entry): (&u64, &Entry)| match entry.state {
-                State::Leased { consumer: holder, .. } if holder == consumer => Some(*sequence),
-                _ => None,
-            };
-            let held: Vec<u64> = self.queues[&id].entries.iter().filter_map(held).collect();
-            held.into_iter().for_each(|sequence| self.give_back(id, sequence));
-        }
-        self.touched.push(id);
-        self.wind_up(now);
-    }
-
     /// Whether the lease is open.
     pub fn holds(&self, id: u32, sequence: u64, lease: u64) -> bool {
         let entry = self.queues.get(&id).and_then(|queue| queue.entries.get(&sequence));
@@ -336,15 +359,20 @@ impl Book {
     }
 
     pub fn ack(&mut self, id: u32, sequence: u64) {
-        self.queues.get_mut(&id).unwrap().entries.remove(&sequence);
+        self.take_out(id, sequence);
+    }
+
+    pub fn fail(&mut self, id: u32, sequence: u64) {
+        self.give_back(id, sequence);
+        self.touch(id);
     }
 
     pub fn nack(&mut self, id: u32, sequence: u64, delay: i64, now: i64) {
+        self.forgive(id, sequence);
         if delay == 0 || self.queues[&id].over_limit(sequence) {
             self.give_back(id, sequence);
         } else {
-            let queue = self.queues.get_mut(&id).unwrap();
-            queue.entries.get_mut(&sequence).unwrap().state = State::Delayed(now + delay);
+            self.set_state(id, sequence, State::Delayed(now + delay));
         }
         self.touch(id);
     }
@@ -363,7 +391,8 @@ impl Book {
 
     /// The message is gone; what is at the head now is looked at with the next command.
     pub fn delete_message(&mut self, id: u32, sequence: u64) {
-        self.queues.get_mut(&id).unwrap().entries.remove(&sequence);
+        self.take_out(id, sequence);
+        self.regain();
         self.touched.push(id);
     }
 
@@ -387,11 +416,23 @@ impl Book {
                 _ => None,
             };
             let due: BTreeSet<(i64, u64)> = self.queues[&id].entries.iter().filter_map(due).collect();
+            // A queue that was deleted because of what happened here before is not looked at again.
+            let mut slow = Vec::new();
             for (_, sequence) in due {
-                let entry = self.queues.get_mut(&id).unwrap().entries.get_mut(&sequence).unwrap();
-                match entry.state {
-                    State::Delayed(_) => entry.state = State::Ready,
+                match self.queues[&id].entries[&sequence].state {
+                    State::Delayed(_) => self.set_state(id, sequence, State::Ready),
+                    State::Leased { consumer, timed: true, .. } => {
+                        self.forgive(id, sequence);
+                        self.give_back(id, sequence);
+                        slow.push(consumer);
+                    }
                     _ => self.give_back(id, sequence),
+                }
+            }
+            for consumer in slow {
+                if self.consumers.contains_key(&consumer) {
+                    self.forget_consumer(consumer);
+                    self.ended.push((consumer, End::TimedOut));
                 }
             }
             self.touched.push(id);
@@ -401,10 +442,12 @@ impl Book {
 
     pub fn wind_up(&mut self, now: i64) {
         loop {
+            self.regain();
             while let Some(id) = self.touched.pop() {
                 if self.queues.contains_key(&id) {
                     self.attend(id, now);
                 }
+                self.regain();
             }
             if self.dying.is_empty() {
                 return;
@@ -416,23 +459,28 @@ impl Book {
                 }
                 let letter = queue.entries[&sequence].letter.clone();
                 self.dead_letter(id, &letter, reason, now);
-                self.queues.get_mut(&id).unwrap().entries.remove(&sequence);
+                self.take_out(id, sequence);
             }
         }
     }
 
     fn attend(&mut self, id: u32, now: i64) {
+        if self.is_deserted(id) {
+            self.delete(id);
+            self.deleted.push(id);
+            return;
+        }
         while let Some(consumer) = self.queues[&id].rotation.front().copied() {
-            let lease = self.consumers[&consumer].lease;
-            let Some(handed) = self.hand_over(id, consumer, lease, now) else { break };
-            self.handed.push(handed);
-            let wish = self.consumers.get_mut(&consumer).unwrap();
-            wish.credit -= 1;
-            if wish.once && !std::mem::replace(&mut wish.fed, true) {
-                self.fed.push(consumer);
+            if !self.is_hungry(consumer) {
+                self.queues.get_mut(&id).unwrap().rotation.pop_front();
+                continue;
             }
+            let due = self.lease_end(consumer, now);
+            let Some(handed) = self.hand_over(id, consumer, due, now) else { break };
+            self.pay(consumer, handed.serial.is_some());
+            self.handed.push(handed);
             self.queues.get_mut(&id).unwrap().rotation.pop_front();
-            self.refresh(consumer);
+            self.enter(consumer);
         }
         loop {
             let queue = &self.queues[&id];
@@ -450,25 +498,37 @@ impl Book {
     }
 
     /// The end of a group: what consumers got, and which subscriptions ended.
-    pub fn close_group(&mut self) -> (Vec<Handed>, Vec<u64>) {
+    pub fn close_group(&mut self) -> (Vec<Handed>, Vec<(u64, End)>, Vec<u32>) {
         for consumer in std::mem::take(&mut self.fed) {
             if self.consumers.contains_key(&consumer) {
                 self.forget_consumer(consumer);
-                self.cancelled.push(consumer);
+                self.ended.push((consumer, End::Fed));
             }
         }
-        (std::mem::take(&mut self.handed), std::mem::take(&mut self.cancelled))
+        let (handed, ended) = (std::mem::take(&mut self.handed), std::mem::take(&mut self.ended));
+        (handed, ended, std::mem::take(&mut self.deleted))
     }
 
     /// The process falls and comes back.
     pub fn crash(&mut self) {
         self.consumers.clear();
+        self.pools.clear();
+        self.retired.clear();
+        self.released.clear();
         self.fed.clear();
         self.handed.clear();
-        self.cancelled.clear();
+        self.ended.clear();
+        self.deleted.clear();
+        let lost: Vec<u32> =
+            self.queues.iter().filter(|(_, queue)| !queue.options.durable).map(|(id, _)| *id).collect();
+        for id in lost {
+            self.queues.remove(&id);
+            self.bindings.retain(|(_, target, _)| *target != id);
+        }
         for queue in self.queues.values_mut() {
             queue.rotation.clear();
             queue.consumers.clear();
+            (queue.had_subscriber, queue.active, queue.yielding) = (false, 0, false);
             for entry in queue.entries.values_mut() {
                 if matches!(entry.state, State::Leased { .. }) {
                     entry.state = State::Ready;

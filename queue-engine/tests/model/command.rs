@@ -1,13 +1,17 @@
 //! Random commands.
 use proptest::prelude::*;
-use queue_engine::{Overflow, QueueOptions};
+use queue_engine::{Overflow, QueueOptions, QueueType};
+
+use crate::consumers::Keep;
 
 #[derive(Clone, Debug)]
 pub enum Command {
     Declare {
         queue: u8,
         options: QueueOptions,
+        owner: Option<u8>,
     },
+    EndOwner(u8),
     Update {
         queue: u8,
         options: QueueOptions,
@@ -29,7 +33,7 @@ pub enum Command {
         exchange: Option<u8>,
         key: u8,
         count: u8,
-        priority: u8,
+        priority: Option<u8>,
         delay: i64,
         ttl: Option<i64>,
         batch: bool,
@@ -41,9 +45,7 @@ pub enum Command {
     },
     Subscribe {
         queue: u8,
-        credit: u64,
-        lease: Option<i64>,
-        once: bool,
+        wish: Wish,
     },
     Credit {
         consumer: prop::sample::Index,
@@ -52,6 +54,20 @@ pub enum Command {
     Pause {
         consumer: prop::sample::Index,
         paused: bool,
+    },
+    Prefetch {
+        consumer: prop::sample::Index,
+        prefetch: Option<u64>,
+    },
+    OpenPool(Option<u64>),
+    LimitPool {
+        pool: prop::sample::Index,
+        limit: Option<u64>,
+    },
+    ClosePool(prop::sample::Index),
+    JoinPool {
+        consumer: prop::sample::Index,
+        pool: prop::sample::Index,
     },
     Cancel {
         consumer: prop::sample::Index,
@@ -80,8 +96,66 @@ pub enum Command {
 pub enum Action {
     Ack,
     Nack(i64),
+    Fail,
     Reject,
     Extend(i64),
+}
+
+/// What a consumer asks for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub credit: u64,
+    pub keep: Keep,
+    pub once: bool,
+    pub priority: i32,
+    pub exclusive: bool,
+    pub prefetch: Option<u64>,
+    pub pool: Option<prop::sample::Index>,
+    pub timeout: Option<i64>,
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let keep = prop_oneof![
+        3 => (1i64..60).prop_map(Keep::For),
+        3 => Just(Keep::UntilSettled),
+        1 => Just(Keep::NotAtAll),
+    ];
+    let credit = prop_oneof![2 => 0u64..6, 1 => Just(u64::MAX)];
+    let prefetch = prop_oneof![1 => Just(None), 1 => (0u64..4).prop_map(Some)];
+    let pool = prop::option::weighted(0.4, any::<prop::sample::Index>());
+    let timeout = prop::option::weighted(0.2, 1i64..60);
+    let rare = (prop::bool::weighted(0.3), -1i32..3, prop::bool::weighted(0.08));
+    (credit, keep, rare, prefetch, pool, timeout).prop_map(
+        |(credit, keep, (once, priority, exclusive), prefetch, pool, timeout)| Wish {
+            credit,
+            keep,
+            once,
+            priority,
+            exclusive,
+            prefetch,
+            pool,
+            timeout,
+        },
+    )
+}
+
+/// Options that go with each type of queue, and those for which there is no room above.
+fn kind() -> impl Strategy<Value = QueueOptions> {
+    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.3));
+    let priority = prop_oneof![1 => Just(None), 1 => Just(Some(2u8))];
+    let patience = prop::option::weighted(0.5, 1u64..80);
+    let kind = prop_oneof![3 => Just(QueueType::Classic), 2 => Just(QueueType::Quorum)];
+    (kind, flags, priority, patience).prop_map(|(kind, (single, auto_delete), priority, patience)| {
+        let is_classic = kind == QueueType::Classic;
+        QueueOptions {
+            kind,
+            single_active_consumer: single,
+            auto_delete: auto_delete && is_classic,
+            max_priority: priority.filter(|_| is_classic),
+            consumer_timeout_ms: patience.filter(|_| !is_classic),
+            ..QueueOptions::default()
+        }
+    })
 }
 
 fn options() -> impl Strategy<Value = QueueOptions> {
@@ -100,19 +174,15 @@ fn options() -> impl Strategy<Value = QueueOptions> {
     let limit = prop_oneof![2 => Just(None), 1 => (0u64..6).prop_map(Some)];
     let ttl = prop_oneof![3 => Just(None), 1 => (0u64..50).prop_map(Some)];
     let deliveries = prop_oneof![2 => Just(None), 1 => (0u32..3).prop_map(Some)];
-    let priority = prop_oneof![1 => Just(None), 1 => Just(Some(2u8))];
-    (dead, overflow, limit, ttl, deliveries, priority).prop_map(
-        |((exchange, key), overflow, max_length, message_ttl_ms, delivery_limit, max_priority)| {
-            QueueOptions {
-                dead_letter_exchange: exchange,
-                dead_letter_routing_key: key,
-                overflow,
-                max_length,
-                message_ttl_ms,
-                delivery_limit,
-                max_priority,
-                ..QueueOptions::default()
-            }
+    (dead, overflow, limit, ttl, deliveries, kind()).prop_map(
+        |((exchange, key), overflow, max_length, message_ttl_ms, delivery_limit, kind)| QueueOptions {
+            dead_letter_exchange: exchange,
+            dead_letter_routing_key: key,
+            overflow,
+            max_length,
+            message_ttl_ms,
+            delivery_limit,
+            ..kind
         },
     )
 }
@@ -126,6 +196,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => Just(Action::Ack),
         2 => Just(Action::Nack(0)),
         1 => (1i64..40).prop_map(Action::Nack),
+        2 => Just(Action::Fail),
         2 => Just(Action::Reject),
         1 => (1i64..40).prop_map(Action::Extend),
     ]
@@ -136,24 +207,31 @@ pub fn command() -> impl Strategy<Value = Command> {
     let lease = || prop_oneof![3 => (1i64..60).prop_map(Some), 1 => Just(None)];
     let index = any::<prop::sample::Index>;
     prop_oneof![
-        4 => (queue(), options()).prop_map(|(queue, options)| Command::Declare { queue, options }),
+        4 => (queue(), options(), prop::option::weighted(0.2, 0u8..2))
+            .prop_map(|(queue, options, owner)| Command::Declare { queue, options, owner }),
+        1 => (0u8..2).prop_map(Command::EndOwner),
         1 => (queue(), options()).prop_map(|(queue, options)| Command::Update { queue, options }),
         1 => queue().prop_map(|queue| Command::Delete { queue }),
         2 => (0u8..3, queue(), 0u8..3).prop_map(|(exchange, queue, key)| Command::Bind { exchange, queue, key }),
         1 => (0u8..3, queue(), 0u8..3).prop_map(|(exchange, queue, key)| Command::Unbind { exchange, queue, key }),
         12 => (
-            prop::option::of(0u8..3), queue(), 1u8..5, 0u8..4,
+            prop::option::of(0u8..3), queue(), 1u8..5, prop::option::of(0u8..7),
             prop_oneof![4 => Just(0i64), 1 => 1i64..40], prop_oneof![3 => Just(None), 1 => (0i64..40).prop_map(Some)],
             any::<bool>(),
         ).prop_map(|(exchange, key, count, priority, delay, ttl, batch)| {
             Command::Publish { exchange, key, count, priority, delay, ttl, batch }
         }),
         5 => (queue(), 1u8..5, lease()).prop_map(|(queue, max, lease)| Command::Receive { queue, max, lease }),
-        3 => (queue(), 0u64..6, lease(), any::<bool>())
-            .prop_map(|(queue, credit, lease, once)| Command::Subscribe { queue, credit, lease, once }),
+        6 => (queue(), wish()).prop_map(|(queue, wish)| Command::Subscribe { queue, wish }),
+        1 => (index(), prop::option::of(0u64..5))
+            .prop_map(|(consumer, prefetch)| Command::Prefetch { consumer, prefetch }),
+        2 => prop::option::of(0u64..4).prop_map(Command::OpenPool),
+        1 => (index(), prop::option::of(0u64..5)).prop_map(|(pool, limit)| Command::LimitPool { pool, limit }),
+        1 => index().prop_map(Command::ClosePool),
+        1 => (index(), index()).prop_map(|(consumer, pool)| Command::JoinPool { consumer, pool }),
         2 => (index(), 1u64..4).prop_map(|(consumer, more)| Command::Credit { consumer, more }),
         1 => (index(), any::<bool>()).prop_map(|(consumer, paused)| Command::Pause { consumer, paused }),
-        1 => (index(), any::<bool>()).prop_map(|(consumer, give_back)| Command::Cancel { consumer, give_back }),
+        2 => (index(), any::<bool>()).prop_map(|(consumer, give_back)| Command::Cancel { consumer, give_back }),
         8 => prop::collection::vec((index(), action()), 1..6).prop_map(Command::Settle),
         5 => (1i64..60).prop_map(Command::Pass),
         1 => queue().prop_map(|queue| Command::Purge { queue }),

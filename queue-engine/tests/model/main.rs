@@ -4,19 +4,21 @@
 
 mod book;
 mod command;
+mod consumers;
 mod journal;
 
 use std::time::Duration;
 
-use book::{Book, BookConsumer, Handed, Letter, NEVER, State};
-use command::{Action, Command, command, queue_name};
+use book::{Book, Handed, Letter, NEVER, State};
+use command::{Action, Command, Wish, command, queue_name};
+use consumers::{BookConsumer, End, Keep};
 use journal::TestJournal;
 use message::{ExchangeName, HeaderTable, HeaderValue, Timestamp, TopicName};
 use proptest::prelude::*;
 use queue_engine::{
-    BindingTarget, ConsumerId, ConsumerOptions, Delivery, Destination, EngineConfig, LeaseFor, LeaseToken,
-    Message, MessageId, MessageState, NewMessage, OpenLeases, QueueEngine, QueueError, Reason, Settle,
-    SettleAction, SettleError,
+    BindingTarget, ConsumerId, ConsumerOptions, Delivery, Destination, Ended, EngineConfig, LeaseFor,
+    LeaseToken, Message, MessageId, MessageState, NewMessage, OpenLeases, OwnerId, PoolId, QueueDeclaration,
+    QueueEngine, QueueError, QueueOptions, QueueType, Reason, Settle, SettleAction, SettleError,
 };
 use segment_store::{Block, Lsn};
 
@@ -84,7 +86,7 @@ impl Pair {
         let engine = journal.recover(config, Timestamp(1000));
         Pair {
             engine,
-            book: Book::default(),
+            book: Book { patience: config.consumer_timeout_ms.map(|ms| ms as i64), ..Book::default() },
             journal,
             now: 1000,
             config,
@@ -109,14 +111,21 @@ impl Pair {
         let mut block = self.journal.block();
         self.apply(command, &mut block);
         let outbox = self.engine.take_outbox(&mut block);
-        let (handed, cancelled) = self.book.close_group();
+        let (handed, ended, deleted) = self.book.close_group();
         assert_eq!(outbox.deliveries.len(), handed.len(), "deliveries {:?} {handed:?}", outbox.deliveries);
         for ((consumer, delivery), handed) in outbox.deliveries.iter().zip(&handed) {
             assert_eq!(consumer.0, handed.consumer);
             self.check_delivery(delivery, handed);
         }
-        let ended: Vec<u64> = outbox.ended.iter().map(|(id, _)| id.0).collect();
-        assert_eq!(ended, cancelled);
+        let end = |end: &Ended| match end {
+            Ended::Fed => End::Fed,
+            Ended::QueueDeleted => End::QueueDeleted,
+            Ended::TimedOut => End::TimedOut,
+        };
+        let told: Vec<(u64, End)> = outbox.ended.iter().map(|(id, why)| (id.0, end(why))).collect();
+        assert_eq!(told, ended);
+        let gone: Vec<u32> = outbox.deleted_queues.iter().map(|(id, _)| id.0).collect();
+        assert_eq!(gone, deleted);
         if std::mem::take(&mut self.lose_next) {
             (self.book, self.journal) = before;
             return self.crash();
@@ -155,7 +164,7 @@ impl Pair {
 
     fn check_delivery(&mut self, delivery: &Delivery, handed: &Handed) {
         assert_eq!((delivery.queue.0, delivery.id.0), (handed.queue, handed.sequence));
-        assert_eq!(delivery.attempt, handed.attempt);
+        assert_eq!((delivery.attempt, delivery.failures), (handed.attempt, handed.failures));
         assert_eq!(delivery.redelivered, handed.attempt > 1);
         assert_eq!(delivery.message.body, handed.body.as_bytes());
         assert_eq!(delivery.lease.is_some(), handed.serial.is_some());
@@ -167,25 +176,20 @@ impl Pair {
     fn apply(&mut self, command: &Command, block: &mut Block) {
         let now = Timestamp(self.now);
         match command {
-            Command::Declare { queue, options } => {
-                let name = queue_name(*queue);
-                let declared = self.engine.declare_queue(block, &topic(&name), options.clone(), now);
-                match self.book.id(&name) {
-                    None => {
-                        self.book.declare(&name, options.clone());
-                        let declared = declared.unwrap();
-                        assert!(declared.created && Some(declared.id.0) == self.book.id(&name));
-                    }
-                    Some(id) if self.book.queues[&id].options == *options => {
-                        assert!(!declared.unwrap().created)
-                    }
-                    Some(_) => assert!(matches!(declared, Err(QueueError::Differs { .. }))),
-                }
+            Command::Declare { queue, options, owner } => self.declare(*queue, options, *owner, block),
+            Command::EndOwner(owner) => {
+                self.engine.end_owner(block, OwnerId(u64::from(*owner)), now);
+                self.book.end_owner(u64::from(*owner), self.now);
             }
             Command::Update { queue, options } => {
                 let name = queue_name(*queue);
                 let updated = self.engine.update_queue(block, &topic(&name), options.clone(), now);
+                let changes_type = |id: &u32| self.book.queues[id].options.kind != options.kind;
+                let makes_durable = |id: &u32| self.book.queues[id].owner.is_some() && options.durable;
                 match self.book.id(&name) {
+                    Some(id) if changes_type(&id) || makes_durable(&id) => {
+                        assert!(matches!(updated, Err(QueueError::InvalidOption { .. })));
+                    }
                     Some(id) if self.book.queues[&id].options != *options => {
                         updated.unwrap();
                         self.book.update(id, options.clone(), self.now);
@@ -200,6 +204,7 @@ impl Pair {
                 if let Some(id) = self.book.id(&name) {
                     assert_eq!(deleted.unwrap(), self.book.queues[&id].entries.len() as u64);
                     self.book.delete(id);
+                    self.book.regain();
                 }
             }
             Command::Bind { exchange, queue, key: pattern } => {
@@ -230,38 +235,53 @@ impl Pair {
                 let name = queue_name(*queue);
                 let Some(id) = self.book.id(&name) else { return };
                 let max = *max as usize;
-                let taken = self.engine.receive(block, &topic(&name), max, lease_for(*lease), now).unwrap();
+                let taken = self.engine.receive(block, &topic(&name), max, lease_for(*lease), now);
+                if self.book.queues[&id].options.single_active_consumer {
+                    assert!(matches!(taken, Err(QueueError::SingleActive(_))));
+                    return;
+                }
+                let taken = taken.unwrap();
                 let handed = self.book.receive(id, max, *lease, self.now);
                 assert_eq!(taken.len(), handed.len());
                 for (delivery, handed) in taken.iter().zip(&handed) {
                     self.check_delivery(delivery, handed);
                 }
             }
-            Command::Subscribe { queue, credit, lease, once } => {
-                let name = queue_name(*queue);
-                let Some(id) = self.book.id(&name) else { return };
-                let options = ConsumerOptions {
-                    credit_messages: *credit,
-                    lease: lease_for(*lease),
-                    once: *once,
-                    ..ConsumerOptions::default()
-                };
-                let consumer = self.engine.subscribe(block, &topic(&name), options, now).unwrap();
-                let wish = BookConsumer {
-                    queue: id,
-                    credit: *credit,
-                    lease: *lease,
-                    once: *once,
-                    paused: false,
-                    fed: false,
-                };
-                self.book.subscribe(consumer.0, wish, self.now);
-                self.consumers.push(consumer.0);
+            Command::Subscribe { queue, wish } => self.subscribe(*queue, wish, block),
+            Command::Prefetch { consumer, prefetch } => self.with_consumer(consumer, |pair, id| {
+                pair.engine.set_prefetch(block, ConsumerId(id), *prefetch, now).unwrap();
+                pair.book.alter(id, |consumer| consumer.prefetch = *prefetch, now.0);
+            }),
+            Command::OpenPool(limit) => {
+                let pool = self.engine.open_pool(*limit);
+                let empty = consumers::BookPool { limit: *limit, ..Default::default() };
+                self.book.pools.insert(pool.0, empty);
+            }
+            Command::LimitPool { pool, limit } => {
+                let Some(pool) = self.pool(pool) else { return };
+                self.engine.set_pool_limit(block, PoolId(pool), *limit, now).unwrap();
+                self.book.set_pool_limit(pool, *limit, self.now);
+            }
+            Command::ClosePool(pool) => {
+                let Some(pool) = self.pool(pool) else { return };
+                self.engine.close_pool(PoolId(pool));
+                self.book.close_pool(pool);
+            }
+            Command::JoinPool { consumer, pool } => {
+                let Some(pool) = self.pool(pool) else { return };
+                self.with_consumer(consumer, |pair, id| {
+                    pair.engine.join_pool(ConsumerId(id), PoolId(pool)).unwrap();
+                    pair.book.join_pool(id, pool);
+                });
             }
             Command::Credit { consumer, more } => {
                 self.with_consumer(consumer, |pair, id| {
                     pair.engine.add_credit(block, ConsumerId(id), *more, 0, now).unwrap();
-                    pair.book.alter(id, |consumer| consumer.credit += more, now.0);
+                    pair.book.alter(
+                        id,
+                        |consumer| consumer.credit = consumer.credit.saturating_add(*more),
+                        now.0,
+                    );
                 });
             }
             Command::Pause { consumer, paused } => self.with_consumer(consumer, |pair, id| {
@@ -321,6 +341,83 @@ impl Pair {
         }
     }
 
+    fn declare(&mut self, queue: u8, options: &QueueOptions, owner: Option<u8>, block: &mut Block) {
+        let (name, owner) = (queue_name(queue), owner.map(u64::from));
+        // A quorum queue belongs to nobody.
+        let owner = owner.filter(|_| options.kind == QueueType::Classic);
+        let declaration = QueueDeclaration {
+            options: options.clone(),
+            owner: owner.map(OwnerId),
+            ..QueueDeclaration::default()
+        };
+        let declared = self.engine.declare(block, &topic(&name), declaration, Timestamp(self.now));
+        let Some(id) = self.book.id(&name) else {
+            self.book.declare(&name, options.clone(), owner);
+            let declared = declared.unwrap();
+            assert!(declared.created && Some(declared.id.0) == self.book.id(&name));
+            return;
+        };
+        let have = &self.book.queues[&id];
+        let want = QueueOptions { durable: owner.is_none(), ..options.clone() };
+        match declared {
+            Ok(declared) => assert!(!declared.created && have.options == want && have.owner == owner),
+            Err(QueueError::Locked(_)) => assert_ne!(have.owner, owner),
+            Err(QueueError::Differs { .. }) => assert_ne!(have.options, want),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn subscribe(&mut self, queue: u8, wish: &Wish, block: &mut Block) {
+        let name = queue_name(queue);
+        let Some(id) = self.book.id(&name) else { return };
+        let pool = wish.pool.as_ref().filter(|_| !wish.once).and_then(|pick| self.pool(pick));
+        let ms = |ms: i64| Duration::from_millis(ms as u64);
+        let options = ConsumerOptions {
+            credit_messages: wish.credit,
+            credit_bytes: None,
+            lease: match wish.keep {
+                Keep::NotAtAll => LeaseFor::AutoAck,
+                Keep::For(time) => LeaseFor::Duration(ms(time)),
+                Keep::UntilSettled => LeaseFor::UntilSettled,
+            },
+            once: wish.once,
+            priority: wish.priority,
+            exclusive: wish.exclusive,
+            prefetch: wish.prefetch,
+            pool: pool.map(PoolId),
+            timeout: wish.timeout.map(ms),
+        };
+        let wish = BookConsumer {
+            queue: id,
+            credit: wish.credit,
+            keep: wish.keep,
+            once: wish.once,
+            priority: wish.priority,
+            exclusive: wish.exclusive,
+            prefetch: wish.prefetch,
+            pool,
+            timeout: wish.timeout,
+            paused: false,
+            fed: false,
+            in_flight: 0,
+        };
+        let subscribed = self.engine.subscribe(block, &topic(&name), options, Timestamp(self.now));
+        match (self.book.objection(&wish), subscribed) {
+            (None, subscribed) => {
+                let consumer = subscribed.unwrap();
+                self.book.subscribe(consumer.0, wish, self.now);
+                self.consumers.push(consumer.0);
+            }
+            (Some(is_expected), Err(error)) => assert!(is_expected(&error), "{error}"),
+            (Some(_), Ok(_)) => panic!("it should have been refused"),
+        }
+    }
+
+    fn pool(&self, pick: &prop::sample::Index) -> Option<u64> {
+        let pools = &self.book.pools;
+        (!pools.is_empty()).then(|| *pools.keys().nth(pick.index(pools.len())).unwrap())
+    }
+
     fn with_consumer(&mut self, pick: &prop::sample::Index, act: impl FnOnce(&mut Pair, u64)) {
         self.consumers.retain(|id| self.book.consumers.contains_key(id));
         if !self.consumers.is_empty() {
@@ -345,7 +442,7 @@ impl Pair {
                 + &self.published.to_string();
             messages.push(NewMessage {
                 body: body.clone().into(),
-                priority: Some(*priority),
+                priority: *priority,
                 delay: Some(Duration::from_millis(*delay as u64)),
                 ttl: ttl.map(|ttl| Duration::from_millis(ttl as u64)),
                 ..NewMessage::default()
@@ -401,6 +498,7 @@ impl Pair {
             let stored = match *action {
                 Action::Ack => SettleAction::Ack,
                 Action::Nack(delay) => SettleAction::Nack { delay: ms(delay) },
+                Action::Fail => SettleAction::Fail,
                 Action::Reject => SettleAction::Reject,
                 Action::Extend(more) => SettleAction::Extend { lease_for: Some(ms(more)) },
             };
@@ -409,6 +507,7 @@ impl Pair {
                 match *action {
                     Action::Ack => self.book.ack(queue, sequence),
                     Action::Nack(delay) => self.book.nack(queue, sequence, delay, self.now),
+                    Action::Fail => self.book.fail(queue, sequence),
                     Action::Reject => self.book.reject(queue, sequence),
                     Action::Extend(more) => self.book.extend(queue, sequence, self.now + more),
                 }
@@ -422,6 +521,7 @@ impl Pair {
 
     /// Both say the same of every message.
     fn check(&self) {
+        self.book.check_counters();
         assert_eq!(self.engine.queue_names().count(), self.book.queues.len());
         for (id, book) in &self.book.queues {
             let name = topic(&book.name);
@@ -433,6 +533,11 @@ impl Pair {
             assert_eq!(info.leased, count(|state| matches!(state, State::Leased { .. })));
             assert_eq!(info.delayed, count(|state| matches!(state, State::Delayed(_))));
             assert_eq!((info.dying, info.damaged), (0, 0));
+            assert_eq!(info.consumers, book.consumers.len() as u64);
+            assert_eq!(info.active.map_or(0, |active| active.0), book.active);
+            assert_eq!(info.owner.map(|owner| owner.0), book.owner);
+            let mine = self.engine.check_access(&name, Some(OwnerId(0)));
+            assert_eq!(mine.is_ok(), book.owner.is_none_or(|owner| owner == 0));
             assert_eq!(info.bytes, book.entries.values().map(|e| e.letter.body.len() as u64).sum::<u64>());
             let mut seen = Vec::new();
             let mut after = None;
@@ -452,11 +557,12 @@ impl Pair {
                     State::Delayed(until) => MessageState::Delayed { until: Timestamp(until) },
                     State::Leased { due, consumer, .. } => MessageState::Leased {
                         consumer: Some(ConsumerId(consumer)).filter(|id| id.0 != 0),
-                        expires_at: Some(Timestamp(due)),
+                        expires_at: Some(Timestamp(due)).filter(|at| at.0 != NEVER),
                     },
                     State::Dying => MessageState::Dying,
                 };
                 assert_eq!(browsed.state, state);
+                assert_eq!(browsed.priority, book.level(entry));
                 assert_eq!((browsed.attempts, browsed.enqueued_at.0), (entry.attempts, entry.enqueued_at));
                 let expires_at = Some(Timestamp(entry.expires_at)).filter(|at| at.0 != NEVER);
                 assert_eq!(browsed.expires_at, expires_at);
@@ -464,6 +570,7 @@ impl Pair {
                 let letter = &entry.letter;
                 assert_eq!(message.body, letter.body.as_bytes());
                 assert_eq!(deaths(message), letter.deaths);
+                assert_eq!(message.priority, letter.priority);
                 assert_eq!(message.ttl_ms, letter.ttl.map(|ttl| ttl as u64));
                 assert_eq!(
                     (message.origin.exchange_name(), &*message.origin.routing_key),
@@ -477,8 +584,13 @@ impl Pair {
     }
 }
 
+/// How many sequences are tried: `SLUICE_MODEL_CASES`, or enough for every run.
+fn cases() -> u32 {
+    std::env::var("SLUICE_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(2000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 4000, ..ProptestConfig::default() })]
     #[test]
     fn says_what_the_model_says(commands in prop::collection::vec(command(), 1..120)) {
         let mut pair = Pair::new();
