@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use message::Limits;
 
-pub use field::{Door, LogFormat};
+pub use field::{Door, Doors, LogFormat};
 pub use source::{ConfigError, Sources, load};
 
 /// Everything that can be set.
@@ -157,11 +157,52 @@ impl Default for WsConfig {
     }
 }
 
-/// The Kafka door, which is not built yet.
-#[derive(Clone, Debug, Default)]
+/// The Kafka door.
+#[derive(Clone, Debug)]
 pub struct KafkaConfig {
-    /// Only `off` so far.
-    pub addr: field::UnbuiltDoor<field::Kafka>,
+    /// Where it listens; empty is nowhere.
+    pub addr: Doors,
+    /// What clients are told to connect to, one for each listener; empty tells them the address that they reached.
+    pub advertised: Vec<String>,
+    /// What the cluster calls itself.
+    pub cluster_id: String,
+    /// Whether producing to, or asking for, a topic that does not exist makes a log.
+    pub auto_create_topics: bool,
+    /// Partitions of a log that is made without saying how many.
+    pub default_partitions: u32,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// Largest request, in bytes.
+    pub max_request_bytes: usize,
+    /// Most bytes of requests held in memory at a time, over all connections.
+    pub max_in_flight_bytes: usize,
+    /// Requests of one connection that are worked on at a time.
+    pub max_requests_in_flight: usize,
+    /// Most bytes of records in one answer.
+    pub max_fetch_bytes: usize,
+    /// Fetch sessions kept at a time.
+    pub max_fetch_sessions: usize,
+    /// How long a connection may stand still.
+    pub idle_timeout_ms: u64,
+}
+
+impl Default for KafkaConfig {
+    fn default() -> KafkaConfig {
+        KafkaConfig {
+            addr: Doors(vec!["127.0.0.1:9092".into()]),
+            advertised: Vec::new(),
+            cluster_id: "sluice-cluster-0000000".into(),
+            auto_create_topics: true,
+            default_partitions: 1,
+            max_connections: 10_000,
+            max_request_bytes: 100 << 20,
+            max_in_flight_bytes: 256 << 20,
+            max_requests_in_flight: 100,
+            max_fetch_bytes: 55 << 20,
+            max_fetch_sessions: 1000,
+            idle_timeout_ms: 600_000,
+        }
+    }
 }
 
 /// The AMQP door, which is not built yet.

@@ -6,6 +6,7 @@ pub mod config;
 pub mod drain;
 pub mod errors;
 pub mod http;
+pub mod kafka;
 pub mod logging;
 pub mod metrics;
 pub mod refusal;

@@ -4,6 +4,7 @@
 //! lives on an external cluster will be a third variant of [`Topic`].
 
 mod administration;
+mod appending;
 mod clock;
 mod delivery;
 mod directory;
@@ -40,6 +41,7 @@ use message::{ErrorCode, GroupName, Limits, Timestamp, TopicName};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+pub use appending::{AppendedBatch, Appends, BatchAppend, ProducerBatch};
 pub use delivery::QueueDelivery;
 pub use exchange_spec::{
     BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeKind, ExchangeSpec,
@@ -53,7 +55,7 @@ pub use groups::GroupBatch;
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
 pub use log_engine::{LogEngineConfig, LowWatermark, Offset};
-pub use log_topic::{LogTopic, LogWatch, PartitionBounds};
+pub use log_topic::{LogSetting, LogTopic, LogWatch, PartitionBounds};
 pub use opening::{OwnerTask, TopicsSettings};
 pub use outgoing::{Acks, IdempotencyKey, Outgoing, OutgoingOptions, Receipt, Receipts};
 pub use queue_engine::EngineConfig as QueueEngineConfig;
@@ -153,6 +155,20 @@ impl Topics {
             Topic::Queue(queue) => Ok(queue),
             other @ Topic::Log(_) => Err(wrong_model(&other)),
         }
+    }
+
+    /// The log with this id.
+    pub fn log_by_id(&self, id: u64) -> Result<LogTopic, Refusal> {
+        let found = self.0.directory.name_of(id).and_then(|name| self.log(name.as_str()).ok());
+        found.filter(|log| log.id() == id).ok_or_else(|| {
+            Refusal::new(ErrorCode::UnknownTopic, "no topic has this id (any more); ask for metadata again")
+        })
+    }
+
+    /// The first `limit` topics after `after`, by name.
+    #[must_use]
+    pub fn topics_after(&self, after: Option<&str>, limit: usize) -> Vec<Topic> {
+        self.0.directory.list(after, limit, |_| true)
     }
 
     /// The time as engines see it.

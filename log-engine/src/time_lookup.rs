@@ -41,6 +41,18 @@ impl PartitionView {
         Ok(None)
     }
 
+    /// The first visible record that has the largest timestamp of all.
+    pub fn newest(&self) -> Result<Option<TimedOffset>, LogError> {
+        let end = self.high_watermark();
+        let largest = {
+            let holdings = self.holdings.read();
+            let settled = holdings.segments.iter().map(|segment| segment.state.max_timestamp);
+            let visible = holdings.tail.range(0).take_while(|batch| batch.last < end);
+            settled.chain(visible.map(|batch| batch.max_timestamp)).max()
+        };
+        largest.map_or(Ok(None), |largest| self.offset_for_time(largest))
+    }
+
     /// An offset at or after `from`, with nothing as new as `timestamp` between the two.
     fn time_candidate(&self, from: Offset, timestamp: i64) -> Result<Option<Offset>, LogError> {
         let segment = {

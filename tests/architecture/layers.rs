@@ -71,7 +71,7 @@ fn built_from() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn only_the_gateway_can_reach_the_network() {
     let built_from = built_from();
-    for library in ["message", "segment-store", "log-engine", "queue-engine"] {
+    for library in ["message", "segment-store", "log-engine", "queue-engine", "kafka-wire"] {
         let network: Vec<_> = NETWORK.iter().filter(|name| built_from[library].contains(**name)).collect();
         assert!(network.is_empty(), "{library} must not be built from {network:?}");
     }
@@ -81,7 +81,7 @@ fn only_the_gateway_can_reach_the_network() {
 fn engines_do_not_know_each_other_or_the_gateway() {
     let built_from = built_from();
     for engine in ENGINES {
-        for other in ENGINES.into_iter().filter(|other| *other != engine).chain(["sluice"]) {
+        for other in ENGINES.into_iter().filter(|other| *other != engine).chain(["sluice", "kafka-wire"]) {
             assert!(!built_from[engine].contains(other), "{engine} must not depend on {other}");
         }
     }

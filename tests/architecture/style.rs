@@ -4,8 +4,8 @@ use blackbox::checkout;
 
 use crate::source::files;
 
-const CRATES: [&str; 7] =
-    ["message", "segment-store", "log-engine", "queue-engine", "gateway", "tests", "bench"];
+const CRATES: [&str; 8] =
+    ["message", "segment-store", "log-engine", "queue-engine", "kafka-wire", "gateway", "tests", "bench"];
 
 #[test]
 fn files_stay_small() {
@@ -47,7 +47,7 @@ fn every_crate_opens_with_its_purpose() {
 
 #[test]
 fn unwrap_and_expect_are_linted_everywhere_that_serves() {
-    for directory in ["message", "segment-store", "log-engine", "queue-engine", "gateway"] {
+    for directory in ["message", "segment-store", "log-engine", "queue-engine", "kafka-wire", "gateway"] {
         let manifest =
             std::fs::read_to_string(checkout::root().join(directory).join("Cargo.toml")).expect("a manifest");
         let own = manifest.contains("unwrap_used") && manifest.contains("expect_used");
@@ -58,7 +58,7 @@ fn unwrap_and_expect_are_linted_everywhere_that_serves() {
 
 #[test]
 fn libraries_forbid_unsafe_code_outside_the_store() {
-    for directory in ["message/src", "log-engine/src", "queue-engine/src"] {
+    for directory in ["message/src", "log-engine/src", "queue-engine/src", "kafka-wire/src"] {
         for source in files(directory) {
             assert!(!source.code.contains("unsafe "), "{} holds unsafe code", source.path);
         }

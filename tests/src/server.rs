@@ -151,7 +151,7 @@ impl Server {
         let mut command = Command::new(checkout::sluice());
         command
             .arg("serve")
-            .args(["--http", "127.0.0.1:0", "--data-dir"])
+            .args(["--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir())
             .args(&self.launch.args)
             .envs(self.launch.small_sizes())

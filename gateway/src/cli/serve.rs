@@ -17,6 +17,7 @@ use crate::http::cors;
 use crate::http::front::Front;
 use crate::http::operations::{Operations, endpoints};
 use crate::http::server::{self, Connections, ServerLimits};
+use crate::kafka::{self, KafkaDoor, Listener};
 use crate::logging;
 use crate::metrics::HttpCounters;
 use crate::topics::Topics;
@@ -47,6 +48,11 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("the HTTP door has no address")?;
     info!(door = "http", addr = %address, "listening");
     warn_when_open_to_all(address);
+    let kafka_listeners = kafka::bind(&config.kafka).await?;
+    for listener in &kafka_listeners {
+        info!(door = "kafka", addr = %listener.address(), "listening");
+        warn_when_open_to_all(listener.address());
+    }
 
     let drain = Drain::default();
     let connections = Arc::new(Connections::default());
@@ -67,7 +73,14 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot open the data directory {place} (data_dir)"))?;
     operations.open(topics.clone());
     front.open(doors(&config, &topics, &drain, routes));
-    announce(address);
+    let data_dir = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    let kafka_door =
+        KafkaDoor::new(topics.clone(), config.kafka.clone(), data_dir.display().to_string(), drain.clone());
+    let kafka_addresses: Vec<SocketAddr> = kafka_listeners.iter().map(Listener::address).collect();
+    for listener in kafka_listeners {
+        drain.track(kafka::serve(listener, kafka_door.clone()));
+    }
+    announce(address, &kafka_addresses);
     notify("READY=1");
 
     let signal = signals.next().await;
@@ -116,10 +129,13 @@ fn notify(state: &str) {
     }
 }
 
-/// The line that people and test harnesses wait for.
-fn announce(address: SocketAddr) {
+/// The lines that people and test harnesses wait for; the last one says that everything is open.
+fn announce(address: SocketAddr, kafka: &[SocketAddr]) {
     let mut out = std::io::stdout().lock();
     // Nobody may be reading; that is no reason to stop.
+    for address in kafka {
+        let _ = writeln!(out, "sluice listens: kafka://{address}");
+    }
     let _ = writeln!(out, "sluice is ready: http://{address}");
     let _ = out.flush();
 }

@@ -59,6 +59,36 @@ pub fn problems(config: &Config) -> Vec<String> {
         ),
     );
     expect(
+        config.kafka.max_request_bytes > config.limits.message_bytes,
+        format!(
+            "kafka.max_request_bytes ({}) must be above limits.message_bytes ({}): the largest message could not come in",
+            config.kafka.max_request_bytes, config.limits.message_bytes
+        ),
+    );
+    expect(
+        config.kafka.max_in_flight_bytes >= config.kafka.max_request_bytes,
+        format!(
+            "kafka.max_in_flight_bytes ({}) is below kafka.max_request_bytes ({}): the largest request could not come in",
+            config.kafka.max_in_flight_bytes, config.kafka.max_request_bytes
+        ),
+    );
+    let advertised = &config.kafka.advertised;
+    expect(
+        advertised.is_empty() || advertised.len() == config.kafka.addr.0.len(),
+        format!(
+            "kafka.advertised names {} addresses, but kafka.addr {}: name one for each, or none",
+            advertised.len(),
+            config.kafka.addr.0.len()
+        ),
+    );
+    for address in advertised {
+        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+        expect(
+            port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0)),
+            format!("kafka.advertised: {address:?} is no host:port"),
+        );
+    }
+    expect(
         config.ws.idle_timeout_ms > config.ws.ping_after_ms,
         format!(
             "ws.idle_timeout_ms ({}) must be above ws.ping_after_ms ({}): sockets would be closed before they are asked",
@@ -114,6 +144,8 @@ mod tests {
         assert!(told(|c| c.http.addr = Door::Off).contains("nothing could reach"));
         assert!(told(|c| c.http.max_body_bytes = 1024).contains("largest message"));
         assert!(told(|c| c.http.max_in_flight_bytes = 1 << 20).contains("largest request"));
+        assert!(told(|c| c.kafka.advertised = vec!["a:1".into(), "b:2".into()]).contains("one for each"));
+        assert!(told(|c| c.kafka.advertised = vec!["a".into()]).contains("no host:port"));
         assert!(told(|c| c.log_level = "sluice=loud".into()).contains("log_level"));
         assert!(
             told(|c| c.http.cors_origins = vec!["*".into(), "https://a.b".into()]).contains("name it alone")

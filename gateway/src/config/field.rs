@@ -185,19 +185,47 @@ impl Field for Door {
         })
     }
     fn set(&mut self, value: Value) -> Result<(), String> {
-        let addr = text(value)?;
-        *self = match addr.as_str() {
-            "off" => Door::Off,
-            _ => {
-                let port = addr.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
-                if port.and_then(|port| port.parse::<u16>().ok()).is_none() {
-                    return Err(format!(
-                        "must be host:port, like 127.0.0.1:8080, or \"off\"; {addr:?} is neither"
-                    ));
-                }
-                Door::At(addr)
+        *self = Door::parse(text(value)?)?;
+        Ok(())
+    }
+}
+
+impl Door {
+    fn parse(addr: String) -> Result<Door, String> {
+        if addr == "off" {
+            return Ok(Door::Off);
+        }
+        let port = addr.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+        if port.and_then(|port| port.parse::<u16>().ok()).is_none() {
+            return Err(format!("must be host:port, like 127.0.0.1:8080, or \"off\"; {addr:?} is neither"));
+        }
+        Ok(Door::At(addr))
+    }
+}
+
+/// Where a door listens that may have several addresses; none is nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doors(pub Vec<String>);
+
+impl Field for Doors {
+    fn get(&self) -> Value {
+        Value::Text(if self.0.is_empty() { "off".into() } else { self.0.join(",") })
+    }
+    fn set(&mut self, value: Value) -> Result<(), String> {
+        let mut addresses = Vec::new();
+        addresses.set(value)?;
+        if addresses == ["off"] {
+            addresses.clear();
+        } else if addresses.is_empty() {
+            return Err("must be host:port, several of them, or \"off\"".into());
+        }
+        for address in &addresses {
+            match Door::parse(address.clone())? {
+                Door::At(_) => {}
+                Door::Off => return Err("\"off\" stands alone".into()),
             }
-        };
+        }
+        self.0 = addresses;
         Ok(())
     }
 }
@@ -216,14 +244,6 @@ impl<P> Default for UnbuiltDoor<P> {
 pub trait Protocol {
     /// As people write it.
     const NAME: &'static str;
-}
-
-/// Kafka's wire protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kafka;
-
-impl Protocol for Kafka {
-    const NAME: &'static str = "Kafka";
 }
 
 /// AMQP 0-9-1.
@@ -275,10 +295,22 @@ mod tests {
     }
 
     #[test]
+    fn a_door_may_have_several_addresses() {
+        let mut doors = Doors::default();
+        doors.set(Value::Text("127.0.0.1:9092, [::1]:9093".into())).unwrap();
+        assert_eq!(doors.0, ["127.0.0.1:9092", "[::1]:9093"]);
+        doors.set(Value::Text("off".into())).unwrap();
+        assert_eq!(doors, Doors::default());
+        for wrong in ["", "off,127.0.0.1:1", "9092"] {
+            assert!(doors.set(Value::Text(wrong.into())).is_err(), "{wrong:?} was taken");
+        }
+    }
+
+    #[test]
     fn a_door_that_does_not_exist_says_so() {
-        let mut door = UnbuiltDoor::<Kafka>::default();
+        let mut door = UnbuiltDoor::<Amqp>::default();
         door.set(Value::Text("off".into())).unwrap();
-        let error = door.set(Value::Text("127.0.0.1:9092".into())).unwrap_err();
-        assert!(error.starts_with("the Kafka door is not built yet"), "{error}");
+        let error = door.set(Value::Text("127.0.0.1:5672".into())).unwrap_err();
+        assert!(error.starts_with("the AMQP door is not built yet"), "{error}");
     }
 }

@@ -218,7 +218,68 @@ pub const KEYS: &[Key] = &[
         "kafka.addr",
         kafka.addr,
         None,
-        "The Kafka door is not built yet: only `off` is taken. Flag `--kafka`."
+        "Where the Kafka door listens: `host:port`, several of them as a list or with commas, or `off`. Port 0 takes a free port and prints it. Flag `--kafka`."
+    ),
+    key!(
+        "kafka.advertised",
+        kafka.advertised,
+        None,
+        "What Kafka clients are told to connect to: one `host:port` for each address of `kafka.addr`, in the same order. Empty: each client is told the address that it reached."
+    ),
+    key!("kafka.cluster_id", kafka.cluster_id, None, "The cluster id that Kafka clients see."),
+    key!(
+        "kafka.auto_create_topics",
+        kafka.auto_create_topics,
+        None,
+        "Whether a Kafka client that asks for a topic which does not exist makes a log of that name, as far as the client allows it: `true` or `false`."
+    ),
+    key!(
+        "kafka.default_partitions",
+        kafka.default_partitions,
+        Some(1..=10_000),
+        "Partitions of a log that a Kafka client makes without saying how many."
+    ),
+    key!(
+        "kafka.max_connections",
+        kafka.max_connections,
+        Some(1..=1_000_000),
+        "Most Kafka connections at a time. One more is closed at once."
+    ),
+    key!(
+        "kafka.max_request_bytes",
+        kafka.max_request_bytes,
+        Some(KIB..=GIB),
+        "Largest request; a connection that announces a larger one is closed."
+    ),
+    key!(
+        "kafka.max_in_flight_bytes",
+        kafka.max_in_flight_bytes,
+        Some(MIB..=64 * GIB),
+        "Most bytes of large requests in memory at a time, over all Kafka connections; beyond it connections wait to be read."
+    ),
+    key!(
+        "kafka.max_requests_in_flight",
+        kafka.max_requests_in_flight,
+        Some(1..=100_000),
+        "Produce requests of one connection that are worked on at a time; beyond it the connection is not read."
+    ),
+    key!(
+        "kafka.max_fetch_bytes",
+        kafka.max_fetch_bytes,
+        Some(KIB..=GIB),
+        "Most bytes of records in the answer to one fetch, whatever the client allows. The first batch is always sent whole."
+    ),
+    key!(
+        "kafka.max_fetch_sessions",
+        kafka.max_fetch_sessions,
+        Some(0..=1_000_000),
+        "Fetch sessions (KIP-227) kept at a time; beyond it clients fetch without one."
+    ),
+    key!(
+        "kafka.idle_timeout_ms",
+        kafka.idle_timeout_ms,
+        Some(SECOND..=DAY),
+        "How long a Kafka connection may stand still, in milliseconds: without a request, or while the client does not send the rest of one or does not read its answers."
     ),
     key!("amqp.addr", amqp.addr, None, "The AMQP door is not built yet: only `off` is taken. Flag `--amqp`."),
     key!("limits.message_bytes", limits.message_bytes, Some(KIB..=GIB), "Largest message body."),

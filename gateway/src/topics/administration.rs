@@ -242,11 +242,13 @@ impl Topics {
             Arc::clone(partition)
         });
         let inner = LogInner {
+            id: topic.id().0,
             name: topic.name().clone(),
             partitions: partitions.collect(),
             partitioner: Arc::default(),
             batch_bytes: topic.config().max_message_bytes(),
             append_time: topic.config().timestamp_type() == log_engine::batch::TimestampType::LogAppendTime,
+            settings: *topic.config(),
             config: topic.config().explicit(),
             decompressed_bytes: self.limits().decompressed_bytes,
             draining: self.draining().clone(),

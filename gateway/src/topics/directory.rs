@@ -8,15 +8,27 @@ use crate::refusal::Refusal;
 #[derive(Default)]
 pub(crate) struct Directory {
     topics: DashMap<Box<str>, Topic>,
+    /// Logs by the id that no other log ever gets.
+    logs: DashMap<u64, TopicName>,
 }
 
 impl Directory {
     pub(crate) fn insert(&self, topic: Topic) {
+        if let Topic::Log(log) = &topic {
+            self.logs.insert(log.id(), log.name().clone());
+        }
         self.topics.insert(topic.name().as_str().into(), topic);
     }
 
+    /// The name of the log with this id.
+    pub(crate) fn name_of(&self, log: u64) -> Option<TopicName> {
+        self.logs.get(&log).map(|name| name.value().clone())
+    }
+
     pub(crate) fn remove(&self, name: &TopicName) {
-        self.topics.remove(name.as_str());
+        if let Some((_, Topic::Log(log))) = self.topics.remove(name.as_str()) {
+            self.logs.remove(&log.id());
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<Topic, Refusal> {

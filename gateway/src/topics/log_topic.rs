@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +18,16 @@ use crate::refusal::Refusal;
 pub struct LogTopic(pub(crate) Arc<LogInner>);
 
 pub(crate) struct LogInner {
+    pub id: u64,
     pub name: TopicName,
     pub partitions: Vec<Arc<LogPartition>>,
     pub partitioner: Arc<Partitioner>,
     /// Largest batch that the topic takes, in bytes.
     pub batch_bytes: usize,
+    /// All its settings.
+    pub settings: log_engine::TopicConfig,
     /// The settings that were made explicitly.
-    pub config: std::collections::BTreeMap<&'static str, String>,
+    pub config: BTreeMap<&'static str, String>,
     /// Whether records bear the time of their arrival instead of the producer's.
     pub append_time: bool,
     pub decompressed_bytes: usize,
@@ -35,6 +39,17 @@ pub(crate) struct LogPartition {
     pub id: PartitionId,
     pub view: Arc<PartitionView>,
     pub grew: Notify,
+}
+
+/// One setting of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSetting {
+    /// Kafka's name for it.
+    pub name: &'static str,
+    /// Its value, as text.
+    pub value: String,
+    /// Whether somebody set it; otherwise it is the default.
+    pub explicit: bool,
 }
 
 /// What a partition holds.
@@ -53,6 +68,12 @@ impl LogTopic {
         &self.0.name
     }
 
+    /// Its id, which no other log ever gets, also not one of the same name.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
     /// How many partitions it has.
     #[must_use]
     pub fn partitions(&self) -> u32 {
@@ -65,6 +86,52 @@ impl LogTopic {
             let detail = format!("{name} has no partition {partition}; it has {count}, counted from 0");
             Refusal::new(ErrorCode::UnknownPartition, detail).in_field("partition")
         })
+    }
+
+    /// Every setting that it has, by name, and whether it was made explicitly.
+    #[must_use]
+    pub fn settings(&self) -> Vec<LogSetting> {
+        described(&self.0.settings)
+    }
+
+    /// What settings a log made so would have, or why it cannot be made.
+    pub fn check(settings: &super::LogSettings) -> Result<Vec<LogSetting>, Refusal> {
+        Ok(described(&log_engine::TopicConfig::parse(settings.config.iter())?))
+    }
+
+    /// Whether these settings could be made and taken back.
+    pub fn check_changes(&self, changes: &BTreeMap<String, Option<String>>) -> Result<(), Refusal> {
+        let mut settings = self.0.settings;
+        for (name, value) in changes {
+            match value {
+                Some(value) => settings.set(name, value)?,
+                None => settings.unset(name)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether records bear the time of their arrival instead of the producer's.
+    #[must_use]
+    pub fn stamps_arrival(&self) -> bool {
+        self.0.append_time
+    }
+
+    /// Bytes that a partition holds.
+    pub fn size_bytes(&self, partition: u32) -> Result<u64, Refusal> {
+        Ok(self.partition(partition)?.view.size_bytes())
+    }
+
+    /// The first record not older than a time, by offset and its own timestamp, in milliseconds.
+    pub fn find_time(&self, partition: u32, timestamp: i64) -> Result<Option<(i64, i64)>, Refusal> {
+        let found = self.partition(partition)?.view.offset_for_time(timestamp)?;
+        Ok(found.map(|found| (found.offset.0, found.timestamp)))
+    }
+
+    /// The first of the records with the largest timestamp, by offset and that timestamp, in milliseconds.
+    pub fn newest(&self, partition: u32) -> Result<Option<(i64, i64)>, Refusal> {
+        let found = self.partition(partition)?.view.newest()?;
+        Ok(found.map(|found| (found.offset.0, found.timestamp)))
     }
 
     /// What the partition holds now.
@@ -137,6 +204,15 @@ impl LogTopic {
     pub fn watch_from(&self, partition: u32, from: i64) -> Result<LogWatch, Refusal> {
         Ok(LogWatch { partition: Arc::clone(self.partition(partition)?), seen: Offset(from) })
     }
+}
+
+fn described(config: &log_engine::TopicConfig) -> Vec<LogSetting> {
+    let setting = |entry: log_engine::ConfigEntry| LogSetting {
+        name: entry.name,
+        value: entry.value,
+        explicit: entry.source == log_engine::ConfigSource::Topic,
+    };
+    config.describe().into_iter().map(setting).collect()
 }
 
 /// Tells when a partition may hold something new.

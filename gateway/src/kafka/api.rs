@@ -1,0 +1,357 @@
+//! What the door answers: one registration for each API, and how a request gets to it.
+//!
+//! The table is the only list of APIs: ApiVersions answers from it, and `docs/kafka-compatibility.md` is its print.
+
+mod admin_refused;
+mod api_versions;
+mod compatibility;
+mod configs;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_topic_partitions;
+mod elect_leaders;
+mod fetch;
+mod find_coordinator;
+mod incremental_alter_configs;
+mod list_config_resources;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod partition_reassignments;
+mod produce;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use kafka_wire::{
+    Reader, Request, RequestHeader, Version, Wire, WireError, Writer, messages, write_response_header,
+};
+
+use super::broker::Endpoint;
+use super::door::KafkaDoor;
+use super::in_flight::{Answer, Answering};
+
+/// Whom a connection serves.
+#[derive(Debug)]
+pub struct Client {
+    /// The address that it came from.
+    #[expect(dead_code, reason = "groups tell where their members are; they come next")]
+    pub host: String,
+    /// Where it is told that the broker is.
+    pub endpoint: Endpoint,
+}
+
+/// What an API's function knows beside the request.
+pub struct Call {
+    /// Everything that connections share.
+    pub door: KafkaDoor,
+    /// Who asks.
+    pub client: Arc<Client>,
+    /// What the client calls itself.
+    #[expect(dead_code, reason = "groups tell what their members call themselves; they come next")]
+    pub client_id: Option<String>,
+    /// In which version it asks.
+    pub version: i16,
+}
+
+/// What an API's function makes of a request; most make a response of every one.
+pub enum Reply<T> {
+    /// This goes back.
+    Response(T),
+    /// The client wants no answer.
+    Silence,
+    /// The client wants no answer but must learn that something went wrong: the connection ends.
+    Close(String),
+}
+
+impl<T> From<T> for Reply<T> {
+    fn from(response: T) -> Reply<T> {
+        Reply::Response(response)
+    }
+}
+
+/// One API.
+pub struct Api {
+    /// Its number.
+    pub key: i16,
+    /// Its name.
+    pub name: &'static str,
+    /// The versions that clients are told.
+    pub advertised: RangeInclusive<i16>,
+    /// The first of them that is really answered.
+    pub answered_from: i16,
+    /// What a client should know of how it is answered here.
+    #[cfg(test)]
+    pub note: &'static str,
+    /// The versions that the codec knows.
+    #[cfg(test)]
+    known: RangeInclusive<i16>,
+    answer: fn(Asked) -> Answering,
+}
+
+/// A request as it came.
+struct Asked {
+    door: KafkaDoor,
+    client: Arc<Client>,
+    version: i16,
+    correlation_id: i32,
+    frame: BytesMut,
+}
+
+/// A registration: module and function that answer, request type, versions, note.
+macro_rules! api {
+    ($function:path, $module:ident::$request:ident, $versions:expr, $note:literal) => {
+        Api {
+            key: <messages::$module::$request as Request>::KEY,
+            name: <messages::$module::$request as Request>::NAME,
+            advertised: $versions,
+            answered_from: *<messages::$module::$request as Request>::VERSIONS.start(),
+            #[cfg(test)]
+            note: $note,
+            #[cfg(test)]
+            known: <messages::$module::$request as Request>::VERSIONS,
+            answer: |asked| {
+                Box::pin(async move {
+                    match read::<messages::$module::$request>(asked) {
+                        Ok((call, request, correlation_id)) => {
+                            let reply = $function(&call, request).await.into();
+                            write::<messages::$module::$request>(&call, correlation_id, reply)
+                        }
+                        Err((name, error)) => {
+                            Answer::Close(format!("a {name} request cannot be read: {error}"))
+                        }
+                    }
+                })
+            },
+        }
+    };
+}
+
+/// Every API that is answered.
+pub const APIS: &[Api] = &[
+    api!(
+        produce::answer,
+        produce::ProduceRequest,
+        0..=13,
+        "Versions 0 to 2 (message sets older than record batches) are only announced, as Kafka 4 does, because old librdkafka looks for them."
+    ),
+    api!(fetch::answer, fetch::FetchRequest, 4..=18, "Fetch sessions included."),
+    api!(
+        list_offsets::answer,
+        list_offsets::ListOffsetsRequest,
+        1..=11,
+        "Times are looked up inside compressed batches too."
+    ),
+    api!(
+        metadata::answer,
+        metadata::MetadataRequest,
+        0..=13,
+        "One broker leads everything. A queue is shown with one partition."
+    ),
+    api!(
+        find_coordinator::answer,
+        find_coordinator::FindCoordinatorRequest,
+        0..=6,
+        "The one broker coordinates everything."
+    ),
+    api!(api_versions::answer, api_versions::ApiVersionsRequest, 0..=4, ""),
+    api!(
+        create_topics::answer,
+        create_topics::CreateTopicsRequest,
+        2..=7,
+        "Makes logs. A replication factor other than 1 or -1 is refused."
+    ),
+    api!(delete_topics::answer, delete_topics::DeleteTopicsRequest, 1..=6, "Deletes logs and queues."),
+    api!(
+        offset_for_leader_epoch::answer,
+        offset_for_leader_epoch::OffsetForLeaderEpochRequest,
+        2..=4,
+        "Leaders never change: there is one epoch."
+    ),
+    api!(
+        admin_refused::describe_acls,
+        describe_acls::DescribeAclsRequest,
+        1..=3,
+        "Answers SECURITY_DISABLED: no authorizer is configured."
+    ),
+    api!(
+        admin_refused::create_acls,
+        create_acls::CreateAclsRequest,
+        1..=3,
+        "Answers SECURITY_DISABLED: no authorizer is configured."
+    ),
+    api!(
+        admin_refused::delete_acls,
+        delete_acls::DeleteAclsRequest,
+        1..=3,
+        "Answers SECURITY_DISABLED: no authorizer is configured."
+    ),
+    api!(describe_configs::answer, describe_configs::DescribeConfigsRequest, 1..=4, "Topics and the broker."),
+    api!(
+        configs::alter,
+        alter_configs::AlterConfigsRequest,
+        0..=2,
+        "Topics only: the broker is configured by its file, flags and environment."
+    ),
+    api!(
+        describe_log_dirs::answer,
+        describe_log_dirs::DescribeLogDirsRequest,
+        1..=4,
+        "The data directory, with the size of each partition."
+    ),
+    api!(create_partitions::answer, create_partitions::CreatePartitionsRequest, 0..=3, ""),
+    api!(
+        elect_leaders::answer,
+        elect_leaders::ElectLeadersRequest,
+        0..=2,
+        "Answers ELECTION_NOT_NEEDED: the one broker leads every partition."
+    ),
+    api!(
+        incremental_alter_configs::answer,
+        incremental_alter_configs::IncrementalAlterConfigsRequest,
+        0..=1,
+        "Topics only."
+    ),
+    api!(
+        partition_reassignments::alter,
+        alter_partition_reassignments::AlterPartitionReassignmentsRequest,
+        0..=1,
+        "A partition can only be on the one broker; anything else is refused."
+    ),
+    api!(
+        partition_reassignments::list,
+        list_partition_reassignments::ListPartitionReassignmentsRequest,
+        0..=0,
+        "There are never any."
+    ),
+    api!(
+        admin_refused::describe_client_quotas,
+        describe_client_quotas::DescribeClientQuotasRequest,
+        0..=1,
+        "There are none."
+    ),
+    api!(
+        admin_refused::alter_client_quotas,
+        alter_client_quotas::AlterClientQuotasRequest,
+        0..=1,
+        "Refused: quotas are not built yet."
+    ),
+    api!(
+        admin_refused::describe_scram,
+        describe_user_scram_credentials::DescribeUserScramCredentialsRequest,
+        0..=0,
+        "There are none."
+    ),
+    api!(
+        admin_refused::alter_scram,
+        alter_user_scram_credentials::AlterUserScramCredentialsRequest,
+        0..=0,
+        "Refused: logins are not built yet."
+    ),
+    api!(describe_cluster::answer, describe_cluster::DescribeClusterRequest, 0..=2, ""),
+    api!(
+        list_config_resources::answer,
+        list_config_resources::ListConfigResourcesRequest,
+        0..=1,
+        "Topics and the broker."
+    ),
+    api!(
+        describe_topic_partitions::answer,
+        describe_topic_partitions::DescribeTopicPartitionsRequest,
+        0..=0,
+        ""
+    ),
+];
+
+/// The registration of a number.
+fn find(key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key == key)
+}
+
+/// Whether requests of this kind are worked on while earlier ones of the same kind are.
+pub fn is_pipelined(key: i16) -> bool {
+    key == messages::produce::ProduceRequest::KEY
+}
+
+/// Begins to answer a request.
+pub fn begin(
+    door: &KafkaDoor,
+    client: &Arc<Client>,
+    (key, version, correlation_id): (i16, i16, i32),
+    frame: BytesMut,
+) -> Answering {
+    let Some(api) = find(key) else {
+        return close(format!("API {key} is unknown"));
+    };
+    if !api.advertised.contains(&version) || version < api.answered_from {
+        if key == messages::api_versions::ApiVersionsRequest::KEY {
+            // Whatever the client speaks, it understands version 0 of this answer.
+            let frame = api_versions::unsupported(correlation_id);
+            return Box::pin(std::future::ready(Answer::Frame(frame)));
+        }
+        return close(format!("{} version {version} is not supported", api.name));
+    }
+    (api.answer)(Asked { door: door.clone(), client: Arc::clone(client), version, correlation_id, frame })
+}
+
+fn close(why: String) -> Answering {
+    Box::pin(std::future::ready(Answer::Close(why)))
+}
+
+fn read<R: Request>(asked: Asked) -> Result<(Call, R, i32), (&'static str, WireError)> {
+    let Asked { door, client, version, correlation_id, frame } = asked;
+    let wire = Version::of::<R>(version);
+    let mut reader = Reader::new(frame);
+    let name = |error| (R::NAME, error);
+    let header = RequestHeader::read(&mut reader, wire.flexible).map_err(name)?;
+    let request = R::read(&mut reader, wire).map_err(name)?;
+    Ok((Call { door, client, client_id: header.client_id, version }, request, correlation_id))
+}
+
+fn write<R: Request>(call: &Call, correlation_id: i32, reply: Reply<R::Response>) -> Answer {
+    let response = match reply {
+        Reply::Response(response) => response,
+        Reply::Silence => return Answer::Silence,
+        Reply::Close(why) => return Answer::Close(why),
+    };
+    let version = Version::of::<R>(call.version);
+    let mut writer = Writer::frame();
+    // A client that does not know the broker's versions yet must be able to read this one header.
+    let flexible = version.flexible && R::KEY != messages::api_versions::ApiVersionsRequest::KEY;
+    write_response_header(&mut writer, correlation_id, flexible);
+    response.write(&mut writer, version);
+    Answer::Frame(writer.finish_frame())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_api_is_registered_twice() {
+        for (at, api) in APIS.iter().enumerate() {
+            assert!(APIS[..at].iter().all(|before| before.key < api.key), "{} is out of order", api.name);
+        }
+    }
+
+    #[test]
+    fn no_version_is_announced_that_cannot_be_read() {
+        for api in APIS {
+            assert!(api.advertised.end() <= api.known.end(), "{}", api.name);
+        }
+    }
+
+    /// What clients look for to find out what a broker can do; see `docs/kafka-compatibility.md`.
+    #[test]
+    fn versions_that_clients_look_for_are_announced() {
+        let has = |key: i16, version: i16| find(key).is_some_and(|api| api.advertised.contains(&version));
+        for (key, version) in [(0, 0), (0, 3), (0, 7), (1, 4), (1, 10), (2, 1), (10, 0), (18, 0)] {
+            assert!(has(key, version), "API {key} version {version}");
+        }
+    }
+}

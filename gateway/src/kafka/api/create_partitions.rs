@@ -1,0 +1,46 @@
+use std::collections::BTreeMap;
+
+use kafka_wire::messages::create_partitions::{
+    CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
+};
+
+use super::Call;
+use crate::kafka::broker::NODE_ID;
+use crate::kafka::error::{KafkaError, Wrong};
+use crate::topics::TopicPatch;
+
+pub async fn answer(call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
+    let mut results = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let grown = grow(call, &topic, request.validate_only).await.err();
+        results.push(CreatePartitionsTopicResult {
+            name: topic.name,
+            error_code: grown.as_ref().map_or(KafkaError::NONE, |wrong| wrong.error).0,
+            error_message: grown.map(|wrong| wrong.why),
+        });
+    }
+    CreatePartitionsResponse { results, ..CreatePartitionsResponse::default() }
+}
+
+async fn grow(call: &Call, asked: &CreatePartitionsTopic, only_check: bool) -> Result<(), Wrong> {
+    let log = call.door.topics().log(&asked.name).map_err(Wrong::from)?;
+    let have = log.partitions();
+    let count = u32::try_from(asked.count).ok().filter(|count| *count > have);
+    let Some(count) = count else {
+        let why = format!("topic {} has {have} partitions; {} is not more", asked.name, asked.count);
+        return Err(Wrong::new(KafkaError::INVALID_PARTITIONS, why));
+    };
+    if let Some(assignments) = &asked.assignments {
+        let right = assignments.len() == (count - have) as usize
+            && assignments.iter().all(|partition| partition.broker_ids == [NODE_ID]);
+        if !right {
+            let why = format!("each new partition must be assigned to broker {NODE_ID}, the only one");
+            return Err(Wrong::new(KafkaError::INVALID_REPLICA_ASSIGNMENT, why));
+        }
+    }
+    if only_check {
+        return Ok(());
+    }
+    let patch = TopicPatch::Log { partitions: Some(count), config: BTreeMap::new() };
+    call.door.topics().update(&asked.name, patch).await.map(drop).map_err(Wrong::from)
+}

@@ -1,0 +1,32 @@
+use kafka_wire::messages::describe_cluster::{
+    DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse,
+};
+
+use super::Call;
+use crate::kafka::broker::NODE_ID;
+use crate::kafka::error::KafkaError;
+
+/// Brokers are asked for, not controllers.
+const BROKERS: i8 = 1;
+
+pub async fn answer(call: &Call, request: DescribeClusterRequest) -> DescribeClusterResponse {
+    let mut response = DescribeClusterResponse {
+        endpoint_type: request.endpoint_type,
+        cluster_id: call.door.config().cluster_id.clone(),
+        controller_id: NODE_ID,
+        ..DescribeClusterResponse::default()
+    };
+    if request.endpoint_type == BROKERS {
+        let endpoint = &call.client.endpoint;
+        response.brokers.push(DescribeClusterBroker {
+            broker_id: NODE_ID,
+            host: endpoint.host.clone(),
+            port: i32::from(endpoint.port),
+            ..DescribeClusterBroker::default()
+        });
+    } else {
+        response.error_code = KafkaError::MISMATCHED_ENDPOINT_TYPE.0;
+        response.error_message = Some("this is a broker's endpoint, not a controller's".into());
+    }
+    response
+}

@@ -1,0 +1,129 @@
+use kafka_wire::messages::describe_configs::{
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
+    DescribeConfigsResult, DescribeConfigsSynonym,
+};
+
+use super::{Call, configs};
+use crate::kafka::broker::NODE_ID;
+use crate::kafka::error::{KafkaError, Wrong};
+use crate::topics::{LogSetting, Topic};
+
+/// Kinds of values.
+const BOOLEAN: i8 = 1;
+const STRING: i8 = 2;
+const INT: i8 = 3;
+const LONG: i8 = 5;
+const LIST: i8 = 7;
+
+pub async fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+    let results = request.resources.into_iter().map(|resource| {
+        let described = describe(call, &resource, request.include_synonyms);
+        let (wrong, mut found) = match described {
+            Ok(found) => (None, found),
+            Err(wrong) => (Some(wrong), Vec::new()),
+        };
+        if let Some(keys) = resource.configuration_keys.filter(|keys| !keys.is_empty()) {
+            found.retain(|config| keys.contains(&config.name));
+        }
+        DescribeConfigsResult {
+            error_code: wrong.as_ref().map_or(KafkaError::NONE, |wrong| wrong.error).0,
+            error_message: wrong.map(|wrong| wrong.why),
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name,
+            configs: found,
+        }
+    });
+    DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() }
+}
+
+fn describe(
+    call: &Call,
+    resource: &DescribeConfigsResource,
+    synonyms: bool,
+) -> Result<Vec<DescribeConfigsResourceResult>, Wrong> {
+    let name = resource.resource_name.as_str();
+    match resource.resource_type {
+        configs::TOPIC => match call.door.topics().topic(name).map_err(Wrong::from)? {
+            Topic::Log(log) => {
+                Ok(log.settings().into_iter().map(|setting| of_log(setting, synonyms)).collect())
+            }
+            // A queue's settings have no names that Kafka knows.
+            Topic::Queue(_) => Ok(Vec::new()),
+        },
+        configs::BROKER if name.is_empty() => Ok(Vec::new()),
+        configs::BROKER if name == NODE_ID.to_string() => Ok(of_broker(call)),
+        configs::BROKER | configs::BROKER_LOGGER => {
+            let why =
+                format!("there is no broker {name:?}, or it has no such settings; the only one is {NODE_ID}");
+            Err(Wrong::new(KafkaError::INVALID_REQUEST, why))
+        }
+        configs::CLIENT_METRICS | configs::GROUP => Ok(Vec::new()),
+        _ => Err(Wrong::new(KafkaError::INVALID_REQUEST, "this kind of resource has no settings")),
+    }
+}
+
+fn of_log(setting: LogSetting, synonyms: bool) -> DescribeConfigsResourceResult {
+    let source = configs::source(&setting);
+    let synonym =
+        DescribeConfigsSynonym { name: setting.name.into(), value: Some(setting.value.clone()), source };
+    DescribeConfigsResourceResult {
+        name: setting.name.to_owned(),
+        config_source: source,
+        synonyms: if synonyms { vec![synonym] } else { Vec::new() },
+        config_type: kind(setting.name, &setting.value),
+        value: Some(setting.value),
+        documentation: None,
+        ..DescribeConfigsResourceResult::default()
+    }
+}
+
+fn kind(name: &str, value: &str) -> i8 {
+    match (name, value) {
+        ("cleanup.policy", _) => LIST,
+        (_, "true" | "false") => BOOLEAN,
+        (name, value) if value.parse::<i64>().is_ok() => {
+            if name.ends_with(".ms") || name == "retention.bytes" || name == "flush.messages" {
+                LONG
+            } else {
+                INT
+            }
+        }
+        _ => STRING,
+    }
+}
+
+/// What the broker is set to, under the names that Kafka has for it.
+fn of_broker(call: &Call) -> Vec<DescribeConfigsResourceResult> {
+    let config = call.door.config();
+    let endpoint = &call.client.endpoint;
+    let settings = [
+        ("advertised.listeners", format!("PLAINTEXT://{}:{}", endpoint.host, endpoint.port)),
+        ("auto.create.topics.enable", config.auto_create_topics.to_string()),
+        ("broker.id", NODE_ID.to_string()),
+        ("connections.max.idle.ms", config.idle_timeout_ms.to_string()),
+        ("default.replication.factor", "1".to_owned()),
+        ("delete.topic.enable", "true".to_owned()),
+        ("fetch.max.bytes", config.max_fetch_bytes.to_string()),
+        (
+            "listeners",
+            config.addr.0.iter().map(|addr| format!("PLAINTEXT://{addr}")).collect::<Vec<_>>().join(","),
+        ),
+        ("max.connections", config.max_connections.to_string()),
+        ("max.incremental.fetch.session.cache.slots", config.max_fetch_sessions.to_string()),
+        ("min.insync.replicas", "1".to_owned()),
+        ("node.id", NODE_ID.to_string()),
+        ("num.partitions", config.default_partitions.to_string()),
+        ("socket.request.max.bytes", config.max_request_bytes.to_string()),
+        ("unclean.leader.election.enable", "false".to_owned()),
+    ];
+    let told = |(name, value): (&str, String)| DescribeConfigsResourceResult {
+        name: name.to_owned(),
+        config_type: kind(name, &value),
+        value: Some(value),
+        read_only: true,
+        config_source: configs::STATIC_BROKER_CONFIG,
+        documentation: None,
+        ..DescribeConfigsResourceResult::default()
+    };
+    settings.into_iter().map(told).collect()
+}

@@ -1,0 +1,28 @@
+use kafka_wire::messages::elect_leaders::{
+    ElectLeadersRequest, ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
+};
+
+use super::Call;
+use crate::kafka::error::KafkaError;
+
+/// The one broker leads everything: no election is ever needed.
+pub async fn answer(call: &Call, request: ElectLeadersRequest) -> ElectLeadersResponse {
+    // Asked about every partition, Kafka tells only of those for which something happened.
+    let asked = request.topic_partitions.unwrap_or_default();
+    let results = asked.into_iter().map(|topic| {
+        let partitions = call.door.topics().log(&topic.topic).map_or(0, |log| log.partitions());
+        let result = |partition: i32| {
+            let known = u32::try_from(partition).is_ok_and(|partition| partition < partitions);
+            let (error, why) = match known {
+                true => (KafkaError::ELECTION_NOT_NEEDED, "the one broker leads this partition"),
+                false => (KafkaError::UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition"),
+            };
+            PartitionResult { partition_id: partition, error_code: error.0, error_message: Some(why.into()) }
+        };
+        ReplicaElectionResult {
+            partition_result: topic.partitions.into_iter().map(result).collect(),
+            topic: topic.topic,
+        }
+    });
+    ElectLeadersResponse { replica_election_results: results.collect(), ..ElectLeadersResponse::default() }
+}

@@ -1,0 +1,176 @@
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use kafka_wire::RecordsOut;
+use kafka_wire::messages::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
+use tokio::time::Instant;
+
+use super::Call;
+use crate::kafka::broker::LEADER_EPOCH;
+use crate::kafka::error::KafkaError;
+use crate::kafka::fetch_sessions::{Plan, Told, Wanted};
+use crate::kafka::topic_ids;
+use crate::topics::LogTopic;
+
+/// Longest wait for records, whatever the client asks.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+
+pub async fn answer(call: &Call, mut request: FetchRequest) -> FetchResponse {
+    let plan = call.door.fetch_sessions().lock().plan(&mut request);
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => return FetchResponse { error_code: error.0, ..FetchResponse::default() },
+    };
+    let targets: Vec<Target> = plan.wanted.iter().map(|wanted| target(call, wanted)).collect();
+    let limits = Limits {
+        bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.door.config().max_fetch_bytes),
+        enough: usize::try_from(request.min_bytes).unwrap_or(0),
+        wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX),
+    };
+    let parts = gather(call, &plan, &targets, limits).await;
+    let told: Vec<(Option<Told>, bool)> =
+        parts.iter().map(|part| (part.told(), !part.records.is_empty())).collect();
+    if plan.session_id != 0 {
+        call.door.fetch_sessions().lock().told(plan.session_id, &told);
+    }
+    respond(plan, parts)
+}
+
+/// The log and partition that is fetched, or why it cannot be.
+type Target = Result<(LogTopic, u32), KafkaError>;
+
+#[derive(Clone, Copy)]
+struct Limits {
+    bytes: usize,
+    enough: usize,
+    wait: Duration,
+}
+
+fn target(call: &Call, wanted: &Wanted) -> Target {
+    let topics = call.door.topics();
+    let log = if call.version >= 13 {
+        let id = topic_ids::log(wanted.topic_id).ok_or(KafkaError::UNKNOWN_TOPIC_ID)?;
+        topics.log_by_id(id).map_err(|_| KafkaError::UNKNOWN_TOPIC_ID)?
+    } else {
+        topics.log(&wanted.topic).map_err(|refusal| KafkaError::from(&refusal))?
+    };
+    let partition = u32::try_from(wanted.partition).ok().filter(|partition| *partition < log.partitions());
+    let partition = partition.ok_or(KafkaError::UNKNOWN_TOPIC_OR_PARTITION)?;
+    match wanted.leader_epoch {
+        -1 | LEADER_EPOCH => Ok((log, partition)),
+        ..LEADER_EPOCH => Err(KafkaError::FENCED_LEADER_EPOCH),
+        _ => Err(KafkaError::UNKNOWN_LEADER_EPOCH),
+    }
+}
+
+/// Reads until there is enough, something went wrong, or the wait is over.
+async fn gather(call: &Call, plan: &Plan, targets: &[Target], limits: Limits) -> Vec<PartitionData> {
+    let deadline = Instant::now() + limits.wait;
+    loop {
+        let parts = read_all(plan, targets, limits.bytes);
+        let bytes: usize = parts.iter().map(|part| part.records.len()).sum();
+        let failed = parts.iter().any(|part| part.error_code != KafkaError::NONE.0);
+        if bytes >= limits.enough || failed || Instant::now() >= deadline {
+            return parts;
+        }
+        let mut grew = FuturesUnordered::new();
+        for (target, part) in targets.iter().zip(&parts) {
+            if let Ok((log, partition)) = target
+                && let Ok(mut watch) = log.watch_from(*partition, part.high_watermark)
+            {
+                grew.push(async move { watch.changed().await });
+            }
+        }
+        tokio::select! {
+            _ = grew.next(), if !grew.is_empty() => {}
+            () = tokio::time::sleep_until(deadline) => return parts,
+            () = call.door.topics().draining().cancelled() => return parts,
+        }
+    }
+}
+
+fn read_all(plan: &Plan, targets: &[Target], bytes: usize) -> Vec<PartitionData> {
+    let mut left = bytes;
+    let mut first = true;
+    let parts = plan.wanted.iter().zip(targets).map(|(wanted, target)| {
+        let part = read(wanted, target, left, first);
+        first &= part.records.is_empty();
+        left = left.saturating_sub(part.records.len());
+        part
+    });
+    parts.collect()
+}
+
+/// Reads one partition. Only the first that has records sends its first batch however large it is.
+fn read(wanted: &Wanted, target: &Target, left: usize, first: bool) -> PartitionData {
+    let failed = |error: KafkaError| PartitionData {
+        partition_index: wanted.partition,
+        error_code: error.0,
+        high_watermark: -1,
+        ..PartitionData::default()
+    };
+    let (log, partition) = match target {
+        Ok(target) => target,
+        Err(error) => return failed(*error),
+    };
+    let most = usize::try_from(wanted.max_bytes).unwrap_or(0).min(left);
+    let bounds = |records: Vec<bytes::Bytes>, high_watermark, log_start_offset| PartitionData {
+        partition_index: wanted.partition,
+        high_watermark,
+        last_stable_offset: high_watermark,
+        log_start_offset,
+        records: RecordsOut(records),
+        ..PartitionData::default()
+    };
+    if most == 0 && !first {
+        return match log.bounds(*partition) {
+            Ok(held) => bounds(Vec::new(), held.high_watermark, held.log_start),
+            Err(refusal) => failed(KafkaError::from(&refusal)),
+        };
+    }
+    match log.read(*partition, wanted.offset, most) {
+        Ok(chunk) => {
+            let fits = first || chunk.batches().iter().map(bytes::Bytes::len).sum::<usize>() <= most;
+            let batches = if fits { chunk.batches().to_vec() } else { Vec::new() };
+            bounds(batches, chunk.high_watermark, chunk.log_start_offset)
+        }
+        Err(refusal) => failed(KafkaError::from(&refusal)),
+    }
+}
+
+trait Telling {
+    fn told(&self) -> Option<Told>;
+}
+
+impl Telling for PartitionData {
+    /// What the client knows after this answer; nothing after an error, so that the next one is told in full.
+    fn told(&self) -> Option<Told> {
+        (self.error_code == KafkaError::NONE.0).then_some(Told {
+            high_watermark: self.high_watermark,
+            log_start: self.log_start_offset,
+            last_stable: self.last_stable_offset,
+        })
+    }
+}
+
+fn respond(plan: Plan, parts: Vec<PartitionData>) -> FetchResponse {
+    let mut responses: Vec<FetchableTopicResponse> = Vec::new();
+    for (wanted, part) in plan.wanted.into_iter().zip(parts) {
+        let news = !part.records.is_empty() || part.told().is_none() || part.told() != wanted.told;
+        if plan.incremental && !news {
+            continue;
+        }
+        match responses
+            .last_mut()
+            .filter(|last| last.topic == wanted.topic && last.topic_id == wanted.topic_id)
+        {
+            Some(last) => last.partitions.push(part),
+            None => responses.push(FetchableTopicResponse {
+                topic: wanted.topic,
+                topic_id: wanted.topic_id,
+                partitions: vec![part],
+            }),
+        }
+    }
+    FetchResponse { session_id: plan.session_id, responses, ..FetchResponse::default() }
+}

@@ -1,0 +1,96 @@
+use kafka_wire::Uuid;
+use kafka_wire::messages::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic,
+};
+
+use super::{Call, create_topics};
+use crate::kafka::broker::{LEADER_EPOCH, NODE_ID};
+use crate::kafka::error::KafkaError;
+use crate::kafka::topic_ids;
+use crate::topics::Topic;
+
+pub async fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse {
+    let endpoint = &call.client.endpoint;
+    let broker = MetadataResponseBroker {
+        node_id: NODE_ID,
+        host: endpoint.host.clone(),
+        port: i32::from(endpoint.port),
+        rack: None,
+    };
+    // In version 0 an empty list asks for all, later null does.
+    let asked = request.topics.filter(|topics| call.version > 0 || !topics.is_empty());
+    let create = call.version < 4 || request.allow_auto_topic_creation;
+    let topics = match asked {
+        None => call.door.all_topics().iter().map(described).collect(),
+        Some(asked) => {
+            let mut topics = Vec::with_capacity(asked.len());
+            for topic in asked {
+                topics.push(one(call, topic, create).await);
+            }
+            topics
+        }
+    };
+    MetadataResponse {
+        brokers: vec![broker],
+        cluster_id: Some(call.door.config().cluster_id.clone()),
+        controller_id: NODE_ID,
+        topics,
+        ..MetadataResponse::default()
+    }
+}
+
+async fn one(call: &Call, asked: MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
+    let topics = call.door.topics();
+    let failed = |error: KafkaError, name: Option<String>, topic_id| MetadataResponseTopic {
+        error_code: error.0,
+        name,
+        topic_id,
+        ..MetadataResponseTopic::default()
+    };
+    if asked.topic_id != Uuid::ZERO {
+        let log = topic_ids::log(asked.topic_id).and_then(|id| topics.log_by_id(id).ok());
+        // The name is null only where that is allowed.
+        let no_name = (call.version < 12).then(String::new);
+        return match log {
+            Some(log) => described(&Topic::Log(log)),
+            None => failed(KafkaError::UNKNOWN_TOPIC_ID, no_name, asked.topic_id),
+        };
+    }
+    let name = asked.name.unwrap_or_default();
+    if let Ok(topic) = topics.topic(&name) {
+        return described(&topic);
+    }
+    let error = if !create_topics::is_valid_name(&name) {
+        KafkaError::INVALID_TOPIC_EXCEPTION
+    } else if create && call.door.config().auto_create_topics {
+        match create_topics::create_automatically(call, &name).await {
+            Ok(topic) => return described(&topic),
+            Err(error) => error,
+        }
+    } else {
+        KafkaError::UNKNOWN_TOPIC_OR_PARTITION
+    };
+    failed(error, Some(name), Uuid::ZERO)
+}
+
+fn described(topic: &Topic) -> MetadataResponseTopic {
+    let (partitions, topic_id) = match topic {
+        Topic::Log(log) => (log.partitions(), topic_ids::of_log(log.id())),
+        Topic::Queue(_) => (1, Uuid::ZERO),
+    };
+    let partition = |number: u32| MetadataResponsePartition {
+        partition_index: number as i32,
+        leader_id: NODE_ID,
+        leader_epoch: LEADER_EPOCH,
+        replica_nodes: vec![NODE_ID],
+        isr_nodes: vec![NODE_ID],
+        ..MetadataResponsePartition::default()
+    };
+    MetadataResponseTopic {
+        name: Some(topic.name().to_string()),
+        topic_id,
+        partitions: (0..partitions).map(partition).collect(),
+        ..MetadataResponseTopic::default()
+    }
+}

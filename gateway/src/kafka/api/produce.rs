@@ -1,0 +1,154 @@
+use bytes::BytesMut;
+use kafka_wire::messages::produce::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
+};
+
+use super::{Call, Reply};
+use crate::kafka::error::KafkaError;
+use crate::kafka::topic_ids;
+use crate::refusal::Refusal;
+use crate::topics::{Acks, Appends, BatchAppend, LogTopic, ProducerBatch, Topic};
+
+/// Batches up to this size are copied out of the buffer that they arrived in, so that they do not keep all of it.
+const COPY_BELOW: usize = 4 << 10;
+
+pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceResponse> {
+    let acks = match request.acks {
+        -1 => Some(Acks::All),
+        1 => Some(Acks::Leader),
+        0 => Some(Acks::None),
+        _ => None,
+    };
+    let mut sent = Sent::default();
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for topic in request.topic_data {
+        let found = match (acks, call.version >= 13) {
+            (None, _) => Err(failure(KafkaError::INVALID_REQUIRED_ACKS, "acks is none of -1, 0 and 1")),
+            (_, true) => topic_ids::log(topic.topic_id)
+                .and_then(|id| call.door.topics().log_by_id(id).ok())
+                .ok_or_else(|| failure(KafkaError::UNKNOWN_TOPIC_ID, "no topic has this id (any more)")),
+            (_, false) => by_name(call, &topic.name),
+        };
+        let at = responses.len();
+        let partitions = topic.partition_data.into_iter().enumerate().map(|(partition, data)| match &found {
+            Ok(log) => sent.check(log, data, Place { topic: at, partition }),
+            Err((error, why)) => failed(data.index, *error, why),
+        });
+        let partition_responses = partitions.collect();
+        responses.push(TopicProduceResponse {
+            name: topic.name,
+            topic_id: topic.topic_id,
+            partition_responses,
+        });
+    }
+    let outcomes = match (sent.batches.is_empty(), acks) {
+        (true, _) | (_, None) => Ok(Vec::new()),
+        (false, Some(acks)) => call.door.topics().append(sent.batches, acks).await,
+    };
+    fill(&mut responses, &sent.places, outcomes);
+    if acks != Some(Acks::None) {
+        return Reply::Response(ProduceResponse { responses, ..ProduceResponse::default() });
+    }
+    // Nobody reads an error code; a connection that ends makes the producer look again.
+    let all = responses.iter().flat_map(|topic| &topic.partition_responses);
+    match all.into_iter().find_map(|partition| partition.error_message.clone()) {
+        None => Reply::Silence,
+        Some(why) => Reply::Close(format!("a produce request without acknowledgement failed: {why}")),
+    }
+}
+
+/// Puts what became of each batch where its answer belongs.
+fn fill(responses: &mut [TopicProduceResponse], places: &[Place], outcomes: Result<Appends, Refusal>) {
+    let outcome = |at: usize| match &outcomes {
+        Ok(outcomes) => outcomes.get(at).cloned(),
+        Err(refusal) => Some(Err(refusal.clone())),
+    };
+    for (at, place) in places.iter().enumerate() {
+        let topic = responses.get_mut(place.topic);
+        let Some(slot) = topic.and_then(|topic| topic.partition_responses.get_mut(place.partition)) else {
+            continue;
+        };
+        match outcome(at) {
+            Some(Ok(appended)) => {
+                slot.base_offset = appended.base_offset;
+                slot.log_append_time_ms = appended.arrived_at.unwrap_or(-1);
+                slot.log_start_offset = appended.log_start;
+            }
+            Some(Err(refusal)) => *slot = failed(slot.index, KafkaError::from(&refusal), &refusal.detail),
+            None => *slot = failed(slot.index, KafkaError::UNKNOWN_SERVER_ERROR, "the batch got no outcome"),
+        }
+    }
+}
+
+type Failure = (KafkaError, String);
+
+fn failure(error: KafkaError, why: impl Into<String>) -> Failure {
+    (error, why.into())
+}
+
+fn failed(index: i32, error: KafkaError, why: &str) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        error_code: error.0,
+        base_offset: -1,
+        error_message: Some(why.to_owned()),
+        ..PartitionProduceResponse::default()
+    }
+}
+
+fn by_name(call: &Call, name: &str) -> Result<LogTopic, Failure> {
+    match call.door.topics().topic(name) {
+        Ok(Topic::Log(log)) => Ok(log),
+        Ok(Topic::Queue(_)) => {
+            Err(failure(KafkaError::INVALID_TOPIC_EXCEPTION, format!("{name} is a queue")))
+        }
+        Err(refusal) => Err((KafkaError::from(&refusal), refusal.detail)),
+    }
+}
+
+/// Where the answer for a batch belongs.
+struct Place {
+    topic: usize,
+    partition: usize,
+}
+
+/// What is sent to the owner, and where the answers go.
+#[derive(Default)]
+struct Sent {
+    batches: Vec<BatchAppend>,
+    places: Vec<Place>,
+}
+
+impl Sent {
+    /// Takes one partition's records; the answer is filled in later unless they are refused here.
+    fn check(
+        &mut self,
+        log: &LogTopic,
+        data: PartitionProduceData,
+        place: Place,
+    ) -> PartitionProduceResponse {
+        match checked(log, data.index, data.records.0) {
+            Ok((partition, batch)) => {
+                self.batches.push(BatchAppend { log: log.clone(), partition, batch });
+                self.places.push(place);
+                PartitionProduceResponse { index: data.index, ..PartitionProduceResponse::default() }
+            }
+            Err((error, why)) => failed(data.index, error, &why),
+        }
+    }
+}
+
+fn checked(log: &LogTopic, index: i32, records: Option<BytesMut>) -> Result<(u32, ProducerBatch), Failure> {
+    let partition = u32::try_from(index).ok().filter(|partition| *partition < log.partitions());
+    let Some(partition) = partition else {
+        let why = format!("{} has {} partitions, counted from 0", log.name(), log.partitions());
+        return Err(failure(KafkaError::UNKNOWN_TOPIC_OR_PARTITION, why));
+    };
+    let Some(records) = records else {
+        return Err(failure(KafkaError::INVALID_RECORD, "there are no records"));
+    };
+    let records = if records.len() < COPY_BELOW { BytesMut::from(&records[..]) } else { records };
+    let batch =
+        ProducerBatch::check(records).map_err(|refusal| (KafkaError::from(&refusal), refusal.detail))?;
+    Ok((partition, batch))
+}

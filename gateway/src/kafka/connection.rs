@@ -1,0 +1,215 @@
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use kafka_wire::RequestHeader;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+use super::api::{self, Client};
+use super::broker::Endpoint;
+use super::door::KafkaDoor;
+use super::frames::Frames;
+use super::in_flight::{Answer, InFlight};
+
+/// Frames up to this size need no permit: each connection may buffer as much.
+const FREE_FRAME_BYTES: usize = 64 << 10;
+/// Answers that may wait to be written before further requests are answered.
+const OUT_BYTES: usize = 1 << 20;
+/// Pieces given to one system call.
+const WRITE_PIECES: usize = 64;
+/// How long what is under way may take once a client sends no more.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
+
+/// Serves one client until it leaves, misbehaves, stands still for too long, or the process goes down.
+pub async fn run(stream: TcpStream, peer: SocketAddr, endpoint: Endpoint, door: KafkaDoor) {
+    let connection = Connection {
+        frames: Frames::new(door.config().max_request_bytes),
+        client: Arc::new(Client { host: peer.ip().to_canonical().to_string(), endpoint }),
+        in_flight: InFlight::default(),
+        out: VecDeque::new(),
+        out_bytes: 0,
+        permit: None,
+        moved: Instant::now(),
+        ending: None,
+        door,
+        stream,
+    };
+    match connection.serve().await {
+        Ok(()) => {}
+        Err(End::Client(error)) => debug!(%peer, %error, "a Kafka client went away"),
+        Err(End::Protocol(why)) => info!(%peer, why, "closed a Kafka connection"),
+    }
+}
+
+/// Why a connection ended before the client closed it in good order.
+enum End {
+    Client(io::Error),
+    Protocol(String),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> End {
+        End::Client(error)
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    door: KafkaDoor,
+    client: Arc<Client>,
+    frames: Frames,
+    in_flight: InFlight,
+    out: VecDeque<Bytes>,
+    out_bytes: usize,
+    /// For the large frame that is being received.
+    permit: Option<OwnedSemaphorePermit>,
+    /// When bytes moved last.
+    moved: Instant,
+    /// Once no more requests are read: until when what is under way may take.
+    ending: Option<Instant>,
+}
+
+impl Connection {
+    async fn serve(mut self) -> Result<(), End> {
+        let draining = self.door.drain().token();
+        let idle = Duration::from_millis(self.door.config().idle_timeout_ms);
+        loop {
+            self.begin_requests().await?;
+            self.write()?;
+            if self.ending.is_some() && self.in_flight.is_empty() && self.out.is_empty() {
+                return Ok(());
+            }
+            let wanted = self.wanted_permit()?;
+            let reads = self.ending.is_none() && wanted.is_none() && self.may_buffer();
+            let interest = match (reads, self.out.is_empty()) {
+                (true, true) => Some(Interest::READABLE),
+                (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
+                (false, false) => Some(Interest::WRITABLE),
+                (false, true) => None,
+            };
+            let answers = !self.in_flight.is_empty() && self.out_bytes < OUT_BYTES;
+            let waits = !self.in_flight.is_empty() && self.out.is_empty();
+            let deadline = self.ending.unwrap_or(self.moved + idle);
+            tokio::select! {
+                biased;
+                answer = poll_fn(|cx| self.in_flight.poll_front(cx)), if answers => self.take(answer)?,
+                ready = self.stream.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
+                    if ready?.is_readable() && reads {
+                        self.read()?;
+                    }
+                }
+                permit = self.door.in_flight().clone().acquire_many_owned(wanted.unwrap_or(0)), if wanted.is_some() => {
+                    self.permit = permit.ok();
+                }
+                // A request that waits (for records, for members of a group) is no standstill.
+                () = tokio::time::sleep_until(deadline), if !waits || self.ending.is_some() => {
+                    if self.ending.is_some() || self.moved + idle <= Instant::now() {
+                        return Err(End::Protocol("nothing moved for too long (kafka.idle_timeout_ms)".into()));
+                    }
+                }
+                () = draining.cancelled(), if self.ending.is_none() => {
+                    self.ending = Some(Instant::now() + HALF_CLOSED);
+                }
+            }
+        }
+    }
+
+    /// Whether more may be received: always a little, so that a client that leaves is noticed.
+    fn may_buffer(&self) -> bool {
+        self.permit.is_some() || self.frames.buffered() < FREE_FRAME_BYTES
+    }
+
+    /// The permit that the frame which is being received needs.
+    fn wanted_permit(&self) -> Result<Option<u32>, End> {
+        let announced = self.frames.announced().map_err(|error| End::Protocol(error.to_string()))?;
+        let large = announced.filter(|len| *len > FREE_FRAME_BYTES && self.permit.is_none());
+        Ok(large.and_then(|len| u32::try_from(len).ok()))
+    }
+
+    /// Works on every complete request that may be worked on now.
+    async fn begin_requests(&mut self) -> Result<(), End> {
+        let most = self.door.config().max_requests_in_flight;
+        while self.ending.is_none() && self.out_bytes < OUT_BYTES {
+            let front = self.frames.peek().map_err(|error| End::Protocol(error.to_string()))?;
+            let Some(front) = front else { break };
+            let Some((key, version, correlation_id)) = RequestHeader::peek(front) else {
+                return Err(End::Protocol("a request is too short for its header".into()));
+            };
+            let pipelined = api::is_pipelined(key);
+            if !self.in_flight.admits(pipelined, most) {
+                break;
+            }
+            let Ok(Some(frame)) = self.frames.next() else { break };
+            let answering = api::begin(&self.door, &self.client, (key, version, correlation_id), frame);
+            let permit = self.permit.take();
+            let mut started = Some((answering, permit));
+            poll_fn(|cx| {
+                if let Some((answering, permit)) = started.take() {
+                    self.in_flight.push(answering, pipelined, permit, cx);
+                }
+                std::task::Poll::Ready(())
+            })
+            .await;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, answer: Answer) -> Result<(), End> {
+        match answer {
+            Answer::Frame(pieces) => {
+                self.out_bytes += pieces.iter().map(Bytes::len).sum::<usize>();
+                self.out.extend(pieces);
+                self.moved = Instant::now();
+                Ok(())
+            }
+            Answer::Silence => Ok(()),
+            Answer::Close(why) => Err(End::Protocol(why)),
+        }
+    }
+
+    fn read(&mut self) -> Result<(), End> {
+        match self.stream.try_read_buf(self.frames.room()) {
+            Ok(0) => self.ending = Some(Instant::now() + HALF_CLOSED),
+            Ok(_) => self.moved = Instant::now(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Writes as much as the client takes.
+    fn write(&mut self) -> Result<(), End> {
+        while !self.out.is_empty() {
+            let pieces: Vec<IoSlice<'_>> =
+                self.out.iter().take(WRITE_PIECES).map(|piece| IoSlice::new(piece)).collect();
+            match self.stream.try_write_vectored(&pieces) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(written) => self.wrote(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self, mut written: usize) {
+        self.moved = Instant::now();
+        self.out_bytes -= written;
+        while let Some(front) = self.out.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                return;
+            }
+            written -= front.len();
+            self.out.pop_front();
+        }
+    }
+}

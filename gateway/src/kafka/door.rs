@@ -1,0 +1,106 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::fetch_sessions::FetchSessions;
+use crate::config::KafkaConfig;
+use crate::drain::Drain;
+use crate::topics::{Topic, Topics};
+
+/// Topics listed at a time.
+const PAGE: usize = 1000;
+
+/// Everything that Kafka connections share. Cheap to clone.
+#[derive(Clone)]
+pub struct KafkaDoor(Arc<Inner>);
+
+struct Inner {
+    topics: Topics,
+    config: KafkaConfig,
+    data_dir: String,
+    drain: Drain,
+    in_flight: Arc<Semaphore>,
+    connections: AtomicUsize,
+    fetch_sessions: Mutex<FetchSessions>,
+}
+
+/// One open connection's place among those that may be open.
+pub struct Place(KafkaDoor);
+
+impl KafkaDoor {
+    /// A door to `topics`.
+    #[must_use]
+    pub fn new(topics: Topics, config: KafkaConfig, data_dir: String, drain: Drain) -> KafkaDoor {
+        let fetch_sessions = Mutex::new(FetchSessions::new(config.max_fetch_sessions));
+        let in_flight = Arc::new(Semaphore::new(config.max_in_flight_bytes));
+        KafkaDoor(Arc::new(Inner {
+            topics,
+            config,
+            data_dir,
+            drain,
+            in_flight,
+            connections: AtomicUsize::new(0),
+            fetch_sessions,
+        }))
+    }
+
+    /// The seam.
+    pub fn topics(&self) -> &Topics {
+        &self.0.topics
+    }
+
+    /// What was configured.
+    pub fn config(&self) -> &KafkaConfig {
+        &self.0.config
+    }
+
+    /// Where the data lies.
+    pub fn data_dir(&self) -> &str {
+        &self.0.data_dir
+    }
+
+    /// Every topic, by name.
+    pub fn all_topics(&self) -> Vec<Topic> {
+        let mut found: Vec<Topic> = Vec::new();
+        loop {
+            let after = found.last().map(|topic| topic.name().to_string());
+            let page = self.topics().topics_after(after.as_deref(), PAGE);
+            let full = page.len() == PAGE;
+            found.extend(page);
+            if !full {
+                return found;
+            }
+        }
+    }
+
+    /// How the process goes down.
+    pub fn drain(&self) -> &Drain {
+        &self.0.drain
+    }
+
+    /// Permits for the bytes of large requests.
+    pub fn in_flight(&self) -> &Arc<Semaphore> {
+        &self.0.in_flight
+    }
+
+    /// Fetch sessions of all connections.
+    pub fn fetch_sessions(&self) -> &Mutex<FetchSessions> {
+        &self.0.fetch_sessions
+    }
+
+    /// A place for one more connection, if there is any.
+    pub fn admit(&self) -> Option<Place> {
+        let most = self.0.config.max_connections;
+        let one_more = |open| (open < most).then_some(open + 1);
+        let admitted = self.0.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        admitted.is_ok().then(|| Place(self.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

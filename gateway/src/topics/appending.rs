@@ -1,0 +1,115 @@
+//! Record batches in, as producers sent them: one call to the owner for each request.
+
+use bytes::BytesMut;
+use log_engine::batch::{Batch, Depth};
+use log_engine::{Appended, LogEngine, LogError};
+
+use super::Topics;
+use super::log_topic::LogTopic;
+use super::outgoing::Acks;
+use super::shard::{Room, Terms, Turn};
+use super::vitals::Vitals;
+use crate::refusal::Refusal;
+
+/// Journal bytes of batches that one call to the owner brings at most, beyond a single batch.
+const CALL_BYTES: usize = 8 << 20;
+
+/// A batch that was checked and can be appended.
+#[derive(Debug)]
+pub struct ProducerBatch(Batch);
+
+impl ProducerBatch {
+    /// Checks what a producer sent: exactly one batch of version 2. Uncompressed records are checked one by one.
+    ///
+    /// The bytes are kept as they are until they have settled on disk.
+    pub fn check(bytes: BytesMut) -> Result<ProducerBatch, Refusal> {
+        Batch::validate(bytes, Depth::Envelope)
+            .map(ProducerBatch)
+            .map_err(|error| Refusal::from(LogError::from(error)))
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.0.count()
+    }
+}
+
+/// A batch and where it goes.
+pub struct BatchAppend {
+    /// The log.
+    pub log: LogTopic,
+    /// Its partition, which exists.
+    pub partition: u32,
+    /// What is appended.
+    pub batch: ProducerBatch,
+}
+
+/// What an appended batch became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendedBatch {
+    /// The offset of its first record.
+    pub base_offset: i64,
+    /// When it arrived, if the log stamps that, in milliseconds.
+    pub arrived_at: Option<i64>,
+    /// The first offset that the partition holds.
+    pub log_start: i64,
+}
+
+/// What became of each batch.
+pub type Appends = Vec<Result<AppendedBatch, Refusal>>;
+
+impl Topics {
+    /// Appends batches in the order given; each succeeds or fails by itself.
+    ///
+    /// What is appended by a call whose future was polled once comes before what later calls append.
+    pub async fn append(&self, batches: Vec<BatchAppend>, acks: Acks) -> Result<Appends, Refusal> {
+        self.check_not_draining()?;
+        let mut calls = Vec::with_capacity(1);
+        let (mut call, mut weight) = (Vec::with_capacity(batches.len()), 256);
+        for append in batches {
+            let bytes = LogEngine::append_record_len(append.batch.0.len());
+            if !call.is_empty() && weight + bytes > CALL_BYTES {
+                calls.push((std::mem::take(&mut call), std::mem::replace(&mut weight, 256)));
+            }
+            weight += bytes;
+            call.push(append);
+        }
+        calls.push((call, weight));
+        let calls = calls.into_iter().map(|(call, weight)| self.append_call(call, weight, acks));
+        let outcomes = futures_util::future::join_all(calls).await;
+        Ok(outcomes.into_iter().flatten().collect())
+    }
+
+    async fn append_call(&self, batches: Vec<BatchAppend>, weight: usize, acks: Acks) -> Appends {
+        let count = batches.len();
+        let work = move |turn: &mut Turn<'_>| -> Appends {
+            batches.into_iter().map(|append| append_one(turn, append)).collect()
+        };
+        if acks == Acks::None {
+            let sent = self.shard().cast(weight, Room::Ordinary, |turn| drop(work(turn))).await;
+            let unknown = AppendedBatch { base_offset: -1, arrived_at: None, log_start: -1 };
+            return vec![sent.map(|()| unknown); count];
+        }
+        match self.shard().call(Terms { acks, weight, room: Room::Ordinary }, work).await {
+            Ok(appends) => appends,
+            Err(refusal) => vec![Err(refusal); count],
+        }
+    }
+}
+
+fn append_one(turn: &mut Turn<'_>, append: BatchAppend) -> Result<AppendedBatch, Refusal> {
+    let BatchAppend { log, partition, batch: ProducerBatch(batch) } = append;
+    let partition = log.partition(partition)?;
+    let count = batch.count() as usize;
+    Vitals::count(&turn.engines.vitals.received, count);
+    let Appended { base_offset, timestamp, .. } =
+        turn.engines.log.append(turn.journal.block(), partition.id, batch, turn.now)?;
+    Vitals::count(&turn.engines.vitals.routed, count);
+    Vitals::count(&turn.engines.vitals.confirmed, count);
+    Ok(AppendedBatch {
+        base_offset: base_offset.0,
+        arrived_at: log.0.append_time.then_some(timestamp.0),
+        log_start: partition.view.log_start().0,
+    })
+}
