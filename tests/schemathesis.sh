@@ -36,7 +36,7 @@ finish() {
 trap finish EXIT
 
 mkfifo "$home/out"
-"$binary" serve --http 127.0.0.1:0 --kafka off --data-dir "$home/data" --set drain_grace_ms=1000 --set http.max_wait_ms=200 >"$home/out" 2>"$home/log" &
+"$binary" serve --http 127.0.0.1:0 --kafka off --amqp off --data-dir "$home/data" --set drain_grace_ms=1000 --set http.max_wait_ms=200 >"$home/out" 2>"$home/log" &
 server=$!
 exec 3<"$home/out"
 read -r line <&3 || { cat "$home/log"; exit 1; }

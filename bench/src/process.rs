@@ -23,7 +23,7 @@ impl Process {
         let mut command = Command::new(binary("sluice"));
         command
             .arg("serve")
-            .args(["--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--data-dir"])
+            .args(["--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--amqp", "off", "--data-dir"])
             .arg(data)
             .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
         Process::start(command)

@@ -205,11 +205,55 @@ impl Default for KafkaConfig {
     }
 }
 
-/// The AMQP door, which is not built yet.
-#[derive(Clone, Debug, Default)]
+/// The AMQP door.
+#[derive(Clone, Debug)]
 pub struct AmqpConfig {
-    /// Only `off` so far.
-    pub addr: field::UnbuiltDoor<field::Amqp>,
+    /// Where it listens.
+    pub addr: Door,
+    /// How clients may say who they are.
+    pub mechanisms: Vec<String>,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// Highest channel number that is offered.
+    pub max_channels: usize,
+    /// Largest frame that is offered, in bytes.
+    pub max_frame_bytes: u32,
+    /// Heartbeat that is offered, in seconds; 0 is none.
+    pub heartbeat_s: u64,
+    /// Most subscriptions of one channel.
+    pub max_consumers: usize,
+    /// Most unsettled deliveries of one channel without a prefetch.
+    pub max_unsettled: usize,
+    /// Bytes of one connection's messages on their way in.
+    pub max_in_flight_bytes: usize,
+    /// Bytes of incomplete and uncommitted messages of all connections.
+    pub max_assembling_bytes: usize,
+    /// Bytes waiting to be written to one connection.
+    pub max_buffered_bytes: usize,
+    /// How long the handshake may take.
+    pub handshake_timeout_ms: u64,
+    /// How long a write may make no progress.
+    pub write_timeout_ms: u64,
+}
+
+impl Default for AmqpConfig {
+    fn default() -> AmqpConfig {
+        AmqpConfig {
+            addr: Door::At("127.0.0.1:5672".into()),
+            mechanisms: ["PLAIN", "AMQPLAIN", "ANONYMOUS"].map(str::to_owned).into(),
+            max_connections: 10_000,
+            max_channels: 2047,
+            max_frame_bytes: 131_072,
+            heartbeat_s: 60,
+            max_consumers: 10_000,
+            max_unsettled: 1_000_000,
+            max_in_flight_bytes: 32 << 20,
+            max_assembling_bytes: 256 << 20,
+            max_buffered_bytes: 8 << 20,
+            handshake_timeout_ms: 10_000,
+            write_timeout_ms: 60_000,
+        }
+    }
 }
 
 /// The journal.

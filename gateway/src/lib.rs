@@ -1,5 +1,6 @@
 //! The broker: one set of topics behind HTTP and WebSocket.
 
+pub mod amqp;
 pub mod cli;
 pub mod codec;
 pub mod config;

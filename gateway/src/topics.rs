@@ -27,6 +27,7 @@ mod queue_topic;
 mod record_batches;
 mod record_chunk;
 mod refusals;
+pub mod session;
 mod settling;
 mod shard;
 mod spec;

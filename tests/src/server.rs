@@ -56,6 +56,7 @@ pub struct Server {
     launch: Launch,
     home: PathBuf,
     base: String,
+    amqp: String,
     child: Option<Child>,
     starts: u32,
 }
@@ -83,7 +84,7 @@ impl Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let home = checkout::scratch().join(format!("{}-{number}", std::process::id()));
         std::fs::create_dir_all(&home).expect("a scratch directory");
-        Server { launch, home, base: String::new(), child: None, starts: 0 }
+        Server { launch, home, base: String::new(), amqp: String::new(), child: None, starts: 0 }
     }
 
     /// The server that tests share which neither stop it nor count what is in it.
@@ -115,6 +116,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
+    }
+
+    /// Where AMQP clients connect: `127.0.0.1:PORT`.
+    #[must_use]
+    pub fn amqp(&self) -> &str {
+        &self.amqp
     }
 
     /// Its process id.
@@ -151,7 +158,7 @@ impl Server {
         let mut command = Command::new(checkout::sluice());
         command
             .arg("serve")
-            .args(["--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--data-dir"])
+            .args(["--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--amqp", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir())
             .args(&self.launch.args)
             .envs(self.launch.small_sizes())
@@ -170,9 +177,13 @@ impl Server {
         std::thread::spawn(move || {
             let mut lines = BufReader::new(stdout);
             let mut line = String::new();
+            let mut amqp = String::new();
             while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
+                if let Some((_, address)) = line.trim_end().split_once("sluice listens: amqp://") {
+                    address.clone_into(&mut amqp);
+                }
                 if let Some((_, base)) = line.trim_end().split_once("sluice is ready: ") {
-                    let _ = sender.send(base.to_owned());
+                    let _ = sender.send((base.to_owned(), amqp.clone()));
                 }
                 line.clear();
             }
@@ -181,8 +192,9 @@ impl Server {
         });
         self.child = Some(child);
         match ready.recv_timeout(crate::deadline::PATIENCE) {
-            Ok(base) => {
+            Ok((base, amqp)) => {
                 self.base = base;
+                self.amqp = amqp;
                 Ok(())
             }
             Err(_) => {

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use super::{notify, wiring};
+use crate::amqp::{self, AmqpDoor};
 use crate::config::{Config, Door};
 use crate::drain::Drain;
 use crate::http::api::{self, AppState};
@@ -54,6 +55,18 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         warn_when_open_to_all(listener.address());
     }
 
+    let amqp_listener = match &config.amqp.addr {
+        Door::At(address) => {
+            let listener = TcpListener::bind(address).await;
+            Some(listener.with_context(|| format!("cannot listen on {address} (amqp.addr)"))?)
+        }
+        Door::Off => None,
+    };
+    let amqp_address = amqp_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    if let Some(address) = amqp_address {
+        info!(door = "amqp", addr = %address, "listening");
+    }
+
     let drain = Drain::default();
     let connections = Arc::new(Connections::default());
     let counters = Arc::new(HttpCounters::default());
@@ -80,7 +93,12 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     for listener in kafka_listeners {
         drain.track(kafka::serve(listener, kafka_door.clone()));
     }
-    announce(address, &kafka_addresses);
+    if let Some(listener) = amqp_listener {
+        let limits = wiring::amqp(&config);
+        let door = AmqpDoor::new(topics.clone(), limits, wiring::mechanisms(&config), drain.clone());
+        drain.track(amqp::serve(listener, door));
+    }
+    announce(address, &kafka_addresses, amqp_address);
     notify("READY=1");
 
     let signal = signals.next().await;
@@ -130,11 +148,14 @@ fn notify(state: &str) {
 }
 
 /// The lines that people and test harnesses wait for; the last one says that everything is open.
-fn announce(address: SocketAddr, kafka: &[SocketAddr]) {
+fn announce(address: SocketAddr, kafka: &[SocketAddr], amqp: Option<SocketAddr>) {
     let mut out = std::io::stdout().lock();
     // Nobody may be reading; that is no reason to stop.
     for address in kafka {
         let _ = writeln!(out, "sluice listens: kafka://{address}");
+    }
+    if let Some(address) = amqp {
+        let _ = writeln!(out, "sluice listens: amqp://{address}");
     }
     let _ = writeln!(out, "sluice is ready: http://{address}");
     let _ = out.flush();

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::amqp::{AmqpLimits, Mechanism};
 use crate::config::Config;
 use crate::http::HttpLimits;
 use crate::topics::{IdempotencySettings, LogEngineConfig, QueueEngineConfig, TopicsSettings};
@@ -66,4 +67,31 @@ pub fn ws(config: &Config) -> WsLimits {
         drain_timeout: Duration::from_millis(config.drain_grace_ms / 2),
         sockets: ws.max_sockets,
     }
+}
+
+/// What bounds AMQP connections.
+pub fn amqp(config: &Config) -> AmqpLimits {
+    let amqp = &config.amqp;
+    AmqpLimits {
+        connections: amqp.max_connections,
+        channels: u16::try_from(amqp.max_channels).unwrap_or(u16::MAX),
+        frame_bytes: amqp.max_frame_bytes,
+        message_bytes: config.limits.message_bytes,
+        header_bytes: config.limits.header_bytes,
+        consumers: amqp.max_consumers,
+        unsettled: amqp.max_unsettled,
+        in_flight_bytes: amqp.max_in_flight_bytes,
+        assembling_bytes: amqp.max_assembling_bytes,
+        buffered_bytes: amqp.max_buffered_bytes,
+        heartbeat: Duration::from_secs(amqp.heartbeat_s),
+        handshake: Duration::from_millis(amqp.handshake_timeout_ms),
+        // A drained client gets half of the grace, so that the rest is left for what comes after it.
+        closing: Duration::from_millis(config.drain_grace_ms / 2),
+        write: Duration::from_millis(amqp.write_timeout_ms),
+    }
+}
+
+/// How AMQP clients may log in; the configuration was checked to name only what there is.
+pub fn mechanisms(config: &Config) -> Vec<Mechanism> {
+    config.amqp.mechanisms.iter().filter_map(|name| Mechanism::from_name(name)).collect()
 }

@@ -1,4 +1,5 @@
 use super::{Config, Door};
+use crate::amqp::Mechanism;
 
 /// What single keys cannot tell: settings that contradict each other, or that nothing could work with.
 pub fn problems(config: &Config) -> Vec<String> {
@@ -95,6 +96,16 @@ pub fn problems(config: &Config) -> Vec<String> {
             config.ws.idle_timeout_ms, config.ws.ping_after_ms
         ),
     );
+    for name in &config.amqp.mechanisms {
+        expect(
+            Mechanism::from_name(name).is_some(),
+            format!("amqp.mechanisms: {name:?} is not one of PLAIN, AMQPLAIN and ANONYMOUS"),
+        );
+    }
+    expect(
+        !config.amqp.mechanisms.is_empty(),
+        "amqp.mechanisms is empty: no AMQP client could log in; set amqp.addr to \"off\" instead".into(),
+    );
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.log_level) {
         expect(false, format!("log_level: {:?} is no level and no filter: {error}", config.log_level));
     }
@@ -146,6 +157,8 @@ mod tests {
         assert!(told(|c| c.http.max_in_flight_bytes = 1 << 20).contains("largest request"));
         assert!(told(|c| c.kafka.advertised = vec!["a:1".into(), "b:2".into()]).contains("one for each"));
         assert!(told(|c| c.kafka.advertised = vec!["a".into()]).contains("no host:port"));
+        assert!(told(|c| c.amqp.mechanisms = vec!["EXTERNAL".into()]).contains("not one of"));
+        assert!(told(|c| c.amqp.mechanisms.clear()).contains("no AMQP client"));
         assert!(told(|c| c.log_level = "sluice=loud".into()).contains("log_level"));
         assert!(
             told(|c| c.http.cors_origins = vec!["*".into(), "https://a.b".into()]).contains("name it alone")

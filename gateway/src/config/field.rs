@@ -1,5 +1,4 @@
 use std::fmt;
-use std::marker::PhantomData;
 use std::path::PathBuf;
 
 /// A setting as a source says it, before it is known what it must be.
@@ -230,42 +229,6 @@ impl Field for Doors {
     }
 }
 
-/// A door that this version does not have: only `off` is true of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnbuiltDoor<P>(PhantomData<P>);
-
-impl<P> Default for UnbuiltDoor<P> {
-    fn default() -> Self {
-        UnbuiltDoor(PhantomData)
-    }
-}
-
-/// The name of a protocol that has no door yet.
-pub trait Protocol {
-    /// As people write it.
-    const NAME: &'static str;
-}
-
-/// AMQP 0-9-1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Amqp;
-
-impl Protocol for Amqp {
-    const NAME: &'static str = "AMQP";
-}
-
-impl<P: Protocol> Field for UnbuiltDoor<P> {
-    fn get(&self) -> Value {
-        Value::Text("off".into())
-    }
-    fn set(&mut self, value: Value) -> Result<(), String> {
-        match value {
-            Value::Text(text) if text == "off" => Ok(()),
-            _ => Err(format!("the {} door is not built yet: leave it out, or say \"off\"", P::NAME)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,13 +267,5 @@ mod tests {
         for wrong in ["", "off,127.0.0.1:1", "9092"] {
             assert!(doors.set(Value::Text(wrong.into())).is_err(), "{wrong:?} was taken");
         }
-    }
-
-    #[test]
-    fn a_door_that_does_not_exist_says_so() {
-        let mut door = UnbuiltDoor::<Amqp>::default();
-        door.set(Value::Text("off".into())).unwrap();
-        let error = door.set(Value::Text("127.0.0.1:5672".into())).unwrap_err();
-        assert!(error.starts_with("the AMQP door is not built yet"), "{error}");
     }
 }

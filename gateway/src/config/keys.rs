@@ -281,7 +281,84 @@ pub const KEYS: &[Key] = &[
         Some(SECOND..=DAY),
         "How long a Kafka connection may stand still, in milliseconds: without a request, or while the client does not send the rest of one or does not read its answers."
     ),
-    key!("amqp.addr", amqp.addr, None, "The AMQP door is not built yet: only `off` is taken. Flag `--amqp`."),
+    key!(
+        "amqp.addr",
+        amqp.addr,
+        None,
+        "Where the AMQP 0-9-1 door listens: `host:port`, or `off`. Port 0 takes a free port and prints it. Flag `--amqp`."
+    ),
+    key!(
+        "amqp.mechanisms",
+        amqp.mechanisms,
+        None,
+        "How AMQP clients may log in, of `PLAIN`, `AMQPLAIN` and `ANONYMOUS`. `EXTERNAL` needs TLS, which is not built yet."
+    ),
+    key!(
+        "amqp.max_connections",
+        amqp.max_connections,
+        Some(1..=1_000_000),
+        "Most AMQP connections at a time. One more is closed at once."
+    ),
+    key!(
+        "amqp.max_channels",
+        amqp.max_channels,
+        Some(1..=65_535),
+        "Highest channel number that AMQP clients may use (`channel_max`)."
+    ),
+    key!(
+        "amqp.max_frame_bytes",
+        amqp.max_frame_bytes,
+        Some(8192..=64 * MIB),
+        "Largest frame that AMQP clients may send or get (`frame_max`)."
+    ),
+    key!(
+        "amqp.heartbeat_s",
+        amqp.heartbeat_s,
+        Some(0..=65_535),
+        "Heartbeat that AMQP clients are offered, in seconds; 0 offers none. The client decides."
+    ),
+    key!(
+        "amqp.max_consumers",
+        amqp.max_consumers,
+        Some(1..=1_000_000),
+        "Most subscriptions of one AMQP channel."
+    ),
+    key!(
+        "amqp.max_unsettled",
+        amqp.max_unsettled,
+        Some(1..=100_000_000),
+        "Deliveries of one AMQP channel without an acknowledgement, beyond which its subscriptions without a prefetch get no more."
+    ),
+    key!(
+        "amqp.max_in_flight_bytes",
+        amqp.max_in_flight_bytes,
+        Some(MIB..=64 * GIB),
+        "Bytes of one AMQP connection's messages on their way to the disk, beyond which it is not read. Incomplete and uncommitted messages of one connection have the same bound; beyond that it is closed with 506."
+    ),
+    key!(
+        "amqp.max_assembling_bytes",
+        amqp.max_assembling_bytes,
+        Some(MIB..=64 * GIB),
+        "Bytes of incomplete and uncommitted messages of all AMQP connections together; a connection that adds to more is closed with 506."
+    ),
+    key!(
+        "amqp.max_buffered_bytes",
+        amqp.max_buffered_bytes,
+        Some(256 * KIB..=GIB),
+        "Bytes waiting to be written to one AMQP connection, beyond which it is not read and gets no more messages."
+    ),
+    key!(
+        "amqp.handshake_timeout_ms",
+        amqp.handshake_timeout_ms,
+        Some(100..=DAY),
+        "How long an AMQP client may take to log in and open its virtual host, in milliseconds."
+    ),
+    key!(
+        "amqp.write_timeout_ms",
+        amqp.write_timeout_ms,
+        Some(100..=DAY),
+        "How long a write to an AMQP client may make no progress before the connection is closed, in milliseconds."
+    ),
     key!("limits.message_bytes", limits.message_bytes, Some(KIB..=GIB), "Largest message body."),
     key!(
         "limits.header_bytes",

@@ -17,6 +17,12 @@ use crate::refusal::Refusal;
 #[derive(Clone)]
 pub struct LogTopic(pub(crate) Arc<LogInner>);
 
+impl std::fmt::Debug for LogTopic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LogTopic({})", self.0.name)
+    }
+}
+
 pub(crate) struct LogInner {
     pub id: u64,
     pub name: TopicName,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::delivery::QueueDelivery;
 use super::outgoing::Acks;
-use super::shard::{Room, ShardHandle, Terms, Turn};
+use super::shard::{Outlet, Room, ShardHandle, Terms, Turn};
 use crate::refusal::Refusal;
 
 /// Journal bytes that settling one lease, or handing out one message, takes at most.
@@ -107,7 +107,7 @@ impl QueueTopic {
         let name = self.name.clone();
         let subscribe = move |turn: &mut Turn<'_>| {
             let consumer = turn.engines.queue.subscribe(turn.journal.block(), &name, options, turn.now)?;
-            turn.engines.outlets.insert(consumer, outlet);
+            turn.engines.outlets.insert(consumer, Outlet::Own(outlet));
             Ok::<_, Refusal>(consumer)
         };
         let consumer = self.shard.call(terms, subscribe).await??;

@@ -12,11 +12,11 @@ mod owner;
 mod sync_thread;
 mod upkeep;
 
-pub(crate) use command::{Room, Terms, Turn};
+pub(crate) use command::{Command, Room, Terms, Turn};
 pub(crate) use engines::Engines;
 pub(crate) use handle::ShardHandle;
 pub(crate) use idempotency::Idempotency;
 pub use idempotency::IdempotencySettings;
-pub(crate) use outlets::Outlets;
+pub(crate) use outlets::{Outlet, Outlets};
 pub(crate) use owner::Owner;
 pub(crate) use upkeep::Upkeep;

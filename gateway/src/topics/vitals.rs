@@ -74,6 +74,12 @@ impl Topics {
         Ok(())
     }
 
+    /// Whether there is no room for more messages.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        self.vitals().disk_full.load(Relaxed)
+    }
+
     /// Everything that metrics show, at one moment.
     pub async fn snapshot(&self) -> Result<Snapshot, Refusal> {
         let look = |turn: &mut Turn<'_>| {

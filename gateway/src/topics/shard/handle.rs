@@ -58,6 +58,16 @@ impl ShardHandle {
         let _ = self.inbox.send(Box::new(Call::new(terms, work, None, None)));
     }
 
+    /// Sends a command that `make` builds around its permit for `bytes`, and does not wait for it.
+    pub(crate) async fn submit(
+        &self,
+        bytes: usize,
+        make: impl FnOnce(tokio::sync::OwnedSemaphorePermit) -> Box<dyn Command>,
+    ) -> Result<(), Refusal> {
+        let permit = self.permit(bytes).await?;
+        self.inbox.send(make(permit)).map_err(|_| stopped())
+    }
+
     async fn permit(&self, weight: usize) -> Result<tokio::sync::OwnedSemaphorePermit, Refusal> {
         let bytes = u32::try_from(weight).unwrap_or(u32::MAX).min(self.in_flight_bytes);
         match Arc::clone(&self.in_flight).try_acquire_many_owned(bytes) {

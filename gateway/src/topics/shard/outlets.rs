@@ -1,12 +1,28 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use queue_engine::{ConsumerId, Delivery};
 use tokio::sync::mpsc;
 
+use crate::topics::session::{ConsumerNumber, Link};
 use crate::topics::vitals::Vitals;
 
 /// The way from the owner to one consumer. Unbounded in form, bounded in fact: nothing is assigned beyond credit.
-pub(crate) type Outlet = mpsc::UnboundedSender<Vec<Delivery>>;
+pub(crate) enum Outlet {
+    /// To a subscription with a way of its own.
+    Own(mpsc::UnboundedSender<Vec<Delivery>>),
+    /// To one of a session's subscriptions.
+    Session(Arc<Link>, ConsumerNumber),
+}
+
+impl Outlet {
+    fn send(&self, run: Vec<Delivery>) -> Result<(), Vec<Delivery>> {
+        match self {
+            Outlet::Own(sender) => sender.send(run).map_err(|refused| refused.0),
+            Outlet::Session(link, consumer) => link.deliver(*consumer, run),
+        }
+    }
+}
 
 /// Where each consumer's deliveries go.
 #[derive(Default)]
@@ -21,7 +37,9 @@ impl Outlets {
 
     /// Closing the outlet is how a consumer learns that its subscription ended.
     pub(crate) fn remove(&mut self, consumer: ConsumerId) {
-        self.open.remove(&consumer);
+        if let Some(Outlet::Session(link, number)) = self.open.remove(&consumer) {
+            link.ended(number);
+        }
     }
 
     /// Hands over deliveries in order, one send per run of the same consumer. Answers what nobody took any more.
@@ -39,7 +57,7 @@ impl Outlets {
             }
             vitals.count_deliveries(&run);
             let back = match self.open.get(&consumer) {
-                Some(outlet) => outlet.send(run).err().map(|refused| refused.0),
+                Some(outlet) => outlet.send(run).err(),
                 None => Some(run),
             };
             undelivered.extend(back.map(|run| Undelivered { consumer, run }));

@@ -1,0 +1,22 @@
+//! The AMQP 0-9-1 door: RabbitMQ's clients, unchanged.
+//!
+//! `wire` reads and writes bytes. `connection` is the protocol: bytes, outcomes and the time go in, bytes and effects come
+//! out; it knows no socket, clock or lock. `socket` drives one connection, `listener` takes them in.
+
+mod connection;
+mod door;
+mod error;
+mod identity;
+mod limits;
+mod listener;
+mod log_reader;
+mod login;
+mod socket;
+mod unsettled;
+pub mod wire;
+
+use connection::Effect;
+pub use door::AmqpDoor;
+pub use limits::AmqpLimits;
+pub use listener::serve;
+pub use login::Mechanism;

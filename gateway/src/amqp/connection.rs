@@ -1,0 +1,372 @@
+//! The protocol of one connection.
+
+mod answers;
+mod channel;
+mod closing;
+mod consuming;
+mod content;
+mod frames;
+mod handshake;
+mod heartbeats;
+mod methods;
+mod refusals;
+mod settling;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod transactions;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use message::HeaderTable;
+
+use super::identity::ClientIdentity;
+use super::limits::{AmqpLimits, FRAME_BEFORE_TUNE};
+use super::login::Mechanism;
+use super::wire::{Output, Reply};
+use crate::topics::LogTopic;
+use crate::topics::session::{Action, ChannelKey, ConsumerNumber, Operation, SessionEvent};
+use answers::Awaited;
+use channel::Channel;
+use heartbeats::Heartbeats;
+pub use streams::Start;
+
+/// What an operation counts beside the message that it brings.
+const OPERATION_BYTES: usize = 128;
+
+/// What a connection is begun with.
+#[derive(Clone, Debug)]
+pub struct ConnectionTerms {
+    /// What it may use.
+    pub limits: AmqpLimits,
+    /// How its client may say who it is.
+    pub mechanisms: Arc<[Mechanism]>,
+    /// What the server says of itself.
+    pub properties: HeaderTable,
+    /// Where names that the broker makes up begin: different for every connection.
+    pub seed: u64,
+}
+
+/// What the connection wants done outside of it.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask whether this is who it says; answered by [`Connection::handle_login`].
+    Login {
+        /// How it says so.
+        mechanism: Mechanism,
+        /// What it says.
+        response: Bytes,
+    },
+    /// Ask whether the user may use the virtual host; answered by [`Connection::handle_vhost`].
+    OpenVhost(String),
+    /// Hand these to the owner.
+    Submit(Vec<Operation>),
+    /// Read a log for a subscription; records come as events.
+    ReadLog {
+        /// Which.
+        consumer: ConsumerNumber,
+        /// The log.
+        log: LogTopic,
+        /// Where to begin.
+        start: Start,
+        /// How many records may come before more is allowed.
+        credit: u32,
+    },
+    /// Allow a reader of a log this many records more.
+    AllowRecords {
+        /// Which.
+        consumer: ConsumerNumber,
+        /// How many.
+        records: u32,
+    },
+    /// End a reader of a log.
+    StopLog(ConsumerNumber),
+    /// End every subscription; what is held returns. Nothing is submitted after it.
+    Release,
+}
+
+/// Whether a virtual host is there for a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VhostAnswer {
+    /// It is.
+    Open,
+    /// There is none of that name.
+    Unknown,
+}
+
+/// How far a connection's life has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The client speaks first.
+    Header,
+    /// `start` was sent.
+    Started,
+    /// The login is being looked at.
+    LoggingIn,
+    /// `tune` was sent.
+    Tuning,
+    /// Limits were agreed; the virtual host is awaited.
+    Tuned,
+    /// The virtual host is being looked at.
+    Opening,
+    /// Everything goes.
+    Open,
+    /// The client wants to leave; what it asked before is being finished.
+    Leaving,
+    /// A close was sent; its answer is awaited until then.
+    Closing(Instant),
+    /// What is written goes out, then the socket closes; not before then, so that a client that made a mistake cannot
+    /// repeat it at once.
+    Over(Option<Instant>),
+}
+
+/// One connection: bytes, outcomes and the time go in, bytes and effects come out.
+///
+/// Feed it with the `handle_*` methods. After each, carry out what [`Connection::poll_effect`] gives until it gives
+/// nothing more, write [`Connection::output`] as far as the socket takes it and tell by [`Connection::handle_written`],
+/// and call [`Connection::handle_timeout`] at [`Connection::poll_timeout`].
+#[derive(Debug)]
+pub struct Connection {
+    terms: ConnectionTerms,
+    phase: Phase,
+    client: ClientIdentity,
+    user: String,
+    vhost: String,
+    channel_max: u16,
+    frame_max: u32,
+    output: Output,
+    effects: VecDeque<Effect>,
+    /// Operations that were read and not yet handed over.
+    work: Vec<Operation>,
+    /// Requests whose answers are due, in order.
+    awaited: VecDeque<Awaited>,
+    channels: HashMap<u16, Channel>,
+    consumers: HashMap<ConsumerNumber, (u16, Arc<str>)>,
+    next_key: u64,
+    next_consumer: u64,
+    next_name: u64,
+    heartbeats: Heartbeats,
+    /// When the handshake must be over.
+    handshake_due: Option<Instant>,
+    /// Bytes of what was read and not answered.
+    in_flight: usize,
+    /// How many of them are not handed over yet, and those of each batch that was.
+    gathered: usize,
+    submitted: VecDeque<usize>,
+    /// Bytes of messages that are incomplete or not committed.
+    assembling: usize,
+    /// Credit to be given back once the output has drained: messages and bytes.
+    owed: HashMap<ConsumerNumber, (u64, u64)>,
+    /// Consumers whose messages were settled in this round.
+    repaid: HashMap<ConsumerNumber, u64>,
+    /// Bytes of credit that the subscriptions have together.
+    granted: u64,
+    /// Channels whose confirms were not written yet.
+    unconfirmed: Vec<u16>,
+    /// Whether the client published: only such are told to wait.
+    publishes: bool,
+    /// Why publishers wait, if they do.
+    alarm: Option<&'static str>,
+    told_blocked: bool,
+    released: bool,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(terms: ConnectionTerms, now: Instant) -> Connection {
+        let handshake_due = Some(now + terms.limits.handshake);
+        Connection {
+            phase: Phase::Header,
+            client: ClientIdentity::default(),
+            user: String::new(),
+            vhost: String::new(),
+            channel_max: terms.limits.channels,
+            frame_max: FRAME_BEFORE_TUNE,
+            output: Output::default(),
+            effects: VecDeque::new(),
+            work: Vec::new(),
+            awaited: VecDeque::new(),
+            channels: HashMap::new(),
+            consumers: HashMap::new(),
+            next_key: 0,
+            next_consumer: 0,
+            next_name: terms.seed,
+            heartbeats: Heartbeats::off(now),
+            handshake_due,
+            in_flight: 0,
+            gathered: 0,
+            submitted: VecDeque::new(),
+            assembling: 0,
+            owed: HashMap::new(),
+            repaid: HashMap::new(),
+            granted: 0,
+            unconfirmed: Vec::new(),
+            publishes: false,
+            alarm: None,
+            told_blocked: false,
+            released: false,
+            terms,
+        }
+    }
+
+    /// Bytes came in; answers how many of them were used. Offer the rest again with what follows.
+    pub fn handle_input(&mut self, now: Instant, input: &[u8]) -> usize {
+        self.heartbeats.heard(now);
+        let mut used = 0;
+        while self.wants_input() {
+            match self.handle_some(now, &input[used..]) {
+                0 => break,
+                more => used += more,
+            }
+        }
+        self.finish_round();
+        used
+    }
+
+    /// Something came back from the owner or from a reader of a log.
+    pub fn handle_event(&mut self, now: Instant, event: SessionEvent) {
+        match event {
+            SessionEvent::Done { outcomes } => {
+                self.in_flight -= self.submitted.pop_front().unwrap_or(0);
+                self.handle_outcomes(now, outcomes);
+            }
+            SessionEvent::Failed(refusal) => {
+                let error = refusals::of_store(&refusal);
+                self.fail(now, error);
+            }
+            SessionEvent::Delivered { consumer, run } => self.deliver(consumer, run),
+            SessionEvent::Ended { consumer } => self.subscription_ended(consumer),
+            SessionEvent::Records { consumer, chunk } => self.deliver_records(now, consumer, chunk),
+        }
+        self.finish_round();
+    }
+
+    /// Output was written.
+    pub fn handle_written(&mut self, now: Instant, bytes: usize) {
+        self.output.advance(bytes);
+        self.heartbeats.spoke(now);
+        if self.output.len() <= self.terms.limits.buffered_bytes / 8 {
+            self.repay_owed();
+            self.finish_round();
+        }
+    }
+
+    /// Bytes to be written.
+    #[must_use]
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// The next thing to be done outside.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Whether more bytes may be read: not while too much is on its way in or out, nor while a login is looked at.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        match self.phase {
+            Phase::LoggingIn | Phase::Opening | Phase::Leaving | Phase::Over(_) => false,
+            Phase::Closing(_) => true,
+            Phase::Header | Phase::Started | Phase::Tuning | Phase::Tuned => true,
+            Phase::Open => {
+                self.in_flight < self.terms.limits.in_flight_bytes
+                    && self.output.len() < self.terms.limits.buffered_bytes
+                    && !(self.publishes && self.alarm.is_some())
+            }
+        }
+    }
+
+    /// Whether the socket is to be closed once the output is written.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        matches!(self.phase, Phase::Over(until) if until.is_none_or(|until| now >= until))
+    }
+
+    /// Bytes of messages that are incomplete or not committed, for an account over all connections.
+    #[must_use]
+    pub fn assembling_bytes(&self) -> usize {
+        self.assembling
+    }
+
+    /// Whether the client is kept from publishing.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.alarm.is_some()
+    }
+
+    /// Whether everything goes.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Publishers must wait, or need not any more.
+    pub fn handle_alarm(&mut self, alarm: Option<&'static str>) {
+        self.alarm = alarm;
+        if self.phase != Phase::Open || !self.client.connection_blocked {
+            return;
+        }
+        match alarm {
+            Some(reason) if self.publishes && !self.told_blocked => {
+                self.told_blocked = true;
+                Reply::Blocked { reason }.put(&mut self.output, 0);
+            }
+            None if std::mem::take(&mut self.told_blocked) => Reply::Unblocked.put(&mut self.output, 0),
+            _ => {}
+        }
+    }
+
+    /// Ends what one call began: what was read is handed over, what was settled gives credit back.
+    fn finish_round(&mut self) {
+        self.write_confirms();
+        self.repay_settled();
+        if !self.work.is_empty() && !self.released {
+            let work = std::mem::take(&mut self.work);
+            self.submitted.push_back(std::mem::take(&mut self.gathered));
+            self.effects.push_back(Effect::Submit(work));
+        }
+    }
+
+    fn push(&mut self, channel: ChannelKey, action: Action) {
+        let bytes =
+            OPERATION_BYTES + if let Action::Publish(publish) = &action { publish.body.len() } else { 0 };
+        self.in_flight += bytes;
+        self.gathered += bytes;
+        self.work.push(Operation { channel, action });
+    }
+
+    fn say(&mut self, channel: u16, reply: &Reply<'_>) {
+        reply.put(&mut self.output, channel);
+    }
+
+    fn next_key(&mut self) -> ChannelKey {
+        self.next_key += 1;
+        ChannelKey(self.next_key)
+    }
+
+    /// A name that nobody can guess and that no other connection makes up.
+    fn make_up_name(&mut self, prefix: &str) -> String {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut name = String::with_capacity(prefix.len() + 22);
+        name.push_str(prefix);
+        for _ in 0..2 {
+            // SplitMix64, a step per 11 digits.
+            self.next_name = self.next_name.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut word = self.next_name;
+            word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            word ^= word >> 31;
+            for _ in 0..11 {
+                name.push(char::from(DIGITS[(word & 63) as usize]));
+                word >>= 6;
+            }
+        }
+        name
+    }
+}

@@ -1,0 +1,123 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use message::HeaderTable;
+
+use super::connection::{ConnectionTerms, VhostAnswer};
+use super::identity::server_properties;
+use super::limits::AmqpLimits;
+use super::login::{Credentials, Mechanism};
+use crate::drain::Drain;
+use crate::topics::Topics;
+
+/// Everything that AMQP connections share. Cheap to clone.
+#[derive(Clone)]
+pub struct AmqpDoor(Arc<Inner>);
+
+struct Inner {
+    topics: Topics,
+    limits: AmqpLimits,
+    mechanisms: Arc<[Mechanism]>,
+    properties: HeaderTable,
+    drain: Drain,
+    connections: AtomicUsize,
+    assembling: AtomicUsize,
+    seeds: AtomicU64,
+}
+
+/// One open connection's place among those that may be open, and its part of the bytes that all may keep.
+pub(super) struct Place {
+    door: AmqpDoor,
+    assembling: usize,
+}
+
+impl AmqpDoor {
+    /// A door to `topics`.
+    #[must_use]
+    pub fn new(topics: Topics, limits: AmqpLimits, mechanisms: Vec<Mechanism>, drain: Drain) -> AmqpDoor {
+        AmqpDoor(Arc::new(Inner {
+            topics,
+            limits,
+            mechanisms: mechanisms.into(),
+            properties: server_properties(),
+            drain,
+            connections: AtomicUsize::new(0),
+            assembling: AtomicUsize::new(0),
+            seeds: AtomicU64::new(first_seed()),
+        }))
+    }
+
+    pub(super) fn topics(&self) -> &Topics {
+        &self.0.topics
+    }
+
+    pub(super) fn limits(&self) -> &AmqpLimits {
+        &self.0.limits
+    }
+
+    pub(super) fn drain(&self) -> &Drain {
+        &self.0.drain
+    }
+
+    pub(super) fn terms(&self) -> ConnectionTerms {
+        ConnectionTerms {
+            limits: self.0.limits,
+            mechanisms: Arc::clone(&self.0.mechanisms),
+            properties: self.0.properties.clone(),
+            // Far apart, so that no two connections ever make up the same name.
+            seed: self.0.seeds.fetch_add(0x1_0000_0001_0001, Relaxed),
+        }
+    }
+
+    /// Who this is, if it is anybody.
+    pub(super) fn login(&self, mechanism: Mechanism, response: &[u8], peer: SocketAddr) -> Option<String> {
+        let credentials = Credentials::read(mechanism, response)?;
+        credentials.are_guest_on(peer.ip().is_loopback()).then_some(credentials.user)
+    }
+
+    /// Whether there is a virtual host of that name for that user.
+    pub(super) fn vhost(&self, name: &str) -> VhostAnswer {
+        if name == "/" { VhostAnswer::Open } else { VhostAnswer::Unknown }
+    }
+
+    /// Why publishers must wait, if they must.
+    pub(super) fn alarm(&self) -> Option<&'static str> {
+        self.topics().is_disk_full().then_some("low on disk")
+    }
+
+    /// Takes one more connection, if there may be one.
+    pub(super) fn admit(&self) -> Option<Place> {
+        let most = self.0.limits.connections;
+        let admitted =
+            self.0.connections.fetch_update(Relaxed, Relaxed, |open| (open < most).then_some(open + 1));
+        admitted.is_ok().then(|| Place { door: self.clone(), assembling: 0 })
+    }
+}
+
+impl Place {
+    /// Notes what the connection keeps; answers whether all together keep more than they may.
+    pub(super) fn is_too_much(&mut self, assembling: usize) -> bool {
+        let all = &self.door.0.assembling;
+        let before = std::mem::replace(&mut self.assembling, assembling);
+        let sum = if assembling >= before {
+            all.fetch_add(assembling - before, Relaxed) + (assembling - before)
+        } else {
+            all.fetch_sub(before - assembling, Relaxed) - (before - assembling)
+        };
+        assembling > before && sum > self.door.0.limits.assembling_bytes
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.door.0.assembling.fetch_sub(self.assembling, Relaxed);
+        self.door.0.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Different in every process: the standard library seeds its hash maps from the system's randomness.
+fn first_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,248 @@
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::sleep_until;
+use tracing::debug;
+
+use super::connection::{Connection, Effect};
+use super::door::{AmqpDoor, Place};
+use super::log_reader::LogReader;
+use crate::topics::session::{ConsumerNumber, Session, SessionEvent};
+
+/// Bytes asked for at a time.
+const READ_BYTES: usize = 64 << 10;
+/// Stretches written at a time.
+const SLICES: usize = 64;
+/// Events worked off before the socket gets its turn.
+const EVENTS_AT_ONCE: usize = 64;
+/// How often a connection looks whether publishers must wait.
+const ALARM_CHECK: Duration = Duration::from_millis(500);
+
+/// Drives one connection until it ends.
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: AmqpDoor, place: Place) {
+    let now = Instant::now();
+    let driver = Driver {
+        connection: Connection::new(door.terms(), now),
+        session: Some(door.topics().open_session()),
+        readers: HashMap::new(),
+        stream,
+        peer,
+        place,
+        input: BytesMut::new(),
+        blocked_since: None,
+        door,
+    };
+    if let Err(error) = driver.run().await {
+        debug!(%peer, %error, "an AMQP connection broke off");
+    }
+}
+
+struct Driver {
+    connection: Connection,
+    /// Gone once the connection gave everything back.
+    session: Option<Session>,
+    readers: HashMap<ConsumerNumber, LogReader>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    /// Bytes that were read and do not make a frame yet; without memory while there are none.
+    input: BytesMut,
+    /// Since when the client takes nothing.
+    blocked_since: Option<Instant>,
+    door: AmqpDoor,
+}
+
+impl Driver {
+    async fn run(mut self) -> io::Result<()> {
+        let token = self.door.drain().token();
+        let mut draining = pin!(token.cancelled());
+        let mut drained = false;
+        let mut timer = pin!(sleep_until((Instant::now() + Duration::from_secs(1)).into()));
+        loop {
+            self.write()?;
+            let now = Instant::now();
+            if self.connection.output().is_empty() && self.connection.is_over(now) {
+                return Ok(());
+            }
+            let due = self.due(now);
+            if timer.deadline().into_std() != due {
+                timer.as_mut().reset(due.into());
+            }
+            let interest = match (self.connection.wants_input(), self.connection.output().is_empty()) {
+                (true, true) => Some(Interest::READABLE),
+                (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
+                (false, false) => Some(Interest::WRITABLE),
+                (false, true) => None,
+            };
+            tokio::select! {
+                biased;
+                event = next_event(&mut self.session) => self.take_events(event),
+                ready = ready(&self.stream, interest) => {
+                    let ready = ready?;
+                    if ready.is_readable() && self.connection.wants_input() && !self.read()? {
+                        return Ok(());
+                    }
+                }
+                () = &mut timer => self.tick()?,
+                () = &mut draining, if !drained => {
+                    drained = true;
+                    self.connection.handle_drain(Instant::now());
+                }
+            }
+            self.carry_out().await;
+        }
+    }
+
+    /// When time has to be looked at again.
+    fn due(&self, now: Instant) -> Instant {
+        let write = self.blocked_since.map(|since| since + self.door.limits().write);
+        let alarm = self.connection.is_open().then(|| now + ALARM_CHECK);
+        let due = [self.connection.poll_timeout(), write].into_iter().flatten().min();
+        // An idle connection is not woken for alarms: it looks when it publishes.
+        let alarm = alarm.filter(|_| self.connection.is_blocked());
+        due.into_iter().chain(alarm).min().unwrap_or(now + Duration::from_secs(3600))
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        if self.blocked_since.is_some_and(|since| now >= since + self.door.limits().write) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing"));
+        }
+        self.connection.handle_alarm(self.door.alarm());
+        self.connection.handle_timeout(now);
+        Ok(())
+    }
+
+    /// Reads once; answers whether the client is still there.
+    fn read(&mut self) -> io::Result<bool> {
+        self.input.reserve(READ_BYTES);
+        let read = match self.stream.try_read_buf(&mut self.input) {
+            Ok(0) => return Ok(false),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
+        };
+        if read > 0 {
+            if self.door.alarm().is_some() {
+                self.connection.handle_alarm(self.door.alarm());
+            }
+            self.feed();
+        }
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        Ok(true)
+    }
+
+    /// Offers what was read.
+    fn feed(&mut self) {
+        let now = Instant::now();
+        let used = self.connection.handle_input(now, &self.input);
+        self.input.advance(used);
+        if self.place.is_too_much(self.connection.assembling_bytes()) {
+            self.connection.refuse_assembling(now, self.door.limits().assembling_bytes);
+        }
+    }
+
+    fn take_events(&mut self, first: SessionEvent) {
+        let now = Instant::now();
+        self.connection.handle_event(now, first);
+        for _ in 1..EVENTS_AT_ONCE {
+            let Some(event) = self.session.as_mut().and_then(Session::try_next) else { break };
+            self.connection.handle_event(now, event);
+        }
+        // What had to wait for these may go on now.
+        if !self.input.is_empty() && self.connection.wants_input() {
+            self.feed();
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while !self.connection.output().is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self.connection.output().slices(&mut slices);
+            match self.stream.try_write_vectored(&slices[..filled]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.blocked_since = None;
+                    self.connection.handle_written(Instant::now(), written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked_since.get_or_insert_with(Instant::now);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.blocked_since = None;
+        Ok(())
+    }
+
+    async fn carry_out(&mut self) {
+        while let Some(effect) = self.connection.poll_effect() {
+            match effect {
+                Effect::Submit(operations) => {
+                    let Some(session) = &self.session else { continue };
+                    if let Err(refusal) = session.submit(operations).await {
+                        self.connection.handle_event(Instant::now(), SessionEvent::Failed(refusal));
+                    }
+                }
+                Effect::Login { mechanism, response } => {
+                    let user = self.door.login(mechanism, &response, self.peer);
+                    self.connection.handle_login(Instant::now(), mechanism, user);
+                    self.feed();
+                }
+                Effect::OpenVhost(name) => {
+                    let answer = self.door.vhost(&name);
+                    self.connection.handle_vhost(Instant::now(), answer);
+                    self.feed();
+                }
+                Effect::ReadLog { consumer, log, start, credit } => {
+                    let Some(session) = &self.session else { continue };
+                    let reader = LogReader::start(consumer, log, start, credit, session.outlet());
+                    self.readers.insert(consumer, reader);
+                }
+                Effect::AllowRecords { consumer, records } => {
+                    if let Some(reader) = self.readers.get(&consumer) {
+                        reader.allow(records);
+                    }
+                }
+                Effect::StopLog(consumer) => drop(self.readers.remove(&consumer)),
+                Effect::Release => {
+                    self.readers.clear();
+                    if let Some(session) = self.session.take() {
+                        session.end(self.connection.take_leases());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.end(self.connection.take_leases());
+        }
+    }
+}
+
+async fn next_event(session: &mut Option<Session>) -> SessionEvent {
+    match session {
+        Some(session) => session.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
+    match interest {
+        Some(interest) => stream.ready(interest).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,161 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use queue_engine::{ConsumerId, Delivery, LeaseToken, OpenLeases, OwnerId, PoolId, QueueError};
+use tokio::sync::mpsc;
+
+use super::operation::{ChannelKey, ConsumerNumber};
+use super::outcome::{SessionDelivery, SessionEvent};
+use crate::topics::Lease;
+use crate::topics::shard::Turn;
+
+/// Journal bytes that the end of an owner's queues takes at a time.
+const OWNER_BYTES: usize = 64 << 10;
+
+/// What the owner knows of a session, and its way back to it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    outlet: mpsc::UnboundedSender<SessionEvent>,
+    owner: OwnerId,
+    /// Only the owner works with it; the lock is there because the owner may move between threads.
+    book: Mutex<Book>,
+}
+
+/// A session's subscriptions and failed channels.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pub(super) consumers: HashMap<ConsumerNumber, (ConsumerId, ChannelKey)>,
+    pub(super) failed: HashSet<ChannelKey>,
+    /// What bounds whole channels.
+    pub(super) pools: HashMap<ChannelKey, PoolId>,
+    /// Leases of messages that were taken one by one, which no subscription holds.
+    pub(super) taken: HashSet<LeaseToken>,
+    /// The session is over: nothing more is to be begun for it.
+    pub(super) ended: bool,
+}
+
+impl Link {
+    pub(super) fn new(outlet: mpsc::UnboundedSender<SessionEvent>) -> Link {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Link { outlet, owner: OwnerId(NEXT.fetch_add(1, Relaxed)), book: Mutex::default() }
+    }
+
+    /// Who owns the session's exclusive queues.
+    pub(super) fn owner(&self) -> OwnerId {
+        self.owner
+    }
+
+    pub(super) fn outlet(&self) -> mpsc::UnboundedSender<SessionEvent> {
+        self.outlet.clone()
+    }
+
+    pub(super) fn tell(&self, event: SessionEvent) {
+        // A session that is gone does not want to know.
+        let _ = self.outlet.send(event);
+    }
+
+    /// Hands over deliveries; gives them back when the session is gone.
+    pub(crate) fn deliver(&self, consumer: ConsumerNumber, run: Vec<Delivery>) -> Result<(), Vec<Delivery>> {
+        if self.outlet.is_closed() {
+            return Err(run);
+        }
+        let run = run.into_iter().map(SessionDelivery::from).collect();
+        // A session that closed just now drains what it was sent, or ends the subscription, which returns its leases.
+        self.tell(SessionEvent::Delivered { consumer, run });
+        Ok(())
+    }
+
+    /// A subscription is over. It is news only when the session did not end it itself.
+    pub(crate) fn ended(&self, consumer: ConsumerNumber) {
+        if self.book.lock().consumers.remove(&consumer).is_some() {
+            self.tell(SessionEvent::Ended { consumer });
+        }
+    }
+
+    /// Works with the book. Nothing else of the link may be called meanwhile, so it is taken out rather than locked.
+    pub(super) fn with_book<R>(&self, work: impl FnOnce(&mut Book) -> R) -> R {
+        let mut book = std::mem::take(&mut *self.book.lock());
+        let result = work(&mut book);
+        *self.book.lock() = book;
+        result
+    }
+
+    /// Ends the session: all subscriptions, and what is held beside them.
+    pub(super) fn end(&self, turn: &mut Turn<'_>, leases: &[Lease]) {
+        self.with_book(|book| {
+            book.ended = true;
+            for (_, (consumer, _)) in book.consumers.drain() {
+                turn.engines.cancel(turn.journal.block(), consumer, turn.now);
+            }
+            let mut held: Vec<LeaseToken> = leases.iter().map(|lease| LeaseToken::from(*lease)).collect();
+            held.extend(book.taken.drain());
+            return_leases(turn, &held);
+            for (_, pool) in book.pools.drain() {
+                turn.engines.queue.close_pool(pool);
+            }
+            if turn.journal.ensure(OWNER_BYTES).is_ok() {
+                turn.engines.queue.end_owner(turn.journal.block(), self.owner, turn.now);
+            }
+        });
+    }
+}
+
+impl Book {
+    /// Ends a channel: its subscriptions, and what it holds beside them.
+    pub(super) fn close_channel(&mut self, turn: &mut Turn<'_>, channel: ChannelKey, leases: &[Lease]) {
+        self.failed.remove(&channel);
+        let ours: Vec<_> = self.consumers.extract_if(|_, (_, whose)| *whose == channel).collect();
+        for (_, (consumer, _)) in ours {
+            turn.engines.cancel(turn.journal.block(), consumer, turn.now);
+        }
+        let held: Vec<LeaseToken> = leases.iter().map(|lease| LeaseToken::from(*lease)).collect();
+        for lease in &held {
+            self.taken.remove(lease);
+        }
+        return_leases(turn, &held);
+        if let Some(pool) = self.pools.remove(&channel) {
+            turn.engines.queue.close_pool(pool);
+        }
+    }
+
+    /// Bounds what all subscriptions of a channel hold together, those that are there included.
+    pub(super) fn limit_channel(
+        &mut self,
+        turn: &mut Turn<'_>,
+        channel: ChannelKey,
+        unsettled: Option<u64>,
+    ) -> Result<(), QueueError> {
+        if let Some(pool) = self.pools.get(&channel) {
+            return turn.engines.queue.set_pool_limit(turn.journal.block(), *pool, unsettled, turn.now);
+        }
+        let pool = turn.engines.queue.open_pool(unsettled);
+        self.pools.insert(channel, pool);
+        for (consumer, whose) in self.consumers.values() {
+            if *whose == channel {
+                // One that ended meanwhile needs no bound.
+                let _ = turn.engines.queue.join_pool(*consumer, pool);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends one subscription; what it holds stays with its channel.
+    pub(super) fn cancel(&mut self, turn: &mut Turn<'_>, consumer: ConsumerNumber) {
+        let Some((id, _)) = self.consumers.remove(&consumer) else { return };
+        turn.engines.outlets.remove(id);
+        // One that ended meanwhile is unknown, and as cancelled as it can be.
+        let _ = turn.engines.queue.cancel(turn.journal.block(), id, OpenLeases::Keep, turn.now);
+    }
+}
+
+/// Returns leases a stretch at a time, each with room in the journal.
+fn return_leases(turn: &mut Turn<'_>, leases: &[LeaseToken]) {
+    for stretch in leases.chunks(1024) {
+        if turn.journal.ensure(64 << 10).is_err() {
+            // The next start finds them unsettled, which is what they are.
+            return;
+        }
+        turn.engines.give_back(turn.journal.block(), stretch, turn.now);
+    }
+}

@@ -1,0 +1,268 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use message::ErrorCode;
+use queue_engine::{Delivery, Message, QueueError};
+
+use super::operation::{ChannelKey, ConsumerNumber, Publish};
+use crate::refusal::Refusal;
+use crate::topics::{Lease, LogTopic, RecordChunk};
+
+/// What a session learns.
+#[derive(Debug)]
+pub enum SessionEvent {
+    /// A batch was carried out: the outcomes of its operations, in order. Settling and credit have none.
+    Done {
+        /// The outcomes.
+        outcomes: Vec<(ChannelKey, Outcome)>,
+    },
+    /// The store took none of a batch, or cannot promise what was asked: nothing can be said of it.
+    Failed(Refusal),
+    /// Messages for a subscription.
+    Delivered {
+        /// Which.
+        consumer: ConsumerNumber,
+        /// The messages.
+        run: Vec<SessionDelivery>,
+    },
+    /// A subscription ended, not at the session's wish.
+    Ended {
+        /// Which.
+        consumer: ConsumerNumber,
+    },
+    /// Records of a log for a subscription, read by a task of the session's own.
+    Records {
+        /// Which.
+        consumer: ConsumerNumber,
+        /// What was read.
+        chunk: Result<RecordChunk, Refusal>,
+    },
+}
+
+impl SessionEvent {
+    /// Every lease that it carries.
+    pub(super) fn leases(&self) -> Vec<Lease> {
+        match self {
+            SessionEvent::Delivered { run, .. } => run.iter().filter_map(SessionDelivery::lease).collect(),
+            SessionEvent::Done { outcomes } => {
+                let got = outcomes.iter().filter_map(|(_, outcome)| match outcome {
+                    Outcome::Asked(Ok(Answer::Got(got))) => got.as_ref()?.0.lease(),
+                    _ => None,
+                });
+                got.collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What one operation came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Of a run of publishes.
+    Published(Published),
+    /// Of a request.
+    Asked(Result<Answer, SessionError>),
+    /// Of several steps at once.
+    Committed(Result<Published, SessionError>),
+    /// The channel failed before it.
+    Skipped,
+}
+
+/// What became of messages published in a row.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// How many were carried out, the failed ones included.
+    pub count: u64,
+    /// Those that are more than taken, by their place among them.
+    pub exceptions: Vec<(u64, PublishFailure)>,
+    /// Why the channel failed; the messages from `count` on were dropped.
+    pub fatal: Option<SessionError>,
+}
+
+/// What can become of a message that was not simply taken.
+#[derive(Debug)]
+pub enum PublishFailure {
+    /// Nothing took it, and its publisher wants it back.
+    Unroutable(Box<Publish>),
+    /// A queue that it was routed to refused it.
+    Refused,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// A queue as it stands.
+    Queue {
+        /// Ready messages.
+        messages: u64,
+        /// Subscriptions.
+        consumers: u64,
+    },
+    /// So many messages went.
+    Removed(u64),
+    /// A message and how many are left, if there was one.
+    Got(Option<(SessionDelivery, u64)>),
+    /// The queue to be consumed is a log, which its readers read by themselves.
+    Log(LogTopic),
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionError {
+    /// Code and words.
+    pub refusal: Box<Refusal>,
+    /// What exactly is wrong with a declaration, where it is that.
+    pub fault: Option<Box<Fault>>,
+}
+
+/// What can be wrong with a declaration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It exists, with another value of one property; `None` is no value.
+    Differs {
+        /// The property, as AMQP names it.
+        field: &'static str,
+        /// What it is.
+        have: Option<String>,
+        /// What was asked for.
+        want: Option<String>,
+    },
+    /// An argument has a value that makes no sense.
+    Argument {
+        /// Its name.
+        argument: String,
+        /// Why.
+        why: String,
+    },
+    /// An argument has a value of the wrong type.
+    ArgumentType {
+        /// Its name.
+        argument: String,
+        /// The type that it has.
+        have: &'static str,
+    },
+    /// An argument that other types of queues know, and this one does not.
+    ForeignArgument {
+        /// Its name.
+        argument: String,
+        /// The type.
+        queue_type: &'static str,
+    },
+    /// A property that this type of queue cannot have.
+    Property(&'static str),
+}
+
+impl SessionError {
+    pub(super) fn new(code: ErrorCode, detail: impl Into<String>) -> SessionError {
+        Refusal::new(code, detail).into()
+    }
+
+    /// A declaration that makes no sense.
+    pub(super) fn fault(fault: Fault) -> SessionError {
+        let code = match fault {
+            Fault::Differs { .. } => ErrorCode::AlreadyExists,
+            _ => ErrorCode::InvalidConfig,
+        };
+        let refusal = Refusal::new(code, format!("{fault:?}"));
+        SessionError { refusal: Box::new(refusal), fault: Some(Box::new(fault)) }
+    }
+}
+
+impl From<Refusal> for SessionError {
+    fn from(refusal: Refusal) -> SessionError {
+        SessionError { refusal: Box::new(refusal), fault: None }
+    }
+}
+
+impl From<QueueError> for SessionError {
+    fn from(error: QueueError) -> SessionError {
+        let refusal = Box::new(Refusal::from(&error));
+        let fault = match error {
+            QueueError::Differs { field, have, want, .. } => {
+                let field = super::queue_arguments::amqp_name(field);
+                Some(Fault::Differs { field, have: plain(&have), want: plain(&want) })
+            }
+            _ => None,
+        };
+        SessionError { refusal, fault: fault.map(Box::new) }
+    }
+}
+
+/// A value as the engine prints it, without what makes it an optional one, a text, or a default that nobody names.
+fn plain(printed: &str) -> Option<String> {
+    let value = match printed {
+        "None" | "DropHead" => return None,
+        _ => printed.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(printed),
+    };
+    let value = match value {
+        "RejectPublish" => "reject-publish",
+        "RejectPublishDlx" => "reject-publish-dlx",
+        other => other.trim_matches('"'),
+    };
+    Some(value.to_owned())
+}
+
+/// A message on its way to a client.
+#[derive(Clone, Debug)]
+pub struct SessionDelivery {
+    lease: Option<Lease>,
+    redelivered: bool,
+    message: Arc<Message>,
+}
+
+impl From<Delivery> for SessionDelivery {
+    fn from(delivery: Delivery) -> SessionDelivery {
+        SessionDelivery {
+            lease: delivery.lease.map(|lease| Lease(lease.to_bytes())),
+            redelivered: delivery.redelivered,
+            message: delivery.message,
+        }
+    }
+}
+
+impl SessionDelivery {
+    /// What to settle it with; `None` when it is gone from the queue already.
+    #[must_use]
+    pub fn lease(&self) -> Option<Lease> {
+        self.lease
+    }
+
+    /// Whether it was delivered before.
+    #[must_use]
+    pub fn is_redelivered(&self) -> bool {
+        self.redelivered
+    }
+
+    /// The exchange that it was published to; empty for the default one.
+    #[must_use]
+    pub fn exchange(&self) -> &str {
+        self.message.origin.exchange_name()
+    }
+
+    /// The routing key that it was published with.
+    #[must_use]
+    pub fn routing_key(&self) -> &str {
+        &self.message.origin.routing_key
+    }
+
+    /// Its properties in AMQP's form, without headers.
+    #[must_use]
+    pub fn properties(&self) -> &[u8] {
+        self.message.properties.as_bytes()
+    }
+
+    /// Its headers in AMQP's form.
+    #[must_use]
+    pub fn headers(&self) -> &[u8] {
+        self.message.headers.as_bytes()
+    }
+
+    /// Its body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.message.body
+    }
+}

@@ -1,0 +1,336 @@
+use std::sync::Arc;
+
+use message::{ErrorCode, ExchangeName, HeaderValue, TopicName};
+use queue_engine::{
+    BindingTarget, ConsumerOptions, ExchangeKind, ExchangeOptions, LeaseFor, OwnerId, QueueError, QueueInfo,
+};
+
+use super::link::{Book, Link};
+use super::operation::{
+    BindTo, Binding, ChannelKey, Consume, ExchangeDeclaration, QueueDeclaration, Request,
+};
+use super::outcome::{Answer, Fault, SessionDelivery, SessionError};
+use super::queue_arguments::{self, Kind};
+use crate::refusal::Refusal;
+use crate::topics::shard::Turn;
+use crate::topics::{Topic, Topics, shard};
+
+/// Journal bytes that a definition takes at most.
+const DEFINITION: usize = 128 << 10;
+
+type Answered = Result<Answer, SessionError>;
+
+/// Carries one request out.
+pub(super) fn carry_out(
+    topics: &Topics,
+    turn: &mut Turn<'_>,
+    book: &mut Book,
+    link: &Arc<Link>,
+    channel: ChannelKey,
+    request: Request,
+) -> Answered {
+    turn.journal.ensure(DEFINITION).map_err(Refusal::from)?;
+    match request {
+        Request::DeclareQueue(declaration) => declare_queue(topics, turn, link.owner(), &declaration),
+        Request::DeleteQueue { queue, if_unused, if_empty } => {
+            delete_queue(turn, link.owner(), &queue, if_unused, if_empty)
+        }
+        Request::PurgeQueue { queue } => purge(turn, link.owner(), &queue),
+        Request::Bind(binding) => bind(turn, link.owner(), &binding),
+        Request::Unbind(binding) => unbind(turn, link.owner(), &binding),
+        Request::DeclareExchange(declaration) => declare_exchange(turn, &declaration),
+        Request::DeleteExchange { exchange, if_unused } => {
+            let Ok(name) = ExchangeName::new(&exchange) else { return Ok(Answer::Done) };
+            match turn.engines.queue.delete_exchange(turn.journal.block(), &name, if_unused) {
+                // To RabbitMQ, what is not there is as deleted as it was asked to be.
+                Ok(()) | Err(queue_engine::QueueError::UnknownExchange(_)) => Ok(Answer::Done),
+                Err(error) => Err(error.into()),
+            }
+        }
+        Request::Consume(consume) => subscribe(topics, turn, book, link, channel, &consume),
+        Request::Cancel { consumer } => {
+            book.cancel(turn, consumer);
+            Ok(Answer::Done)
+        }
+        Request::Get { queue, no_ack } => get(turn, book, link.owner(), &queue, no_ack),
+        Request::LimitChannel { unsettled } => {
+            book.limit_channel(turn, channel, unsettled)?;
+            Ok(Answer::Done)
+        }
+        Request::EndOwner => {
+            turn.engines.queue.end_owner(turn.journal.block(), link.owner(), turn.now);
+            Ok(Answer::Done)
+        }
+        Request::Barrier => Ok(Answer::Done),
+    }
+}
+
+fn unknown_queue(name: &str) -> SessionError {
+    SessionError::new(ErrorCode::UnknownTopic, format!("there is no queue {name:?}"))
+}
+
+fn queue_name(name: &str) -> Result<TopicName, SessionError> {
+    TopicName::new(name).map_err(|_| unknown_queue(name))
+}
+
+fn counts(info: &QueueInfo) -> Answer {
+    Answer::Queue { messages: info.ready, consumers: info.consumers }
+}
+
+fn declare_queue(
+    topics: &Topics,
+    turn: &mut Turn<'_>,
+    owner: OwnerId,
+    wanted: &QueueDeclaration,
+) -> Answered {
+    if wanted.passive {
+        let name = queue_name(&wanted.queue)?;
+        if turn.engines.log.topic(&name).is_some() {
+            return Ok(Answer::Queue { messages: 0, consumers: 0 });
+        }
+        let info = turn.engines.queue.queue_info(&name).map_err(|_| unknown_queue(&wanted.queue))?;
+        turn.engines.queue.check_access(&name, Some(owner))?;
+        return Ok(counts(&info));
+    }
+    let name = TopicName::new(&wanted.queue).map_err(Refusal::from)?;
+    let kind = match queue_arguments::kind(&wanted.arguments)? {
+        Kind::Stream => return declare_log(topics, turn, name, wanted),
+        Kind::Queue(kind) => kind,
+    };
+    turn.engines.check_name_is_free_of(&name, "log").map_err(|_| other_kind("stream", kind.as_str()))?;
+    let mut options = queue_arguments::options(wanted, kind)?;
+    if let Ok(have) = turn.engines.queue.queue_options(&name) {
+        // AMQP has no word for it, so it cannot differ.
+        options.lease_ms = have.lease_ms;
+    }
+    let owner = wanted.exclusive.then_some(owner);
+    let declaration = queue_engine::QueueDeclaration { options, owner, server_named: wanted.server_named };
+    let declared = turn.engines.queue.declare(turn.journal.block(), &name, declaration, turn.now)?;
+    if declared.created {
+        turn.engines.directory.insert(topics.queue_topic(name.clone()));
+    }
+    Ok(counts(&turn.engines.queue.queue_info(&name)?))
+}
+
+fn other_kind(have: &str, want: &str) -> SessionError {
+    let (have, want) = (Some(have.to_owned()), Some(want.to_owned()));
+    SessionError::fault(Fault::Differs { field: "x-queue-type", have, want })
+}
+
+fn declare_log(topics: &Topics, turn: &mut Turn<'_>, name: TopicName, wanted: &QueueDeclaration) -> Answered {
+    turn.journal.ensure(512 << 10).map_err(Refusal::from)?;
+    turn.engines.check_name_is_free_of(&name, "queue").map_err(|_| other_kind("classic", "stream"))?;
+    let config = queue_arguments::log_config(wanted)?;
+    if turn.engines.log.topic(&name).is_none() {
+        let made = turn.engines.log.create_topic(turn.journal.block(), &name, 1, config, turn.now);
+        let made = made.map_err(Refusal::from)?;
+        topics.enter_log(turn.engines, &made);
+    }
+    Ok(Answer::Queue { messages: 0, consumers: 0 })
+}
+
+fn delete_queue(
+    turn: &mut Turn<'_>,
+    owner: OwnerId,
+    queue: &str,
+    if_unused: bool,
+    if_empty: bool,
+) -> Answered {
+    // To RabbitMQ, what is not there is as deleted as it was asked to be.
+    let Ok(name) = TopicName::new(queue) else { return Ok(Answer::Removed(0)) };
+    if let Ok(Topic::Log(log)) = turn.engines.directory.get(queue) {
+        turn.engines.queue.unbind_log(turn.journal.block(), &name)?;
+        turn.engines.log.delete_topic(turn.journal.block(), &name).map_err(Refusal::from)?;
+        for partition in &log.0.partitions {
+            turn.engines.bells.remove(&partition.id);
+            partition.grew.notify_waiters();
+        }
+        turn.engines.directory.remove(&name);
+        return Ok(Answer::Removed(0));
+    }
+    let Ok(info) = turn.engines.queue.queue_info(&name) else { return Ok(Answer::Removed(0)) };
+    turn.engines.queue.check_access(&name, Some(owner))?;
+    turn.engines.queue.delete_queue(turn.journal.block(), &name, if_unused, if_empty)?;
+    turn.engines.vitals.keep_counts_of(&info.totals);
+    turn.engines.directory.remove(&name);
+    Ok(Answer::Removed(info.ready))
+}
+
+fn purge(turn: &mut Turn<'_>, owner: OwnerId, queue: &str) -> Answered {
+    let name = queue_name(queue)?;
+    if turn.engines.log.topic(&name).is_some() {
+        return Err(not_for_streams("queue.purge"));
+    }
+    turn.engines.queue.check_access(&name, Some(owner)).map_err(|error| locked_or_unknown(error, queue))?;
+    let mut removed = 0;
+    loop {
+        let step = turn.engines.queue.purge_queue(turn.journal.block(), &name, turn.now);
+        let step = step.map_err(|_| unknown_queue(queue))?;
+        removed += step.messages;
+        if step.complete {
+            return Ok(Answer::Removed(removed));
+        }
+        turn.journal.ensure(shard_room(turn)).map_err(Refusal::from)?;
+    }
+}
+
+/// A fresh block's worth, so that each step of a purge takes as much as it can.
+fn shard_room(turn: &Turn<'_>) -> usize {
+    turn.journal.largest_record() / 2
+}
+
+fn bind(turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
+    let (source, target) = ends(turn, owner, binding)?;
+    let (key, arguments) = (&binding.routing_key, &binding.arguments);
+    turn.engines.queue.bind(turn.journal.block(), &source, &target, key, arguments)?;
+    Ok(Answer::Done)
+}
+
+fn unbind(turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
+    let Ok((source, target)) = ends(turn, owner, binding) else { return Ok(Answer::Done) };
+    let (key, arguments) = (&binding.routing_key, &binding.arguments);
+    match turn.engines.queue.unbind(turn.journal.block(), &source, &target, key, arguments) {
+        // To RabbitMQ, what is not there is as unbound as it was asked to be.
+        Ok(()) => Ok(Answer::Done),
+        Err(error)
+            if error.code() == ErrorCode::UnknownBinding || error.code() == ErrorCode::UnknownTopic =>
+        {
+            Ok(Answer::Done)
+        }
+        Err(error) if error.code() == ErrorCode::UnknownExchange => Ok(Answer::Done),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unknown_exchange(name: &str) -> SessionError {
+    let refusal = Refusal::new(ErrorCode::UnknownExchange, format!("there is no exchange {name:?}"));
+    refusal.in_field(name).into()
+}
+
+fn ends(
+    turn: &Turn<'_>,
+    owner: OwnerId,
+    binding: &Binding,
+) -> Result<(ExchangeName, BindingTarget), SessionError> {
+    let source = ExchangeName::new(&binding.source).map_err(|_| unknown_exchange(&binding.source))?;
+    turn.engines.queue.exchange(&source).map_err(|_| unknown_exchange(&binding.source))?;
+    let target = match binding.to {
+        BindTo::Exchange => {
+            let name = ExchangeName::new(&binding.destination);
+            let name = name.map_err(|_| unknown_exchange(&binding.destination))?;
+            turn.engines.queue.exchange(&name).map_err(|_| unknown_exchange(&binding.destination))?;
+            BindingTarget::Exchange(name)
+        }
+        BindTo::Queue => {
+            let name = queue_name(&binding.destination)?;
+            if turn.engines.log.topic(&name).is_some() {
+                BindingTarget::Log(name)
+            } else if turn.engines.queue.has_queue(&name) {
+                turn.engines.queue.check_access(&name, Some(owner))?;
+                BindingTarget::Queue(name)
+            } else {
+                return Err(unknown_queue(&binding.destination));
+            }
+        }
+    };
+    Ok((source, target))
+}
+
+fn declare_exchange(turn: &mut Turn<'_>, wanted: &ExchangeDeclaration) -> Answered {
+    let name = ExchangeName::new(&wanted.exchange);
+    if wanted.passive {
+        let found = name.ok().and_then(|name| turn.engines.queue.exchange(&name).ok());
+        return found.map(|_| Answer::Done).ok_or_else(|| unknown_exchange(&wanted.exchange));
+    }
+    let name = name.map_err(Refusal::from)?;
+    let kind = match wanted.kind.as_str() {
+        "direct" => ExchangeKind::Direct,
+        "topic" => ExchangeKind::Topic,
+        "fanout" => ExchangeKind::Fanout,
+        "headers" => ExchangeKind::Headers,
+        other => {
+            let detail = format!("unknown exchange type '{other}'");
+            return Err(SessionError::new(ErrorCode::InvalidConfig, detail));
+        }
+    };
+    let mut alternate_exchange = None;
+    for (argument, value) in wanted.arguments.iter() {
+        match (argument, value) {
+            ("alternate-exchange", HeaderValue::Text(name)) => alternate_exchange = Some(name),
+            ("alternate-exchange", _) => {
+                let detail = "invalid arg 'alternate-exchange': it must be the name of an exchange";
+                return Err(SessionError::new(ErrorCode::InvalidConfig, detail));
+            }
+            _ => {}
+        }
+    }
+    let options = ExchangeOptions {
+        durable: wanted.durable,
+        auto_delete: wanted.auto_delete,
+        internal: wanted.internal,
+        alternate_exchange,
+    };
+    turn.engines.queue.declare_exchange(turn.journal.block(), &name, kind, options)?;
+    Ok(Answer::Done)
+}
+
+fn subscribe(
+    topics: &Topics,
+    turn: &mut Turn<'_>,
+    book: &mut Book,
+    link: &Arc<Link>,
+    channel: ChannelKey,
+    consume: &Consume,
+) -> Answered {
+    let name = queue_name(&consume.queue)?;
+    if let Ok(Topic::Log(log)) = topics.topic(&consume.queue) {
+        return Ok(Answer::Log(log));
+    }
+    turn.engines
+        .queue
+        .check_access(&name, Some(link.owner()))
+        .map_err(|error| locked_or_unknown(error, &consume.queue))?;
+    let options = ConsumerOptions {
+        credit_messages: consume.credit_messages,
+        credit_bytes: Some(consume.credit_bytes),
+        lease: if consume.no_ack { LeaseFor::AutoAck } else { LeaseFor::UntilSettled },
+        once: false,
+        priority: consume.priority,
+        exclusive: consume.exclusive,
+        prefetch: consume.prefetch,
+        pool: book.pools.get(&channel).copied(),
+        timeout: None,
+    };
+    let id = turn.engines.queue.subscribe(turn.journal.block(), &name, options, turn.now)?;
+    let outlet = shard::Outlet::Session(Arc::clone(link), consume.consumer);
+    turn.engines.outlets.insert(id, outlet);
+    book.consumers.insert(consume.consumer, (id, channel));
+    Ok(Answer::Done)
+}
+
+fn get(turn: &mut Turn<'_>, book: &mut Book, owner: OwnerId, queue: &str, no_ack: bool) -> Answered {
+    let name = queue_name(queue)?;
+    if turn.engines.log.topic(&name).is_some() {
+        return Err(not_for_streams("basic.get"));
+    }
+    turn.engines.queue.check_access(&name, Some(owner)).map_err(|error| locked_or_unknown(error, queue))?;
+    let lease = if no_ack { LeaseFor::AutoAck } else { LeaseFor::UntilSettled };
+    let mut taken = turn.engines.queue.receive(turn.journal.block(), &name, 1, lease, turn.now)?;
+    turn.engines.vitals.count_deliveries(&taken);
+    let Some(delivery) = taken.pop() else { return Ok(Answer::Got(None)) };
+    book.taken.extend(delivery.lease);
+    let left = turn.engines.queue.queue_info(&name).map_or(0, |info| info.ready);
+    Ok(Answer::Got(Some((SessionDelivery::from(delivery), left))))
+}
+
+fn locked_or_unknown(error: QueueError, queue: &str) -> SessionError {
+    match error {
+        QueueError::UnknownQueue(_) => unknown_queue(queue),
+        other => other.into(),
+    }
+}
+
+/// What queues can do and logs cannot.
+fn not_for_streams(what: &str) -> SessionError {
+    SessionError::new(ErrorCode::WrongModel, format!("{what} not supported by stream queues"))
+}
