@@ -6,6 +6,7 @@
 //! the order in which they became true.
 
 mod batch;
+mod exchange_arguments;
 mod link;
 mod operation;
 mod outcome;

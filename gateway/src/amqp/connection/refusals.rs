@@ -126,14 +126,7 @@ impl<'a> Subject<'a> {
 fn faulty(fault: &Fault, what: &Subject<'_>, vhost: &str) -> String {
     let (kind, name) = (what.kind, what.name);
     match fault {
-        Fault::Differs { field, have, want } => {
-            let typed = |value: &str| format!("the value '{value}' of type '{}'", guess_type(value));
-            let (received, current) = match (want, have) {
-                (Some(want), Some(have)) => (format!("'{want}'"), format!("'{have}'")),
-                (Some(want), None) => (typed(want), "none".to_owned()),
-                (None, Some(have)) => ("none".to_owned(), typed(have)),
-                (None, None) => ("none".to_owned(), "none".to_owned()),
-            };
+        Fault::Differs { field, received, current } => {
             format!(
                 "inequivalent arg '{field}' for {kind} '{name}' in vhost '{vhost}': received {received} but current is {current}"
             )
@@ -141,27 +134,6 @@ fn faulty(fault: &Fault, what: &Subject<'_>, vhost: &str) -> String {
         Fault::Argument { argument, why } => {
             format!("invalid arg '{argument}' for {kind} '{name}' in vhost '{vhost}': {why}")
         }
-        Fault::ArgumentType { argument, have } => {
-            format!("invalid type '{have}' for arg '{argument}' in {kind} '{name}' in vhost '{vhost}'")
-        }
-        Fault::ForeignArgument { argument, queue_type } => {
-            format!(
-                "invalid arg '{argument}' for {kind} '{name}' in vhost '{vhost}' of queue type {queue_type}"
-            )
-        }
-        Fault::Property(property) => {
-            format!("invalid property '{property}' for {kind} '{name}' in vhost '{vhost}'")
-        }
-    }
-}
-
-/// The AMQP type that a value most likely came as.
-fn guess_type(value: &str) -> &'static str {
-    match value.parse::<i64>() {
-        Ok(number) if i32::try_from(number).is_ok() => "signedint",
-        Ok(_) => "long",
-        Err(_) if value == "true" || value == "false" => "bool",
-        Err(_) => "longstr",
     }
 }
 

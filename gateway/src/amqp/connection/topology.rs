@@ -24,7 +24,11 @@ impl Connection {
             Method::ExchangeDelete { exchange, if_unused, nowait } => {
                 let exchange = not_default(strip(exchange))?;
                 if exchange.starts_with(RESERVED) {
-                    return Err(reserved("exchange", &exchange));
+                    let text = format!(
+                        "deletion of system exchange '{exchange}' in vhost '{}' not allowed",
+                        self.vhost
+                    );
+                    return Err(AmqpError::new(ReplyCode::AccessRefused, text));
                 }
                 let expect = Expect::ExchangeDeleteOk { nowait, exchange: exchange.clone() };
                 self.ask(number, id, expect, Request::DeleteExchange { exchange, if_unused });

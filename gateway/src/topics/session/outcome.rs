@@ -121,38 +121,22 @@ pub struct SessionError {
 /// What can be wrong with a declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It exists, with another value of one property; `None` is no value.
+    /// It exists, with another value of one property; the values are as RabbitMQ tells them.
     Differs {
         /// The property, as AMQP names it.
-        field: &'static str,
-        /// What it is.
-        have: Option<String>,
+        field: String,
         /// What was asked for.
-        want: Option<String>,
+        received: String,
+        /// What it is.
+        current: String,
     },
-    /// An argument has a value that makes no sense.
+    /// An argument or property that makes no sense.
     Argument {
         /// Its name.
         argument: String,
         /// Why.
         why: String,
     },
-    /// An argument has a value of the wrong type.
-    ArgumentType {
-        /// Its name.
-        argument: String,
-        /// The type that it has.
-        have: &'static str,
-    },
-    /// An argument that other types of queues know, and this one does not.
-    ForeignArgument {
-        /// Its name.
-        argument: String,
-        /// The type.
-        queue_type: &'static str,
-    },
-    /// A property that this type of queue cannot have.
-    Property(&'static str),
 }
 
 impl SessionError {
@@ -164,7 +148,7 @@ impl SessionError {
     pub(super) fn fault(fault: Fault) -> SessionError {
         let code = match fault {
             Fault::Differs { .. } => ErrorCode::AlreadyExists,
-            _ => ErrorCode::InvalidConfig,
+            Fault::Argument { .. } => ErrorCode::InvalidConfig,
         };
         let refusal = Refusal::new(code, format!("{fault:?}"));
         SessionError { refusal: Box::new(refusal), fault: Some(Box::new(fault)) }
@@ -182,27 +166,31 @@ impl From<QueueError> for SessionError {
         let refusal = Box::new(Refusal::from(&error));
         let fault = match error {
             QueueError::Differs { field, have, want, .. } => {
-                let field = super::queue_arguments::amqp_name(field);
-                Some(Fault::Differs { field, have: plain(&have), want: plain(&want) })
+                let field = super::exchange_arguments::amqp_name(field);
+                let (received, current) = told(&want, &have);
+                Some(Fault::Differs { field: field.to_owned(), received, current })
             }
+            QueueError::Inequivalent { argument, received, current, .. } => {
+                Some(Fault::Differs { field: argument, received, current })
+            }
+            QueueError::InvalidArgument { argument, why, .. } => Some(Fault::Argument { argument, why }),
             _ => None,
         };
         SessionError { refusal, fault: fault.map(Box::new) }
     }
 }
 
-/// A value as the engine prints it, without what makes it an optional one, a text, or a default that nobody names.
-fn plain(printed: &str) -> Option<String> {
-    let value = match printed {
-        "None" | "DropHead" => return None,
-        _ => printed.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(printed),
+/// Two values as the engine prints them, in RabbitMQ's form.
+fn told(want: &str, have: &str) -> (String, String) {
+    let plain = |printed: &str| (printed != "none").then(|| printed.trim_matches('"').to_owned());
+    let quoted = |value: Option<String>| value.map_or("none".to_owned(), |value| format!("'{value}'"));
+    let typed = |value: Option<String>| {
+        value.map_or("none".to_owned(), |value| format!("the value '{value}' of type 'longstr'"))
     };
-    let value = match value {
-        "RejectPublish" => "reject-publish",
-        "RejectPublishDlx" => "reject-publish-dlx",
-        other => other.trim_matches('"'),
-    };
-    Some(value.to_owned())
+    match (plain(want), plain(have)) {
+        (Some(want), Some(have)) => (quoted(Some(want)), quoted(Some(have))),
+        (want, have) => (typed(want), typed(have)),
+    }
 }
 
 /// A message on its way to a client.

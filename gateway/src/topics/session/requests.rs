@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use message::{ErrorCode, ExchangeName, HeaderValue, TopicName};
+use message::{ErrorCode, ExchangeName, TopicName};
 use queue_engine::{
     BindingTarget, ConsumerOptions, ExchangeKind, ExchangeOptions, LeaseFor, OwnerId, QueueError, QueueInfo,
+    QueueOptions,
 };
 
 use super::link::{Book, Link};
@@ -10,7 +11,7 @@ use super::operation::{
     BindTo, Binding, ChannelKey, Consume, ExchangeDeclaration, QueueDeclaration, Request,
 };
 use super::outcome::{Answer, Fault, SessionDelivery, SessionError};
-use super::queue_arguments::{self, Kind};
+use super::{exchange_arguments, queue_arguments};
 use crate::refusal::Refusal;
 use crate::topics::shard::Turn;
 use crate::topics::{Topic, Topics, shard};
@@ -93,18 +94,19 @@ fn declare_queue(
         return Ok(counts(&info));
     }
     let name = TopicName::new(&wanted.queue).map_err(Refusal::from)?;
-    let kind = match queue_arguments::kind(&wanted.arguments)? {
-        Kind::Stream => return declare_log(topics, turn, name, wanted),
-        Kind::Queue(kind) => kind,
-    };
-    turn.engines.check_name_is_free_of(&name, "log").map_err(|_| other_kind("stream", kind.as_str()))?;
-    let mut options = queue_arguments::options(wanted, kind)?;
-    if let Ok(have) = turn.engines.queue.queue_options(&name) {
-        // AMQP has no word for it, so it cannot differ.
-        options.lease_ms = have.lease_ms;
+    if queue_arguments::is_stream(&wanted.arguments) {
+        return declare_log(topics, turn, name, wanted);
     }
-    let owner = wanted.exclusive.then_some(owner);
-    let declaration = queue_engine::QueueDeclaration { options, owner, server_named: wanted.server_named };
+    turn.engines.check_name_is_free_of(&name, "log").map_err(|_| other_kind("stream", "classic"))?;
+    let options =
+        QueueOptions { durable: wanted.durable, auto_delete: wanted.auto_delete, ..QueueOptions::default() };
+    let declaration = queue_engine::QueueDeclaration {
+        options,
+        owner: wanted.exclusive.then_some(owner),
+        server_named: wanted.server_named,
+        ..queue_engine::QueueDeclaration::default()
+    };
+    let declaration = declaration.with_arguments(&name, &wanted.arguments)?;
     let declared = turn.engines.queue.declare(turn.journal.block(), &name, declaration, turn.now)?;
     if declared.created {
         turn.engines.directory.insert(topics.queue_topic(name.clone()));
@@ -113,8 +115,8 @@ fn declare_queue(
 }
 
 fn other_kind(have: &str, want: &str) -> SessionError {
-    let (have, want) = (Some(have.to_owned()), Some(want.to_owned()));
-    SessionError::fault(Fault::Differs { field: "x-queue-type", have, want })
+    let (received, current) = (format!("'{want}'"), format!("'{have}'"));
+    SessionError::fault(Fault::Differs { field: "x-queue-type".to_owned(), received, current })
 }
 
 fn declare_log(topics: &Topics, turn: &mut Turn<'_>, name: TopicName, wanted: &QueueDeclaration) -> Answered {
@@ -182,7 +184,8 @@ fn shard_room(turn: &Turn<'_>) -> usize {
 fn bind(turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
     let (source, target) = ends(turn, owner, binding)?;
     let (key, arguments) = (&binding.routing_key, &binding.arguments);
-    turn.engines.queue.bind(turn.journal.block(), &source, &target, key, arguments)?;
+    turn.journal.ensure(turn.engines.queue.bind_bytes(&source)).map_err(Refusal::from)?;
+    turn.engines.queue.bind(turn.journal.block(), &source, &target, key, arguments, turn.now)?;
     Ok(Answer::Done)
 }
 
@@ -243,33 +246,17 @@ fn declare_exchange(turn: &mut Turn<'_>, wanted: &ExchangeDeclaration) -> Answer
         return found.map(|_| Answer::Done).ok_or_else(|| unknown_exchange(&wanted.exchange));
     }
     let name = name.map_err(Refusal::from)?;
-    let kind = match wanted.kind.as_str() {
-        "direct" => ExchangeKind::Direct,
-        "topic" => ExchangeKind::Topic,
-        "fanout" => ExchangeKind::Fanout,
-        "headers" => ExchangeKind::Headers,
-        other => {
-            let detail = format!("unknown exchange type '{other}'");
-            return Err(SessionError::new(ErrorCode::InvalidConfig, detail));
-        }
+    let Some(kind) = ExchangeKind::from_name(&wanted.kind) else {
+        let detail = format!("unknown exchange type '{}'", wanted.kind);
+        return Err(SessionError::new(ErrorCode::InvalidConfig, detail));
     };
-    let mut alternate_exchange = None;
-    for (argument, value) in wanted.arguments.iter() {
-        match (argument, value) {
-            ("alternate-exchange", HeaderValue::Text(name)) => alternate_exchange = Some(name),
-            ("alternate-exchange", _) => {
-                let detail = "invalid arg 'alternate-exchange': it must be the name of an exchange";
-                return Err(SessionError::new(ErrorCode::InvalidConfig, detail));
-            }
-            _ => {}
-        }
-    }
-    let options = ExchangeOptions {
+    let mut options = ExchangeOptions {
         durable: wanted.durable,
         auto_delete: wanted.auto_delete,
         internal: wanted.internal,
-        alternate_exchange,
+        ..ExchangeOptions::default()
     };
+    exchange_arguments::read(&mut options, &wanted.arguments)?;
     turn.engines.queue.declare_exchange(turn.journal.block(), &name, kind, options)?;
     Ok(Answer::Done)
 }
