@@ -164,6 +164,8 @@ pub struct KafkaConfig {
     pub addr: Doors,
     /// What clients are told to connect to, one for each listener; empty tells them the address that they reached.
     pub advertised: Vec<String>,
+    /// The number of this broker.
+    pub node_id: u32,
     /// What the cluster calls itself.
     pub cluster_id: String,
     /// Whether producing to, or asking for, a topic that does not exist makes a log.
@@ -191,6 +193,7 @@ impl Default for KafkaConfig {
         KafkaConfig {
             addr: Doors(vec!["127.0.0.1:9092".into()]),
             advertised: Vec::new(),
+            node_id: 1,
             cluster_id: "sluice-cluster-0000000".into(),
             auto_create_topics: true,
             default_partitions: 1,

@@ -21,6 +21,7 @@ mod log_topic;
 mod opening;
 mod outgoing;
 mod partitioner;
+mod producer_wire;
 mod publishing;
 mod queue_message;
 mod queue_topic;
@@ -42,7 +43,7 @@ use message::{ErrorCode, GroupName, Limits, Timestamp, TopicName};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-pub use appending::{AppendedBatch, Appends, BatchAppend, ProducerBatch};
+pub use appending::{AppendedBatch, Appends, BatchAppend, InTransaction, ProducerBatch};
 pub use delivery::QueueDelivery;
 pub use exchange_spec::{
     BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeKind, ExchangeSpec,
@@ -55,8 +56,11 @@ pub use group_spec::{
 pub use groups::GroupBatch;
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
-pub use log_engine::{LogEngineConfig, LowWatermark, Offset};
-pub use log_topic::{LogSetting, LogTopic, LogWatch, PartitionBounds};
+pub use log_engine::{
+    ActiveProducer, Isolation, LogEngineConfig, LowWatermark, Offset, Producer, ProducerEpoch, ProducerId,
+    TopicPartition as EngineTopicPartition, TransactionDescription, TransactionOutcome, TransactionalId,
+};
+pub use log_topic::{LogSetting, LogTopic, LogWatch, PartitionBounds, StoredBatches};
 pub use opening::{OwnerTask, TopicsSettings};
 pub use outgoing::{Acks, IdempotencyKey, Outgoing, OutgoingOptions, Receipt, Receipts};
 pub use queue_engine::EngineConfig as QueueEngineConfig;

@@ -226,6 +226,12 @@ pub const KEYS: &[Key] = &[
         None,
         "What Kafka clients are told to connect to: one `host:port` for each address of `kafka.addr`, in the same order. Empty: each client is told the address that it reached."
     ),
+    key!(
+        "kafka.node_id",
+        kafka.node_id,
+        Some(0..=i32::MAX as u64),
+        "The number under which Kafka clients know this broker."
+    ),
     key!("kafka.cluster_id", kafka.cluster_id, None, "The cluster id that Kafka clients see."),
     key!(
         "kafka.auto_create_topics",

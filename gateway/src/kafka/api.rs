@@ -2,7 +2,9 @@
 //!
 //! The table is the only list of APIs: ApiVersions answers from it, and `docs/kafka-compatibility.md` is its print.
 
+mod add_partitions_to_txn;
 mod admin_refused;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod compatibility;
 mod configs;
@@ -12,17 +14,25 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
+mod groups;
 mod incremental_alter_configs;
+mod init_producer_id;
 mod list_config_resources;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_for_leader_epoch;
 mod partition_reassignments;
 mod produce;
+mod transactions;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -167,11 +177,24 @@ pub const APIS: &[Api] = &[
         "Makes logs. A replication factor other than 1 or -1 is refused."
     ),
     api!(delete_topics::answer, delete_topics::DeleteTopicsRequest, 1..=6, "Deletes logs and queues."),
+    api!(init_producer_id::answer, init_producer_id::InitProducerIdRequest, 0..=5, ""),
     api!(
         offset_for_leader_epoch::answer,
         offset_for_leader_epoch::OffsetForLeaderEpochRequest,
         2..=4,
         "Leaders never change: there is one epoch."
+    ),
+    api!(
+        add_partitions_to_txn::answer,
+        add_partitions_to_txn::AddPartitionsToTxnRequest,
+        0..=5,
+        "From version 4 on only brokers ask; to verify only is refused, since every batch is verified where it is stored."
+    ),
+    api!(
+        end_txn::answer,
+        end_txn::EndTxnRequest,
+        0..=5,
+        "Markers, offsets and the transaction's state are one write."
     ),
     api!(
         admin_refused::describe_acls,
@@ -197,6 +220,12 @@ pub const APIS: &[Api] = &[
         alter_configs::AlterConfigsRequest,
         0..=2,
         "Topics only: the broker is configured by its file, flags and environment."
+    ),
+    api!(
+        alter_replica_log_dirs::answer,
+        alter_replica_log_dirs::AlterReplicaLogDirsRequest,
+        1..=2,
+        "There is one data directory: moving to it is done at once, to another is refused."
     ),
     api!(
         describe_log_dirs::answer,
@@ -253,7 +282,16 @@ pub const APIS: &[Api] = &[
         0..=0,
         "Refused: logins are not built yet."
     ),
+    api!(
+        describe_quorum::answer,
+        describe_quorum::DescribeQuorumRequest,
+        0..=2,
+        "The one broker is the one voter."
+    ),
     api!(describe_cluster::answer, describe_cluster::DescribeClusterRequest, 0..=2, ""),
+    api!(describe_producers::answer, describe_producers::DescribeProducersRequest, 0..=0, ""),
+    api!(describe_transactions::answer, describe_transactions::DescribeTransactionsRequest, 0..=0, ""),
+    api!(list_transactions::answer, list_transactions::ListTransactionsRequest, 0..=1, ""),
     api!(
         list_config_resources::answer,
         list_config_resources::ListConfigResourcesRequest,

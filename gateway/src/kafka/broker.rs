@@ -1,7 +1,5 @@
 use std::net::SocketAddr;
 
-/// The one node that a cluster of Sluice has.
-pub const NODE_ID: i32 = 1;
 /// Leaders never change here, so there is one epoch.
 pub const LEADER_EPOCH: i32 = 0;
 

@@ -56,6 +56,11 @@ impl KafkaDoor {
         &self.0.config
     }
 
+    /// The one node that the cluster has.
+    pub fn node_id(&self) -> i32 {
+        i32::try_from(self.0.config.node_id).unwrap_or(i32::MAX)
+    }
+
     /// Where the data lies.
     pub fn data_dir(&self) -> &str {
         &self.0.data_dir

@@ -1,3 +1,5 @@
+use message::ErrorCode;
+
 use crate::errors;
 use crate::refusal::Refusal;
 
@@ -48,6 +50,7 @@ errors! {
     INVALID_PRODUCER_EPOCH = 47,
     INVALID_TXN_STATE = 48,
     SECURITY_DISABLED = 54,
+    OPERATION_NOT_ATTEMPTED = 55,
     LOG_DIR_NOT_FOUND = 57,
     UNKNOWN_PRODUCER_ID = 59,
     REASSIGNMENT_IN_PROGRESS = 60,
@@ -67,6 +70,7 @@ errors! {
     INVALID_RECORD = 87,
     UNSTABLE_OFFSET_COMMIT = 88,
     THROTTLING_QUOTA_EXCEEDED = 89,
+    PRODUCER_FENCED = 90,
     RESOURCE_NOT_FOUND = 91,
     UNKNOWN_TOPIC_ID = 100,
     INCONSISTENT_TOPIC_ID = 103,
@@ -85,9 +89,15 @@ impl KafkaError {
     }
 }
 
+impl From<ErrorCode> for KafkaError {
+    fn from(code: ErrorCode) -> KafkaError {
+        KafkaError(errors::mapping(code).kafka)
+    }
+}
+
 impl From<&Refusal> for KafkaError {
     fn from(refusal: &Refusal) -> KafkaError {
-        KafkaError(errors::mapping(refusal.code).kafka)
+        KafkaError::from(refusal.code)
     }
 }
 

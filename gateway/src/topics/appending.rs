@@ -1,8 +1,10 @@
 //! Record batches in, as producers sent them: one call to the owner for each request.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use log_engine::batch::{Batch, Depth};
-use log_engine::{Appended, LogEngine, LogError};
+use log_engine::{Appended, Enrolment, LogEngine, LogError, TransactionalId};
 
 use super::Topics;
 use super::log_topic::LogTopic;
@@ -43,6 +45,17 @@ pub struct BatchAppend {
     pub partition: u32,
     /// What is appended.
     pub batch: ProducerBatch,
+    /// The transaction that it belongs to.
+    pub transaction: Option<Arc<InTransaction>>,
+}
+
+/// The transaction that batches of a request belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InTransaction {
+    /// The producer's transactional id.
+    pub id: TransactionalId,
+    /// Whether naming it is enough to put a partition into the transaction (KIP-890).
+    pub implicit: bool,
 }
 
 /// What an appended batch became.
@@ -68,7 +81,7 @@ impl Topics {
         let mut calls = Vec::with_capacity(1);
         let (mut call, mut weight) = (Vec::with_capacity(batches.len()), 256);
         for append in batches {
-            let bytes = LogEngine::append_record_len(append.batch.0.len());
+            let bytes = LogEngine::transactional_append_len(append.batch.0.len());
             if !call.is_empty() && weight + bytes > CALL_BYTES {
                 calls.push((std::mem::take(&mut call), std::mem::replace(&mut weight, 256)));
             }
@@ -99,12 +112,19 @@ impl Topics {
 }
 
 fn append_one(turn: &mut Turn<'_>, append: BatchAppend) -> Result<AppendedBatch, Refusal> {
-    let BatchAppend { log, partition, batch: ProducerBatch(batch) } = append;
+    let BatchAppend { log, partition, batch: ProducerBatch(batch), transaction } = append;
     let partition = log.partition(partition)?;
     let count = batch.count() as usize;
+    let (engine, block) = (&mut turn.engines.log, turn.journal.block());
     Vitals::count(&turn.engines.vitals.received, count);
-    let Appended { base_offset, timestamp, .. } =
-        turn.engines.log.append(turn.journal.block(), partition.id, batch, turn.now)?;
+    let appended = match transaction.as_deref().filter(|_| batch.header().is_transactional()) {
+        None => engine.append(block, partition.id, batch, turn.now),
+        Some(InTransaction { id, implicit }) => {
+            let enrolment = Enrolment { id, implicit: *implicit };
+            engine.append_transactional(block, partition.id, batch, enrolment, turn.now)
+        }
+    };
+    let Appended { base_offset, timestamp, .. } = appended?;
     Vitals::count(&turn.engines.vitals.routed, count);
     Vitals::count(&turn.engines.vitals.confirmed, count);
     Ok(AppendedBatch {

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log_engine::{Offset, PartitionId, PartitionView};
+use bytes::Bytes;
+use log_engine::{Isolation, Offset, PartitionId, PartitionView};
 use message::{ErrorCode, TopicName};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -56,6 +57,21 @@ pub struct LogSetting {
     pub value: String,
     /// Whether somebody set it; otherwise it is the default.
     pub explicit: bool,
+}
+
+/// Whole stored batches, as a fetch returns them.
+#[derive(Clone, Debug)]
+pub struct StoredBatches {
+    /// In order; the first may begin before the offset asked for.
+    pub batches: Vec<Bytes>,
+    /// The end of what can be read.
+    pub high_watermark: i64,
+    /// Where readers of committed records have to stop.
+    pub last_stable: i64,
+    /// The first offset that the partition still holds.
+    pub log_start: i64,
+    /// Producers with aborted transactions among the batches, and where those begin; for readers of committed records.
+    pub aborted: Vec<(i64, i64)>,
 }
 
 /// What a partition holds.
@@ -173,6 +189,41 @@ impl LogTopic {
             batches: read.batches,
             decompressed_bytes: self.0.decompressed_bytes,
         })
+    }
+
+    /// The same as stored, for a reader that filters aborted transactions itself.
+    pub fn read_stored(
+        &self,
+        partition: u32,
+        from: i64,
+        max_bytes: usize,
+        isolation: Isolation,
+    ) -> Result<StoredBatches, Refusal> {
+        let read = self.partition(partition)?.view.read_isolated(Offset(from), max_bytes, isolation)?;
+        Ok(StoredBatches {
+            batches: read.batches,
+            high_watermark: read.high_watermark.0,
+            last_stable: read.last_stable_offset.0,
+            log_start: read.log_start.0,
+            aborted: read.aborted.iter().map(|one| (one.producer.0, one.first.0)).collect(),
+        })
+    }
+
+    /// How the partition stands, without any of its batches.
+    pub fn read_nothing(&self, partition: u32) -> Result<StoredBatches, Refusal> {
+        let view = &self.partition(partition)?.view;
+        Ok(StoredBatches {
+            batches: Vec::new(),
+            last_stable: view.last_stable_offset().0,
+            high_watermark: view.high_watermark().0,
+            log_start: view.log_start().0,
+            aborted: Vec::new(),
+        })
+    }
+
+    /// Where a reader has to stop now.
+    pub fn readable_end(&self, partition: u32, isolation: Isolation) -> Result<i64, Refusal> {
+        Ok(self.partition(partition)?.view.readable_end(isolation).0)
     }
 
     /// The same, waiting up to `wait` while there is nothing. A drain ends the wait early with an empty chunk.

@@ -1,12 +1,29 @@
 use bytes::Bytes;
-use kafka_wire::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_wire::messages::api_versions::{
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use kafka_wire::{Request, Version, Wire, Writer, write_response_header};
 
 use super::{APIS, Call};
 use crate::kafka::error::KafkaError;
 
+/// Features (KIP-584) that clients look for, and their versions: transactions with an epoch each (KIP-890).
+const FEATURES: &[(&str, i16)] = &[("transaction.version", 2)];
+
 pub async fn answer(_: &Call, request: ApiVersionsRequest) -> ApiVersionsResponse {
     let mut response = ApiVersionsResponse { api_keys: versions(), ..ApiVersionsResponse::default() };
+    for (name, version) in FEATURES {
+        let (name, max_version) = ((*name).to_owned(), *version);
+        response.supported_features.push(SupportedFeatureKey {
+            name: name.clone(),
+            min_version: 0,
+            max_version,
+        });
+        let (max_version_level, min_version_level) = (max_version, max_version);
+        response.finalized_features.push(FinalizedFeatureKey { name, max_version_level, min_version_level });
+    }
+    // It comes with the version of the broker and does not change while that runs.
+    response.finalized_features_epoch = 0;
     if is_odd(&request.client_software_name) || is_odd(&request.client_software_version) {
         response.error_code = KafkaError::INVALID_REQUEST.0;
     }

@@ -5,7 +5,6 @@ use kafka_wire::messages::create_partitions::{
 };
 
 use super::Call;
-use crate::kafka::broker::NODE_ID;
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::topics::TopicPatch;
 
@@ -30,11 +29,12 @@ async fn grow(call: &Call, asked: &CreatePartitionsTopic, only_check: bool) -> R
         let why = format!("topic {} has {have} partitions; {} is not more", asked.name, asked.count);
         return Err(Wrong::new(KafkaError::INVALID_PARTITIONS, why));
     };
+    let node_id = call.door.node_id();
     if let Some(assignments) = &asked.assignments {
         let right = assignments.len() == (count - have) as usize
-            && assignments.iter().all(|partition| partition.broker_ids == [NODE_ID]);
+            && assignments.iter().all(|partition| partition.broker_ids == [node_id]);
         if !right {
-            let why = format!("each new partition must be assigned to broker {NODE_ID}, the only one");
+            let why = format!("each new partition must be assigned to broker {node_id}, the only one");
             return Err(Wrong::new(KafkaError::INVALID_REPLICA_ASSIGNMENT, why));
         }
     }

@@ -6,7 +6,6 @@ use kafka_wire::messages::create_topics::{
 use message::TopicName;
 
 use super::{Call, configs};
-use crate::kafka::broker::NODE_ID;
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::kafka::topic_ids;
 use crate::topics::{Created, LogSettings, LogTopic, Topic, TopicSpec};
@@ -78,7 +77,7 @@ async fn create(call: &Call, asked: CreatableTopic, only_check: bool) -> Result<
     if topics.topic(name.as_str()).is_ok() {
         return Err(exists());
     }
-    let partitions = partitions(&asked, call.door.config().default_partitions)?;
+    let partitions = partitions(&asked, call.door.config().default_partitions, call.door.node_id())?;
     let mut config = BTreeMap::new();
     for setting in asked.configs {
         let Some(value) = setting.value else {
@@ -118,7 +117,7 @@ fn told(settings: Vec<crate::topics::LogSetting>) -> Vec<CreatableTopicConfigs> 
 }
 
 /// How many partitions, said by number or by where each replica shall be.
-fn partitions(asked: &CreatableTopic, default: u32) -> Result<u32, Wrong> {
+fn partitions(asked: &CreatableTopic, default: u32, node_id: i32) -> Result<u32, Wrong> {
     if asked.assignments.is_empty() {
         if !matches!(asked.replication_factor, -1 | 1) {
             let why = format!(
@@ -144,8 +143,8 @@ fn partitions(asked: &CreatableTopic, default: u32) -> Result<u32, Wrong> {
     let mut numbers: Vec<i32> = asked.assignments.iter().map(|partition| partition.partition_index).collect();
     numbers.sort_unstable();
     let counted = numbers.iter().zip(0..).all(|(number, expected)| *number == expected);
-    if !counted || asked.assignments.iter().any(|partition| partition.broker_ids != [NODE_ID]) {
-        let why = format!("every partition from 0 on must be assigned to broker {NODE_ID}, the only one");
+    if !counted || asked.assignments.iter().any(|partition| partition.broker_ids != [node_id]) {
+        let why = format!("every partition from 0 on must be assigned to broker {node_id}, the only one");
         return Err(Wrong::new(KafkaError::INVALID_REPLICA_ASSIGNMENT, why));
     }
     Ok(numbers.len() as u32)

@@ -3,7 +3,6 @@ use kafka_wire::messages::describe_cluster::{
 };
 
 use super::Call;
-use crate::kafka::broker::NODE_ID;
 use crate::kafka::error::KafkaError;
 
 /// Brokers are asked for, not controllers.
@@ -13,13 +12,13 @@ pub async fn answer(call: &Call, request: DescribeClusterRequest) -> DescribeClu
     let mut response = DescribeClusterResponse {
         endpoint_type: request.endpoint_type,
         cluster_id: call.door.config().cluster_id.clone(),
-        controller_id: NODE_ID,
+        controller_id: call.door.node_id(),
         ..DescribeClusterResponse::default()
     };
     if request.endpoint_type == BROKERS {
         let endpoint = &call.client.endpoint;
         response.brokers.push(DescribeClusterBroker {
-            broker_id: NODE_ID,
+            broker_id: call.door.node_id(),
             host: endpoint.host.clone(),
             port: i32::from(endpoint.port),
             ..DescribeClusterBroker::default()

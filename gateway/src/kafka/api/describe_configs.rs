@@ -4,7 +4,6 @@ use kafka_wire::messages::describe_configs::{
 };
 
 use super::{Call, configs};
-use crate::kafka::broker::NODE_ID;
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::topics::{LogSetting, Topic};
 
@@ -42,6 +41,7 @@ fn describe(
     synonyms: bool,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Wrong> {
     let name = resource.resource_name.as_str();
+    let node_id = call.door.node_id();
     match resource.resource_type {
         configs::TOPIC => match call.door.topics().topic(name).map_err(Wrong::from)? {
             Topic::Log(log) => {
@@ -51,10 +51,10 @@ fn describe(
             Topic::Queue(_) => Ok(Vec::new()),
         },
         configs::BROKER if name.is_empty() => Ok(Vec::new()),
-        configs::BROKER if name == NODE_ID.to_string() => Ok(of_broker(call)),
+        configs::BROKER if name == node_id.to_string() => Ok(of_broker(call)),
         configs::BROKER | configs::BROKER_LOGGER => {
             let why =
-                format!("there is no broker {name:?}, or it has no such settings; the only one is {NODE_ID}");
+                format!("there is no broker {name:?}, or it has no such settings; the only one is {node_id}");
             Err(Wrong::new(KafkaError::INVALID_REQUEST, why))
         }
         configs::CLIENT_METRICS | configs::GROUP => Ok(Vec::new()),
@@ -99,7 +99,7 @@ fn of_broker(call: &Call) -> Vec<DescribeConfigsResourceResult> {
     let settings = [
         ("advertised.listeners", format!("PLAINTEXT://{}:{}", endpoint.host, endpoint.port)),
         ("auto.create.topics.enable", config.auto_create_topics.to_string()),
-        ("broker.id", NODE_ID.to_string()),
+        ("broker.id", call.door.node_id().to_string()),
         ("connections.max.idle.ms", config.idle_timeout_ms.to_string()),
         ("default.replication.factor", "1".to_owned()),
         ("delete.topic.enable", "true".to_owned()),
@@ -111,7 +111,7 @@ fn of_broker(call: &Call) -> Vec<DescribeConfigsResourceResult> {
         ("max.connections", config.max_connections.to_string()),
         ("max.incremental.fetch.session.cache.slots", config.max_fetch_sessions.to_string()),
         ("min.insync.replicas", "1".to_owned()),
-        ("node.id", NODE_ID.to_string()),
+        ("node.id", call.door.node_id().to_string()),
         ("num.partitions", config.default_partitions.to_string()),
         ("socket.request.max.bytes", config.max_request_bytes.to_string()),
         ("unclean.leader.election.enable", "false".to_owned()),

@@ -5,7 +5,7 @@ use kafka_wire::messages::describe_topic_partitions::{
 };
 
 use super::Call;
-use crate::kafka::broker::{LEADER_EPOCH, NODE_ID};
+use crate::kafka::broker::LEADER_EPOCH;
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
 use crate::topics::Topic;
@@ -67,10 +67,10 @@ fn describe(
     *left -= end.saturating_sub(start);
     let partition = |number: u32| DescribeTopicPartitionsResponsePartition {
         partition_index: number as i32,
-        leader_id: NODE_ID,
+        leader_id: call.door.node_id(),
         leader_epoch: LEADER_EPOCH,
-        replica_nodes: vec![NODE_ID],
-        isr_nodes: vec![NODE_ID],
+        replica_nodes: vec![call.door.node_id()],
+        isr_nodes: vec![call.door.node_id()],
         eligible_leader_replicas: Some(Vec::new()),
         last_known_elr: Some(Vec::new()),
         ..DescribeTopicPartitionsResponsePartition::default()

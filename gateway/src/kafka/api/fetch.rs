@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use kafka_wire::RecordsOut;
-use kafka_wire::messages::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
+use kafka_wire::messages::fetch::{
+    AbortedTransaction, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+};
 use tokio::time::Instant;
 
 use super::Call;
@@ -10,7 +12,7 @@ use crate::kafka::broker::LEADER_EPOCH;
 use crate::kafka::error::KafkaError;
 use crate::kafka::fetch_sessions::{Plan, Told, Wanted};
 use crate::kafka::topic_ids;
-use crate::topics::LogTopic;
+use crate::topics::{Isolation, LogTopic};
 
 /// Longest wait for records, whatever the client asks.
 const WAIT_MAX: Duration = Duration::from_secs(300);
@@ -23,6 +25,7 @@ pub async fn answer(call: &Call, mut request: FetchRequest) -> FetchResponse {
     };
     let targets: Vec<Target> = plan.wanted.iter().map(|wanted| target(call, wanted)).collect();
     let limits = Limits {
+        isolation: isolation(request.isolation_level),
         bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.door.config().max_fetch_bytes),
         enough: usize::try_from(request.min_bytes).unwrap_or(0),
         wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX),
@@ -41,6 +44,7 @@ type Target = Result<(LogTopic, u32), KafkaError>;
 
 #[derive(Clone, Copy)]
 struct Limits {
+    isolation: Isolation,
     bytes: usize,
     enough: usize,
     wait: Duration,
@@ -67,7 +71,7 @@ fn target(call: &Call, wanted: &Wanted) -> Target {
 async fn gather(call: &Call, plan: &Plan, targets: &[Target], limits: Limits) -> Vec<PartitionData> {
     let deadline = Instant::now() + limits.wait;
     loop {
-        let parts = read_all(plan, targets, limits.bytes);
+        let parts = read_all(plan, targets, limits);
         let bytes: usize = parts.iter().map(|part| part.records.len()).sum();
         let failed = parts.iter().any(|part| part.error_code != KafkaError::NONE.0);
         if bytes >= limits.enough || failed || Instant::now() >= deadline {
@@ -89,11 +93,11 @@ async fn gather(call: &Call, plan: &Plan, targets: &[Target], limits: Limits) ->
     }
 }
 
-fn read_all(plan: &Plan, targets: &[Target], bytes: usize) -> Vec<PartitionData> {
-    let mut left = bytes;
+fn read_all(plan: &Plan, targets: &[Target], limits: Limits) -> Vec<PartitionData> {
+    let mut left = limits.bytes;
     let mut first = true;
     let parts = plan.wanted.iter().zip(targets).map(|(wanted, target)| {
-        let part = read(wanted, target, left, first);
+        let part = read(wanted, target, limits.isolation, left, first);
         first &= part.records.is_empty();
         left = left.saturating_sub(part.records.len());
         part
@@ -102,7 +106,7 @@ fn read_all(plan: &Plan, targets: &[Target], bytes: usize) -> Vec<PartitionData>
 }
 
 /// Reads one partition. Only the first that has records sends its first batch however large it is.
-fn read(wanted: &Wanted, target: &Target, left: usize, first: bool) -> PartitionData {
+fn read(wanted: &Wanted, target: &Target, isolation: Isolation, left: usize, first: bool) -> PartitionData {
     let failed = |error: KafkaError| PartitionData {
         partition_index: wanted.partition,
         error_code: error.0,
@@ -114,28 +118,38 @@ fn read(wanted: &Wanted, target: &Target, left: usize, first: bool) -> Partition
         Err(error) => return failed(*error),
     };
     let most = usize::try_from(wanted.max_bytes).unwrap_or(0).min(left);
-    let bounds = |records: Vec<bytes::Bytes>, high_watermark, log_start_offset| PartitionData {
-        partition_index: wanted.partition,
-        high_watermark,
-        last_stable_offset: high_watermark,
-        log_start_offset,
-        records: RecordsOut(records),
-        ..PartitionData::default()
+    let read = match most == 0 && !first {
+        false => log.read_stored(*partition, wanted.offset, most, isolation),
+        true => log.read_nothing(*partition),
     };
-    if most == 0 && !first {
-        return match log.bounds(*partition) {
-            Ok(held) => bounds(Vec::new(), held.high_watermark, held.log_start),
-            Err(refusal) => failed(KafkaError::from(&refusal)),
-        };
+    let mut stored = match read {
+        Ok(stored) => stored,
+        Err(refusal) => return failed(KafkaError::from(&refusal)),
+    };
+    // A batch that is too large for what is left comes with a later fetch, when it is the first of all.
+    if !first && stored.batches.iter().map(bytes::Bytes::len).sum::<usize>() > most {
+        stored.batches.clear();
+        stored.aborted.clear();
     }
-    match log.read(*partition, wanted.offset, most) {
-        Ok(chunk) => {
-            let fits = first || chunk.batches().iter().map(bytes::Bytes::len).sum::<usize>() <= most;
-            let batches = if fits { chunk.batches().to_vec() } else { Vec::new() };
-            bounds(batches, chunk.high_watermark, chunk.log_start_offset)
-        }
-        Err(refusal) => failed(KafkaError::from(&refusal)),
+    let aborted = stored.aborted.into_iter();
+    PartitionData {
+        partition_index: wanted.partition,
+        high_watermark: stored.high_watermark,
+        last_stable_offset: stored.last_stable,
+        log_start_offset: stored.log_start,
+        aborted_transactions: Some(
+            aborted
+                .map(|(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset })
+                .collect(),
+        ),
+        records: RecordsOut(stored.batches),
+        ..PartitionData::default()
     }
+}
+
+/// The isolation that a request names; whatever is not "committed" reads everything.
+pub fn isolation(level: i8) -> Isolation {
+    if level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted }
 }
 
 trait Telling {

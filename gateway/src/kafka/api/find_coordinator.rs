@@ -1,7 +1,6 @@
 use kafka_wire::messages::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 
 use super::Call;
-use crate::kafka::broker::NODE_ID;
 use crate::kafka::error::KafkaError;
 
 /// Of groups, of transactions, and of share groups' state.
@@ -15,7 +14,7 @@ pub async fn answer(call: &Call, request: FindCoordinatorRequest) -> FindCoordin
     if call.version < 4 {
         return FindCoordinatorResponse {
             error_code: error.0,
-            node_id: NODE_ID,
+            node_id: call.door.node_id(),
             host: endpoint.host.clone(),
             port,
             ..FindCoordinatorResponse::default()
@@ -23,7 +22,7 @@ pub async fn answer(call: &Call, request: FindCoordinatorRequest) -> FindCoordin
     }
     let coordinator = |key: String| Coordinator {
         key,
-        node_id: NODE_ID,
+        node_id: call.door.node_id(),
         host: endpoint.host.clone(),
         port,
         error_code: error.0,

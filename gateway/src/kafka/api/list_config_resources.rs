@@ -3,7 +3,6 @@ use kafka_wire::messages::list_config_resources::{
 };
 
 use super::{Call, configs};
-use crate::kafka::broker::NODE_ID;
 
 pub async fn answer(call: &Call, request: ListConfigResourcesRequest) -> ListConfigResourcesResponse {
     // Version 0 only ever lists clients' metrics, of which there are none.
@@ -18,7 +17,7 @@ pub async fn answer(call: &Call, request: ListConfigResourcesRequest) -> ListCon
             .extend(topics.iter().map(|topic| resource(topic.name().to_string(), configs::TOPIC)));
     }
     if wanted(configs::BROKER) {
-        config_resources.push(resource(NODE_ID.to_string(), configs::BROKER));
+        config_resources.push(resource(call.door.node_id().to_string(), configs::BROKER));
     }
     ListConfigResourcesResponse { config_resources, ..ListConfigResourcesResponse::default() }
 }

@@ -3,10 +3,10 @@ use kafka_wire::messages::list_offsets::{
     ListOffsetsTopicResponse,
 };
 
-use super::Call;
+use super::{Call, fetch};
 use crate::kafka::broker::LEADER_EPOCH;
 use crate::kafka::error::KafkaError;
-use crate::topics::LogTopic;
+use crate::topics::{Isolation, LogTopic};
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -17,10 +17,11 @@ const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 pub async fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let isolation = fetch::isolation(request.isolation_level);
     let topics = request.topics.into_iter().map(|topic| {
         let log = call.door.topics().log(&topic.name).map_err(|refusal| KafkaError::from(&refusal));
         let partition = |asked: ListOffsetsPartition| {
-            let found = log.as_ref().map_err(|error| *error).and_then(|log| find(log, &asked));
+            let found = log.as_ref().map_err(|error| *error).and_then(|log| find(log, &asked, isolation));
             let (error, offset, timestamp) = match found {
                 Ok((offset, timestamp)) => (KafkaError::NONE, offset, timestamp),
                 Err(error) => (error, -1, -1),
@@ -40,7 +41,11 @@ pub async fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsResp
 }
 
 /// Offset and timestamp, either of them -1 where there is none.
-fn find(log: &LogTopic, asked: &ListOffsetsPartition) -> Result<(i64, i64), KafkaError> {
+fn find(
+    log: &LogTopic,
+    asked: &ListOffsetsPartition,
+    isolation: Isolation,
+) -> Result<(i64, i64), KafkaError> {
     let partition =
         u32::try_from(asked.partition_index).map_err(|_| KafkaError::UNKNOWN_TOPIC_OR_PARTITION)?;
     let told = |refusal: crate::refusal::Refusal| KafkaError::from(&refusal);
@@ -50,12 +55,15 @@ fn find(log: &LogTopic, asked: &ListOffsetsPartition) -> Result<(i64, i64), Kafk
         ..LEADER_EPOCH => return Err(KafkaError::FENCED_LEADER_EPOCH),
         _ => return Err(KafkaError::UNKNOWN_LEADER_EPOCH),
     }
+    let end = log.readable_end(partition, isolation).map_err(told)?;
+    // What is not committed yet is not there for who asks for committed records.
+    let visible = |found: Option<(i64, i64)>| found.filter(|(offset, _)| *offset < end).unwrap_or((-1, -1));
     match asked.timestamp {
-        LATEST => Ok((bounds.high_watermark, -1)),
+        LATEST => Ok((end, -1)),
         EARLIEST | EARLIEST_LOCAL => Ok((bounds.log_start, -1)),
-        NEWEST_TIMESTAMP => Ok(log.newest(partition).map_err(told)?.unwrap_or((-1, -1))),
+        NEWEST_TIMESTAMP => Ok(visible(log.newest(partition).map_err(told)?)),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok((-1, -1)),
         ..0 => Err(KafkaError::INVALID_REQUEST),
-        time => Ok(log.find_time(partition, time).map_err(told)?.unwrap_or((-1, -1))),
+        time => Ok(visible(log.find_time(partition, time).map_err(told)?)),
     }
 }

@@ -5,7 +5,7 @@ use kafka_wire::messages::metadata::{
 };
 
 use super::{Call, create_topics};
-use crate::kafka::broker::{LEADER_EPOCH, NODE_ID};
+use crate::kafka::broker::LEADER_EPOCH;
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
 use crate::topics::Topic;
@@ -13,7 +13,7 @@ use crate::topics::Topic;
 pub async fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse {
     let endpoint = &call.client.endpoint;
     let broker = MetadataResponseBroker {
-        node_id: NODE_ID,
+        node_id: call.door.node_id(),
         host: endpoint.host.clone(),
         port: i32::from(endpoint.port),
         rack: None,
@@ -22,7 +22,7 @@ pub async fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse {
     let asked = request.topics.filter(|topics| call.version > 0 || !topics.is_empty());
     let create = call.version < 4 || request.allow_auto_topic_creation;
     let topics = match asked {
-        None => call.door.all_topics().iter().map(described).collect(),
+        None => call.door.all_topics().iter().map(|topic| described(call, topic)).collect(),
         Some(asked) => {
             let mut topics = Vec::with_capacity(asked.len());
             for topic in asked {
@@ -34,7 +34,7 @@ pub async fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse {
     MetadataResponse {
         brokers: vec![broker],
         cluster_id: Some(call.door.config().cluster_id.clone()),
-        controller_id: NODE_ID,
+        controller_id: call.door.node_id(),
         topics,
         ..MetadataResponse::default()
     }
@@ -53,19 +53,19 @@ async fn one(call: &Call, asked: MetadataRequestTopic, create: bool) -> Metadata
         // The name is null only where that is allowed.
         let no_name = (call.version < 12).then(String::new);
         return match log {
-            Some(log) => described(&Topic::Log(log)),
+            Some(log) => described(call, &Topic::Log(log)),
             None => failed(KafkaError::UNKNOWN_TOPIC_ID, no_name, asked.topic_id),
         };
     }
     let name = asked.name.unwrap_or_default();
     if let Ok(topic) = topics.topic(&name) {
-        return described(&topic);
+        return described(call, &topic);
     }
     let error = if !create_topics::is_valid_name(&name) {
         KafkaError::INVALID_TOPIC_EXCEPTION
     } else if create && call.door.config().auto_create_topics {
         match create_topics::create_automatically(call, &name).await {
-            Ok(topic) => return described(&topic),
+            Ok(topic) => return described(call, &topic),
             Err(error) => error,
         }
     } else {
@@ -74,17 +74,17 @@ async fn one(call: &Call, asked: MetadataRequestTopic, create: bool) -> Metadata
     failed(error, Some(name), Uuid::ZERO)
 }
 
-fn described(topic: &Topic) -> MetadataResponseTopic {
+fn described(call: &Call, topic: &Topic) -> MetadataResponseTopic {
     let (partitions, topic_id) = match topic {
         Topic::Log(log) => (log.partitions(), topic_ids::of_log(log.id())),
         Topic::Queue(_) => (1, Uuid::ZERO),
     };
     let partition = |number: u32| MetadataResponsePartition {
         partition_index: number as i32,
-        leader_id: NODE_ID,
+        leader_id: call.door.node_id(),
         leader_epoch: LEADER_EPOCH,
-        replica_nodes: vec![NODE_ID],
-        isr_nodes: vec![NODE_ID],
+        replica_nodes: vec![call.door.node_id()],
+        isr_nodes: vec![call.door.node_id()],
         ..MetadataResponsePartition::default()
     };
     MetadataResponseTopic {

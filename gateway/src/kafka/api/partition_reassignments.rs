@@ -7,7 +7,6 @@ use kafka_wire::messages::list_partition_reassignments::{
 };
 
 use super::Call;
-use crate::kafka::broker::NODE_ID;
 use crate::kafka::error::KafkaError;
 
 /// A partition is on the one broker and stays there.
@@ -22,7 +21,7 @@ pub async fn alter(
             let (error, why) = match asked.replicas.as_deref() {
                 _ if !known => (KafkaError::UNKNOWN_TOPIC_OR_PARTITION, Some("there is no such partition")),
                 None => (KafkaError::NO_REASSIGNMENT_IN_PROGRESS, Some("nothing is being moved")),
-                Some([NODE_ID]) => (KafkaError::NONE, None),
+                Some(replicas) if replicas == [call.door.node_id()] => (KafkaError::NONE, None),
                 Some(_) => (
                     KafkaError::INVALID_REPLICA_ASSIGNMENT,
                     Some("a partition can only be on the one broker"),

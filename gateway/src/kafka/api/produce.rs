@@ -1,16 +1,21 @@
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use kafka_wire::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
 
-use super::{Call, Reply};
+use super::{Call, Reply, transactions};
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
 use crate::refusal::Refusal;
-use crate::topics::{Acks, Appends, BatchAppend, LogTopic, ProducerBatch, Topic};
+use crate::topics::{Acks, Appends, BatchAppend, InTransaction, LogTopic, ProducerBatch, Topic};
 
 /// Batches up to this size are copied out of the buffer that they arrived in, so that they do not keep all of it.
 const COPY_BELOW: usize = 4 << 10;
+
+/// From this version on naming the transaction is enough to put a partition into it (KIP-890).
+const IMPLICIT_FROM: i16 = 12;
 
 pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceResponse> {
     let acks = match request.acks {
@@ -19,7 +24,11 @@ pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceRespon
         0 => Some(Acks::None),
         _ => None,
     };
-    let mut sent = Sent::default();
+    let transaction = match request.transactional_id.as_deref().map(transactions::id).transpose() {
+        Ok(id) => id.map(|id| Arc::new(InTransaction { id, implicit: call.version >= IMPLICIT_FROM })),
+        Err(_) => return Reply::Close("a transactional id is empty or too long".into()),
+    };
+    let mut sent = Sent { transaction, ..Sent::default() };
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let found = match (acks, call.version >= 13) {
@@ -115,6 +124,7 @@ struct Place {
 /// What is sent to the owner, and where the answers go.
 #[derive(Default)]
 struct Sent {
+    transaction: Option<Arc<InTransaction>>,
     batches: Vec<BatchAppend>,
     places: Vec<Place>,
 }
@@ -129,7 +139,8 @@ impl Sent {
     ) -> PartitionProduceResponse {
         match checked(log, data.index, data.records.0) {
             Ok((partition, batch)) => {
-                self.batches.push(BatchAppend { log: log.clone(), partition, batch });
+                let transaction = self.transaction.clone();
+                self.batches.push(BatchAppend { log: log.clone(), partition, batch, transaction });
                 self.places.push(place);
                 PartitionProduceResponse { index: data.index, ..PartitionProduceResponse::default() }
             }

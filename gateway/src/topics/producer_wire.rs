@@ -1,0 +1,99 @@
+//! Idempotent producers and transactions for a door that speaks the protocol of Kafka's clients.
+
+use std::time::Duration;
+
+use log_engine::{
+    ActiveProducer, EndTransaction, InitProducer, LogEngine, Producer, TopicPartition,
+    TransactionDescription, TransactionOutcome, TransactionalId,
+};
+
+use super::Topics;
+use super::log_topic::LogTopic;
+use super::outgoing::Acks;
+use super::queue_topic::LOOK;
+use super::shard::{Room, Terms, Turn};
+use crate::refusal::Refusal;
+
+/// Journal bytes that a change of a transaction's state takes at most, beside what it names.
+const CHANGE_WEIGHT: usize = 4096;
+/// A producer's number and a transaction's state are on disk before anybody builds on them.
+const CHANGE: Terms = Terms { acks: Acks::All, weight: CHANGE_WEIGHT, room: Room::Reserved };
+/// Journal bytes of the markers that a transaction or its predecessor may need.
+const MARKERS_WEIGHT: usize = LogEngine::RECORDS_LEN_MAX;
+
+impl Topics {
+    /// A number for a producer: a new one without a transactional id; with one, the id's own, in its next epoch.
+    pub async fn init_producer(
+        &self,
+        id: Option<TransactionalId>,
+        timeout: Duration,
+        claimed: Option<Producer>,
+    ) -> Result<Producer, Refusal> {
+        self.check_not_draining()?;
+        let Some(id) = id else {
+            let begin = |turn: &mut Turn<'_>| turn.engines.log.new_producer(turn.journal.block());
+            return self.shard().call(CHANGE, begin).await;
+        };
+        let begin = move |turn: &mut Turn<'_>| {
+            let init = InitProducer { id: &id, timeout, claimed };
+            turn.journal.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
+            Ok(turn.engines.log.init_producer(turn.journal.block(), &init, turn.now)?)
+        };
+        self.shard().call(Terms { weight: MARKERS_WEIGHT, ..CHANGE }, begin).await?
+    }
+
+    /// Adds partitions to a producer's transaction; none of them when one is unknown.
+    pub async fn add_partitions_to_transaction(
+        &self,
+        id: TransactionalId,
+        producer: Producer,
+        partitions: Vec<TopicPartition>,
+    ) -> Result<(), Refusal> {
+        let weight = CHANGE_WEIGHT + 8 * partitions.len();
+        let add = move |turn: &mut Turn<'_>| {
+            let log = &mut turn.engines.log;
+            let ids = partitions.iter().map(|partition| Ok(log.resolve(partition)?.id()));
+            let ids = ids.collect::<Result<Vec<_>, Refusal>>()?;
+            Ok(log.add_partitions_to_transaction(turn.journal.block(), &id, producer, &ids, turn.now)?)
+        };
+        self.shard().call(Terms { acks: Acks::Leader, weight, room: Room::Ordinary }, add).await?
+    }
+
+    /// Ends a producer's transaction and answers who it is from now on. `bump`: every transaction has its own epoch.
+    pub async fn end_producer_transaction(
+        &self,
+        id: TransactionalId,
+        producer: Producer,
+        outcome: TransactionOutcome,
+        bump: bool,
+    ) -> Result<Producer, Refusal> {
+        let end = move |turn: &mut Turn<'_>| {
+            let end = EndTransaction { id: &id, producer, outcome, bump };
+            turn.journal.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
+            Ok(turn.engines.log.end_transaction(turn.journal.block(), &end, turn.now)?)
+        };
+        self.shard().call(Terms { weight: MARKERS_WEIGHT, ..CHANGE }, end).await?
+    }
+
+    /// All transactional ids, by name.
+    pub async fn transactional_ids(&self) -> Result<Vec<TransactionDescription>, Refusal> {
+        self.shard().call(LOOK, |turn: &mut Turn<'_>| turn.engines.log.transactions().collect()).await
+    }
+
+    /// One transactional id.
+    pub async fn transactional_id(&self, id: TransactionalId) -> Result<TransactionDescription, Refusal> {
+        let look = move |turn: &mut Turn<'_>| Ok(turn.engines.log.describe_transaction(&id)?);
+        self.shard().call(LOOK, look).await?
+    }
+
+    /// The producers that a partition remembers.
+    pub async fn active_producers(
+        &self,
+        log: &LogTopic,
+        partition: u32,
+    ) -> Result<Vec<ActiveProducer>, Refusal> {
+        let id = log.partition(partition)?.id;
+        let look = move |turn: &mut Turn<'_>| Ok(turn.engines.log.active_producers(id)?);
+        self.shard().call(LOOK, look).await?
+    }
+}
