@@ -43,6 +43,8 @@ pub struct Config {
     pub queue: QueueConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Consumer groups.
+    pub groups: GroupsConfig,
     /// Idempotency keys.
     pub idempotency: IdempotencyConfig,
 }
@@ -62,6 +64,7 @@ impl Default for Config {
             storage: StorageConfig::default(),
             queue: QueueConfig::default(),
             log: LogConfig::default(),
+            groups: GroupsConfig::default(),
             idempotency: IdempotencyConfig::default(),
         }
     }
@@ -318,8 +321,6 @@ pub struct LogConfig {
     pub open_segments: usize,
     /// Partitions of all logs together.
     pub max_partitions: usize,
-    /// Members of one group.
-    pub max_group_members: usize,
     /// Whether reading from files compares checksums.
     pub verify_reads: bool,
     /// How often retention is looked at.
@@ -333,9 +334,50 @@ impl Default for LogConfig {
             unsettled_bytes: 256 << 20,
             open_segments: 256,
             max_partitions: 200_000,
-            max_group_members: 1000,
             verify_reads: true,
             check_interval_ms: 1000,
+        }
+    }
+}
+
+/// Consumer groups.
+#[derive(Clone, Debug)]
+pub struct GroupsConfig {
+    /// Members of one group.
+    pub max_members: usize,
+    /// Most bytes of memory for all groups.
+    pub memory_bytes: u64,
+    /// Most bytes of metadata beside a committed offset.
+    pub max_metadata_bytes: usize,
+    /// The shortest session of a classic member.
+    pub min_session_timeout_ms: u64,
+    /// The longest session of a classic member.
+    pub max_session_timeout_ms: u64,
+    /// How long an empty group waits for more members.
+    pub initial_rebalance_delay_ms: u64,
+    /// After this silence a KIP-848 member is out.
+    pub consumer_session_timeout_ms: u64,
+    /// How often a KIP-848 member is to be heard of.
+    pub consumer_heartbeat_interval_ms: u64,
+    /// How long a group without members keeps its offsets.
+    pub offsets_retention_ms: u64,
+    /// How often offsets are looked at for their age.
+    pub offsets_check_interval_ms: u64,
+}
+
+impl Default for GroupsConfig {
+    fn default() -> GroupsConfig {
+        GroupsConfig {
+            max_members: 1000,
+            memory_bytes: 1 << 30,
+            max_metadata_bytes: 4096,
+            min_session_timeout_ms: 6_000,
+            max_session_timeout_ms: 30 * 60 * 1000,
+            initial_rebalance_delay_ms: 3_000,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
+            offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
+            offsets_check_interval_ms: 10 * 60 * 1000,
         }
     }
 }

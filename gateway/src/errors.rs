@@ -69,6 +69,19 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         // TRANSACTION_ABORTABLE (KIP-890): the producer may go on once it has aborted.
         ErrorCode::TransactionAborted => row(409, "The transaction was aborted", 120, 406),
         ErrorCode::InvalidTransactionTimeout => row(400, "The timeout is out of range", 50, 406),
+        ErrorCode::RebalanceInProgress => row(409, "The group is rebalancing", 27, 406),
+        ErrorCode::MemberIdRequired => row(409, "Join again with the id given", 79, 406),
+        ErrorCode::InconsistentProtocol => row(409, "The member does not fit the group", 23, 406),
+        ErrorCode::FencedInstance => row(409, "Another member has the static name", 82, 406),
+        ErrorCode::UnreleasedInstance => row(409, "The static name is still in use", 111, 406),
+        ErrorCode::FencedMemberEpoch => row(409, "The member was put out of the group", 110, 406),
+        ErrorCode::StaleMemberEpoch => row(409, "The member's epoch has moved on", 113, 406),
+        ErrorCode::UnsupportedAssignor => row(400, "No such server-side assignor", 112, 406),
+        ErrorCode::InvalidPattern => row(400, "The topic pattern is not valid", 128, 406),
+        ErrorCode::InvalidSessionTimeout => row(400, "The session timeout is out of range", 26, 406),
+        ErrorCode::GroupFull => row(429, "The group has no room for more members", 81, 406),
+        ErrorCode::GroupSubscribed => row(409, "Members of the group read the topic", 86, 406),
+        ErrorCode::MetadataTooLarge => row(413, "The commit's metadata is too long", 12, 406),
         ErrorCode::TooLarge => row(413, "Too large", 10, 311),
         ErrorCode::QueueFull => row(429, "The queue is full", 89, 406),
         // 422 and 409 as in draft-ietf-httpapi-idempotency-key-header, section 2.7.
@@ -94,7 +107,8 @@ pub const PROBLEM_TYPE_PREFIX: &str = "urn:sluice:problem:";
 pub fn default_retry_after_ms(code: ErrorCode) -> Option<u64> {
     match code {
         ErrorCode::IdempotencyInFlight => Some(200),
-        ErrorCode::Overloaded | ErrorCode::QueueFull => Some(1_000),
+        ErrorCode::RebalanceInProgress => Some(500),
+        ErrorCode::Overloaded | ErrorCode::QueueFull | ErrorCode::GroupFull => Some(1_000),
         ErrorCode::ShuttingDown | ErrorCode::DiskFull => Some(5_000),
         ErrorCode::StorageFailed => Some(30_000),
         _ => None,

@@ -6,18 +6,22 @@
 mod administration;
 mod appending;
 mod clock;
+mod consumer_protocol;
 mod delivery;
 mod directory;
 mod exchange_spec;
 mod exchanges;
 mod group_positions;
+mod group_readers;
 mod group_spec;
+pub mod group_wire;
 mod groups;
 mod header_json;
 mod job_spec;
 mod jobs;
 mod lease;
 mod log_topic;
+mod member_ids;
 mod opening;
 mod outgoing;
 mod partitioner;
@@ -49,16 +53,17 @@ pub use exchange_spec::{
     BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeKind, ExchangeSpec,
     HashProperty,
 };
+pub use group_readers::GroupBatch;
 pub use group_spec::{
-    CommitOffset, GroupCommit, GroupDescription, GroupMember, GroupOffset, GroupReceive, GroupReset,
-    GroupSummary, Joined, ResetOutcome, ResetTo, TopicPartition,
+    CommitOffset, GroupCommit, GroupDescription, GroupKind, GroupMember, GroupOffset, GroupReceive,
+    GroupReset, GroupState, GroupSummary, Joined, MemberKind, Reader, ResetOutcome, ResetTo, TopicPartition,
 };
-pub use groups::GroupBatch;
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
 pub use log_engine::{
-    ActiveProducer, Isolation, LogEngineConfig, LowWatermark, Offset, Producer, ProducerEpoch, ProducerId,
-    TopicPartition as EngineTopicPartition, TransactionDescription, TransactionOutcome, TransactionalId,
+    ActiveProducer, GroupConfig, Isolation, LogEngineConfig, LowWatermark, Offset, Producer, ProducerEpoch,
+    ProducerId, TopicPartition as EngineTopicPartition, TransactionDescription, TransactionOutcome,
+    TransactionalId,
 };
 pub use log_topic::{LogSetting, LogTopic, LogWatch, PartitionBounds, StoredBatches};
 pub use opening::{OwnerTask, TopicsSettings};
@@ -77,6 +82,7 @@ pub use view::{HeadersView, MessageView, Place, Standing};
 use directory::Directory;
 use group_positions::GroupPositions;
 use jobs::Jobs;
+use member_ids::MemberIds;
 use shard::ShardHandle;
 use vitals::Vitals;
 
@@ -98,6 +104,7 @@ struct House {
     stop: CancellationToken,
     jobs: Jobs,
     positions: Positions,
+    member_ids: MemberIds,
     sweep_at: AtomicUsize,
     vitals: Arc<Vitals>,
 }
@@ -231,6 +238,10 @@ impl Topics {
 
     fn positions(&self) -> &Positions {
         &self.0.positions
+    }
+
+    fn member_ids(&self) -> &MemberIds {
+        &self.0.member_ids
     }
 
     fn sweep_at(&self) -> &AtomicUsize {

@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use message::{GroupName, Limits, Timestamp, TopicName};
+use message::{Limits, Timestamp, TopicName};
 use segment_store::{Block, Disk, Lsn, RecordKind};
 
 use crate::batch::Batch;
-use crate::group::Group;
+use crate::group::{GroupConfig, Groups};
 use crate::partition::Partition;
 use crate::producer::ProducerId;
 use crate::producers::Standing;
@@ -28,10 +28,8 @@ pub struct LogEngineConfig {
     pub open_segments_max: usize,
     /// Partitions of all topics together.
     pub partitions_max: usize,
-    /// Members of one group.
-    pub members_max: usize,
-    /// Bytes of metadata that a committed offset may carry.
-    pub metadata_bytes_max: usize,
+    /// Consumer groups.
+    pub groups: GroupConfig,
     /// Whether reading from segments compares checksums.
     pub verify_reads: bool,
     /// How often retention looks at the logs, and idle files are closed.
@@ -59,8 +57,7 @@ impl Default for LogEngineConfig {
             unsettled_bytes_max: 256 << 20,
             open_segments_max: 256,
             partitions_max: 200_000,
-            members_max: 1000,
-            metadata_bytes_max: 4096,
+            groups: GroupConfig::default(),
             verify_reads: true,
             check_interval: std::time::Duration::from_secs(1),
             producer_expiration: std::time::Duration::from_secs(24 * 3600),
@@ -100,7 +97,7 @@ pub struct LogEngine {
     pub(crate) partitions: HashMap<PartitionId, Partition>,
     pub(crate) topics: BTreeMap<TopicName, Arc<TopicView>>,
     pub(crate) topic_names: HashMap<TopicId, TopicName>,
-    pub(crate) groups: BTreeMap<GroupName, Group>,
+    pub(crate) groups: Groups,
     pub(crate) next_partition: u32,
     pub(crate) next_topic: u64,
     pub(crate) advanced: Vec<PartitionId>,
@@ -192,7 +189,7 @@ impl LogEngine {
             partitions: HashMap::new(),
             topics: BTreeMap::new(),
             topic_names: HashMap::new(),
-            groups: BTreeMap::new(),
+            groups: Groups::default(),
             next_partition: 0,
             next_topic: 0,
             advanced: Vec::new(),

@@ -1,10 +1,10 @@
 use std::io;
 
-use message::{ErrorCode, GroupName, NameError, TopicName};
+use message::{ErrorCode, NameError, TopicName};
 
 use crate::batch::BatchError;
 use crate::{
-    MemberId, Offset, PartitionId, Producer, ProducerEpoch, ProducerId, TopicPartition, TransactionalId,
+    GroupError, Offset, PartitionId, Producer, ProducerEpoch, ProducerId, TopicPartition, TransactionalId,
 };
 
 /// Why the log engine refused or could not do what was asked.
@@ -60,34 +60,6 @@ pub enum LogError {
         first: Offset,
         /// The first offset that can be read again.
         next: Offset,
-    },
-    /// No group has this name.
-    #[error("there is no group {0:?}")]
-    UnknownGroup(GroupName),
-    /// The group still has members.
-    #[error("group {0:?} has live members; stop them, or wait until their sessions end")]
-    GroupInUse(GroupName),
-    /// The group has as many members as are allowed.
-    #[error("group {group:?} has its limit of {limit} members")]
-    GroupFull {
-        /// The group.
-        group: GroupName,
-        /// The limit.
-        limit: usize,
-    },
-    /// The member is not in the group (any more).
-    #[error("member {0:?} is not in the group (any more); join again")]
-    UnknownMember(MemberId),
-    /// The member no longer owns the partition, or never did.
-    #[error("partition {0} is assigned to another member by now; the commit was refused")]
-    StaleGeneration(TopicPartition),
-    /// Text that a commit carries is too long.
-    #[error("the commit's metadata has {size} bytes, more than the limit of {max}")]
-    MetadataTooLarge {
-        /// Bytes of the metadata.
-        size: usize,
-        /// The limit.
-        max: usize,
     },
     /// No producer was ever given this id here.
     #[error("producer id {0} was not given out by this server; ask for a new one")]
@@ -159,6 +131,9 @@ pub enum LogError {
     /// Too many transactional ids are remembered to take another.
     #[error("{0} transactional ids are in use, which is the limit")]
     TooManyTransactionalIds(usize),
+    /// A group refused.
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// More was published than the disk could take over so far.
     #[error("the disk cannot keep up: {0} bytes wait to be settled; slow down and retry")]
     Overloaded(u64),
@@ -190,13 +165,9 @@ impl LogError {
             LogError::Name(error) => error.code(),
             LogError::InvalidConfig(_) => ErrorCode::InvalidConfig,
             LogError::Batch(error) => error.code(),
-            LogError::TooLarge { .. } | LogError::MetadataTooLarge { .. } => ErrorCode::TooLarge,
+            LogError::TooLarge { .. } => ErrorCode::TooLarge,
             LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             LogError::Damaged { .. } => ErrorCode::DataDamaged,
-            LogError::UnknownGroup(_) => ErrorCode::UnknownGroup,
-            LogError::GroupInUse(_) => ErrorCode::InUse,
-            LogError::UnknownMember(_) => ErrorCode::UnknownMember,
-            LogError::StaleGeneration(_) => ErrorCode::StaleGeneration,
             LogError::UnknownProducer(_) => ErrorCode::UnknownProducer,
             LogError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             LogError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequence,
@@ -209,7 +180,8 @@ impl LogError {
             LogError::InvalidTransactionalId => ErrorCode::InvalidRequest,
             LogError::TransactionTooLarge { .. } => ErrorCode::TooLarge,
             LogError::TooManyProducers(_) | LogError::TooManyTransactionalIds(_) => ErrorCode::Overloaded,
-            LogError::GroupFull { .. } | LogError::Overloaded(_) => ErrorCode::Overloaded,
+            LogError::Group(error) => error.code(),
+            LogError::Overloaded(_) => ErrorCode::Overloaded,
             LogError::DiskFull => ErrorCode::DiskFull,
             LogError::Io { .. } | LogError::Record(_) => ErrorCode::StorageFailed,
         }

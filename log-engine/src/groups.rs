@@ -1,289 +1,216 @@
-use std::time::Duration;
+//! What the owner asks groups: joining, staying, leaving, looking.
 
 use message::{GroupName, Timestamp, TopicName};
-use segment_store::Block;
 
+use crate::group::answers::Moment;
+use crate::group::catalog::Catalog;
 use crate::group::{
-    Committed, Generation, GroupDescription, GroupState, Joined, MemberId, OffsetCommit, OffsetReset,
-    PartitionLag, ResetTo, resolve,
+    Attendance, ConsumerAnswer, ConsumerHeartbeat, Generation, Group, GroupAnswer, GroupDescription,
+    GroupError, GroupListing, InstanceId, JoinGroup, Joined, Leaving, MemberId, PartitionLag, SyncGroup,
+    Ticket,
 };
-use crate::record::{CommittedOffset, LogRecord};
-use crate::{LogEngine, LogError, Offset, PartitionId, TopicPartition};
+use crate::{LogEngine, LogError, Offset, PartitionId};
 
 impl LogEngine {
-    /// Joins a group, or says again what the member reads. A new member gives no id and is given one; a member that
-    /// the group does not know (any more) must join as a new one.
-    pub fn join(
-        &mut self,
-        group: &GroupName,
-        member: Option<MemberId>,
-        topics: &[TopicName],
-        session_timeout: Duration,
-        now: Timestamp,
-    ) -> Result<Joined, LogError> {
-        if let Some(missing) = topics.iter().find(|topic| !self.topics.contains_key(*topic)) {
-            return Err(LogError::UnknownTopic(missing.clone()));
+    /// A member of the classic protocol joins, or joins again. The answer comes under the ticket from
+    /// [`LogEngine::take_group_answers`], perhaps only when the rebalance is over.
+    pub fn join_group(&mut self, group: &GroupName, ask: JoinGroup, ticket: Ticket, now: Timestamp) {
+        if let Err(error) = self.check_join(group, &ask) {
+            return self.groups.answers.push((ticket, GroupAnswer::Joined(Err(error))));
         }
-        let known = self.groups.get(group).map(|group| &group.membership);
-        match &member {
-            Some(id) if !known.is_some_and(|members| members.contains(id)) => {
-                return Err(LogError::UnknownMember(id.clone()));
-            }
-            None if known.is_some_and(|members| members.len() >= self.config.members_max) => {
-                return Err(LogError::GroupFull { group: group.clone(), limit: self.config.members_max });
-            }
-            _ => {}
-        }
-        let counts = &self.topics;
-        let partitions = |name: &TopicName| counts.get(name).map_or(0, |topic| topic.partitions.len() as u32);
-        let group = self.groups.entry(group.clone()).or_default();
-        Ok(group.membership.join(member, topics, session_timeout, &partitions, now))
+        self.change_group(group, now, |one, catalog, at| one.members.join(group, ask, ticket, catalog, at));
     }
 
-    /// Renews a member's session and tells it what it reads by now. Receiving counts as a heartbeat.
+    fn check_join(&self, group: &GroupName, ask: &JoinGroup) -> Result<(), GroupError> {
+        let (least, most) = (self.config.groups.session_min, self.config.groups.session_max);
+        if ask.session_timeout < least || ask.session_timeout > most {
+            return Err(GroupError::SessionTimeout {
+                given: ask.session_timeout.as_millis(),
+                least: least.as_millis(),
+                most: most.as_millis(),
+            });
+        }
+        match &ask.member {
+            Some(id) if !self.groups.by_name.contains_key(group) => {
+                Err(GroupError::UnknownMember(id.clone()))
+            }
+            Some(_) => Ok(()),
+            None => self.check_group_memory(),
+        }
+    }
+
+    pub(crate) fn check_group_memory(&self) -> Result<(), GroupError> {
+        let limit = self.config.groups.bytes_max;
+        if self.groups.weight >= limit { Err(GroupError::NoMemory(limit)) } else { Ok(()) }
+    }
+
+    /// A member of the classic protocol asks for its part of the plan; the leader brings the plan. The answer comes
+    /// under the ticket, perhaps only when the leader has brought it.
+    pub fn sync_group(&mut self, group: &GroupName, ask: SyncGroup, ticket: Ticket, now: Timestamp) {
+        let answer = match self.groups.by_name.contains_key(group) {
+            true => None,
+            false => Some(GroupError::UnknownMember(ask.member.clone())),
+        };
+        if let Some(error) = answer {
+            return self.groups.answers.push((ticket, GroupAnswer::Synced(Err(error))));
+        }
+        self.change_group(group, now, |one, catalog, at| one.members.sync(ask, ticket, catalog, at));
+    }
+
+    /// A sign of life of a member of the classic protocol; [`GroupError::Rebalancing`] tells it to join again.
     pub fn heartbeat(
         &mut self,
         group: &GroupName,
         member: &MemberId,
+        generation: Generation,
+        instance: Option<&InstanceId>,
         now: Timestamp,
-    ) -> Result<Joined, LogError> {
-        let known = self.groups.get_mut(group).and_then(|group| group.membership.heartbeat(member, now));
-        known.ok_or_else(|| LogError::UnknownMember(member.clone()))
+    ) -> Result<(), GroupError> {
+        let unknown = || GroupError::UnknownMember(member.clone());
+        let known = self.groups.by_name.get_mut(group).ok_or_else(unknown)?;
+        // A deadline that moved back is found when it comes: no need to look at the whole group here.
+        let at = Moment { now, config: &self.config.groups, answers: &mut self.groups.answers };
+        known.members.heartbeat(member, generation, instance, &at)
     }
 
-    /// Leaves a group; others take over what the member read.
-    pub fn leave(&mut self, group: &GroupName, member: &MemberId) -> Result<(), LogError> {
-        let counts = &self.topics;
-        let partitions = |name: &TopicName| counts.get(name).map_or(0, |topic| topic.partitions.len() as u32);
-        let left =
-            self.groups.get_mut(group).is_some_and(|group| group.membership.leave(member, &partitions));
-        if !left {
-            return Err(LogError::UnknownMember(member.clone()));
-        }
-        self.groups.retain(|_, group| !group.is_vacant());
-        Ok(())
-    }
-
-    /// Commits offsets, all or none. A member may commit what it has had since the generation that it names;
-    /// without a member, only for a group that has none.
-    pub fn commit_offsets(
+    /// Members of any kind leave; others take over what they had. One result for each.
+    pub fn leave_group(
         &mut self,
-        block: &mut Block,
         group: &GroupName,
-        member: Option<(&MemberId, Generation)>,
-        commits: &[OffsetCommit],
+        leaving: &[Leaving],
         now: Timestamp,
-    ) -> Result<(), LogError> {
-        let ids = self.check_commit(group, member, commits)?;
-        self.store_offsets(block, group, &ids, commits, now);
-        Ok(())
+    ) -> Vec<Result<(), GroupError>> {
+        self.change_group(group, now, |one, catalog, at| {
+            leaving.iter().map(|who| one.members.leave(who, catalog, at)).collect()
+        })
     }
 
-    /// Whether these offsets may be committed; answers their partitions.
-    pub(crate) fn check_commit(
-        &self,
-        group: &GroupName,
-        member: Option<(&MemberId, Generation)>,
-        commits: &[OffsetCommit],
-    ) -> Result<Vec<PartitionId>, LogError> {
-        let membership = self.groups.get(group).map(|group| &group.membership);
-        match member {
-            Some((id, _)) if !membership.is_some_and(|members| members.contains(id)) => {
-                return Err(LogError::UnknownMember(id.clone()));
-            }
-            None if membership.is_some_and(|members| !members.is_empty()) => {
-                return Err(LogError::GroupInUse(group.clone()));
-            }
-            _ => {}
-        }
-        let mut ids = Vec::with_capacity(commits.len());
-        for commit in commits {
-            let view = self.resolve(&commit.partition)?;
-            if let (Some((id, generation)), Some(membership)) = (member, membership)
-                && !membership.may_commit(id, generation, &commit.partition)
-            {
-                return Err(LogError::StaleGeneration(commit.partition.clone()));
-            }
-            let (size, max) = (commit.metadata.len(), self.config.metadata_bytes_max);
-            if size > max {
-                return Err(LogError::MetadataTooLarge { size, max });
-            }
-            let end = view.log_end();
-            if commit.offset.0 < 0 || commit.offset > end {
-                let start = view.log_start();
-                return Err(LogError::OffsetOutOfRange { requested: commit.offset, start, end });
-            }
-            ids.push(view.id());
-        }
-        Ok(ids)
-    }
-
-    /// Stores offsets that were checked before, as far as their partitions still exist.
-    pub(crate) fn store_committed(
+    /// A heartbeat of a KIP-848 member: it joins, stays, or leaves.
+    pub fn consumer_heartbeat(
         &mut self,
-        block: &mut Block,
         group: &GroupName,
-        mut commits: Vec<(PartitionId, Committed)>,
+        ask: ConsumerHeartbeat,
         now: Timestamp,
-    ) {
-        commits.retain(|(partition, _)| self.partitions.contains_key(partition));
-        if commits.is_empty() {
-            return;
+    ) -> Result<ConsumerAnswer, GroupError> {
+        if ask.epoch == crate::MemberEpoch::Join {
+            self.check_group_memory()?;
         }
-        let recorded = commits.iter().map(|(partition, committed)| CommittedOffset {
-            partition: *partition,
-            offset: committed.offset,
-            metadata: &committed.metadata,
-        });
-        let record = LogRecord::Offsets { group: group.as_str(), at: now, commits: recorded.collect() };
-        self.push(block, &record);
-        let group = self.groups.entry(group.clone()).or_default();
-        for (partition, committed) in commits {
-            group.offsets.insert(partition, Committed { at: now, ..committed });
-        }
+        self.change_group(group, now, |one, catalog, at| {
+            one.members.consumer_heartbeat(group, ask, catalog, at)
+        })
     }
 
-    fn store_offsets(
-        &mut self,
-        block: &mut Block,
-        group: &GroupName,
-        ids: &[PartitionId],
-        commits: &[OffsetCommit],
-        now: Timestamp,
-    ) {
-        if commits.is_empty() {
-            return;
+    /// A reader that a door serves joins or stays, and is told what it reads. What it was told before and reads no
+    /// more, it may commit until it attends again without holding it.
+    pub fn attend(&mut self, group: &GroupName, ask: Attendance, now: Timestamp) -> Result<Joined, LogError> {
+        if let Some(missing) = ask.topics.iter().find(|topic| !self.topics.contains_key(*topic)) {
+            return Err(LogError::UnknownTopic(missing.clone()));
         }
-        let recorded = ids.iter().zip(commits).map(|(partition, commit)| CommittedOffset {
-            partition: *partition,
-            offset: commit.offset,
-            metadata: &commit.metadata,
-        });
-        let record = LogRecord::Offsets { group: group.as_str(), at: now, commits: recorded.collect() };
-        self.push(block, &record);
-        let group = self.groups.entry(group.clone()).or_default();
-        for (partition, commit) in ids.iter().zip(commits) {
-            let metadata = commit.metadata.as_str().into();
-            group.offsets.insert(*partition, Committed { offset: commit.offset, metadata, at: now });
+        if ask.member.is_none() {
+            self.check_group_memory()?;
         }
+        let joined =
+            self.change_group(group, now, |one, catalog, at| one.members.attend(group, ask, catalog, at));
+        Ok(joined?)
     }
 
-    /// What a group has committed, by partition. An unknown group has committed nothing.
+    /// Answers to joins and syncs that are due since the last call, for the shell to hand out when it releases the
+    /// group of commands.
+    pub fn take_group_answers(&mut self) -> Vec<(Ticket, GroupAnswer)> {
+        std::mem::take(&mut self.groups.answers)
+    }
+
+    /// When groups want [`LogEngine::tick`] to be called.
     #[must_use]
-    pub fn committed(&self, group: &GroupName) -> Vec<(TopicPartition, Committed)> {
-        let offsets = self.groups.get(group).into_iter().flat_map(|group| &group.offsets);
-        let named = offsets.filter_map(|(id, committed)| {
-            let view = self.partition(*id)?;
-            Some((view.name().clone(), committed.clone()))
-        });
-        named.collect()
+    pub fn group_deadline(&self) -> Option<Timestamp> {
+        self.groups.next_deadline()
     }
 
-    /// What a group has committed in one partition.
+    /// Memory that all groups take, about.
     #[must_use]
-    pub fn committed_offset(&self, group: &GroupName, partition: PartitionId) -> Option<&Committed> {
-        self.groups.get(group)?.offsets.get(&partition)
+    pub fn group_bytes(&self) -> u64 {
+        self.groups.weight
+    }
+
+    pub(crate) fn change_group<T>(
+        &mut self,
+        name: &GroupName,
+        now: Timestamp,
+        happen: impl FnOnce(&mut Group, Catalog<'_>, &mut Moment<'_>) -> T,
+    ) -> T {
+        let catalog = Catalog { topics: &self.topics, partitions: &self.partitions };
+        let happen = |group: &mut Group, at: &mut Moment<'_>| happen(group, catalog, at);
+        self.groups.change(name, catalog, &self.config.groups, now, happen)
     }
 
     /// All groups with offsets or members, by name.
     pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.groups.keys()
+        self.groups.by_name.keys()
     }
 
-    /// One group: its members, what they read, and how far behind it is.
-    pub fn describe_group(&self, name: &GroupName) -> Result<GroupDescription, LogError> {
-        let group = self.groups.get(name).ok_or_else(|| LogError::UnknownGroup(name.clone()))?;
-        let members = group.membership.describe();
-        let assigned = members.iter().flat_map(|member| &member.assignment);
-        let assigned = assigned.filter_map(|partition| self.resolve(partition).ok().map(|view| view.id()));
-        let ids: std::collections::BTreeSet<_> = group.offsets.keys().copied().chain(assigned).collect();
-        let lag = |id: PartitionId| {
-            let view = self.partition(id)?;
-            let committed = group.offsets.get(&id).cloned();
-            let (log_start, high_watermark) = (view.log_start(), view.high_watermark());
-            let next = committed.as_ref().map_or(log_start, |committed| committed.offset).max(log_start);
-            let lag = u64::try_from(high_watermark.0 - next.0).unwrap_or(0);
-            Some(PartitionLag { partition: view.name().clone(), committed, log_start, high_watermark, lag })
-        };
-        let mut partitions: Vec<_> = ids.into_iter().filter_map(lag).collect();
+    /// Groups by name, from after `after`.
+    pub fn list_groups(&self, after: Option<&GroupName>) -> impl Iterator<Item = GroupListing> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let range = (after.map_or(Unbounded, Excluded), Unbounded);
+        let format = self.config.groups.format;
+        let groups = self.groups.by_name.range::<GroupName, _>(range);
+        groups.map(move |(name, group)| group.members.listing(name, format))
+    }
+
+    /// A group with its members, without its offsets.
+    pub fn describe_members(&self, name: &GroupName) -> Result<GroupDescription, GroupError> {
+        let group = self.groups.by_name.get(name);
+        let group = group.ok_or_else(|| GroupError::UnknownGroup(name.clone()))?;
+        let format = self.config.groups.format;
+        let listing = group.members.listing(name, format);
+        let (generation, protocol, members) = group.members.describe(self.catalog(), format);
+        Ok(GroupDescription { listing, generation, protocol, members, partitions: Vec::new() })
+    }
+
+    /// The same, with what it has committed and how far behind it is.
+    pub fn describe_group(&self, name: &GroupName) -> Result<GroupDescription, GroupError> {
+        let mut description = self.describe_members(name)?;
+        let Some(group) = self.groups.by_name.get(name) else { return Ok(description) };
+        let assigned = description.members.iter().flat_map(|member| &member.assignment);
+        let assigned = assigned.filter_map(|partition| self.catalog().find(partition));
+        let ids: std::collections::BTreeSet<_> = group.offsets.partitions().chain(assigned).collect();
+        let mut partitions: Vec<_> = ids.into_iter().filter_map(|id| self.lag(group, id)).collect();
         partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
-        let state = if members.is_empty() { GroupState::Empty } else { GroupState::Stable };
-        let generation = group.membership.generation();
-        Ok(GroupDescription { name: name.clone(), state, generation, members, partitions })
+        description.partitions = partitions;
+        Ok(description)
     }
 
-    /// Moves a group's offsets, or with `dry_run` tells where they would move. Refused while it has live members.
-    pub fn reset(
-        &mut self,
-        block: &mut Block,
-        group: &GroupName,
-        partitions: &[TopicPartition],
-        to: ResetTo,
-        dry_run: bool,
-        now: Timestamp,
-    ) -> Result<Vec<OffsetReset>, LogError> {
-        if !dry_run && self.groups.get(group).is_some_and(|group| !group.membership.is_empty()) {
-            return Err(LogError::GroupInUse(group.clone()));
-        }
-        let mut resets = Vec::with_capacity(partitions.len());
-        let mut ids = Vec::with_capacity(partitions.len());
-        for partition in partitions {
-            let view = self.resolve(partition)?;
-            let from = self.committed_offset(group, view.id()).map(|committed| committed.offset);
-            let to = resolve(view, from, to)?;
-            ids.push(view.id());
-            resets.push(OffsetReset { partition: partition.clone(), from, to });
-        }
-        if !dry_run {
-            let commit = |reset: &OffsetReset| OffsetCommit {
-                partition: reset.partition.clone(),
-                offset: reset.to,
-                metadata: String::new(),
-            };
-            let commits: Vec<_> = resets.iter().map(commit).collect();
-            self.store_offsets(block, group, &ids, &commits, now);
-        }
-        Ok(resets)
+    fn lag(&self, group: &Group, id: PartitionId) -> Option<PartitionLag> {
+        let view = self.partition(id)?;
+        let committed = group.offsets.get(id);
+        let (log_start, high_watermark) = (view.log_start(), view.high_watermark());
+        let next = committed.as_ref().map_or(log_start, |committed| committed.offset).max(log_start);
+        let lag = u64::try_from(high_watermark.0 - next.0).unwrap_or(0);
+        Some(PartitionLag { partition: view.name().clone(), committed, log_start, high_watermark, lag })
     }
 
-    /// Deletes a group with its offsets. Refused while it has live members.
-    pub fn delete_group(&mut self, block: &mut Block, group: &GroupName) -> Result<(), LogError> {
-        let known = self.groups.get(group).ok_or_else(|| LogError::UnknownGroup(group.clone()))?;
-        if !known.membership.is_empty() {
-            return Err(LogError::GroupInUse(group.clone()));
-        }
-        self.push(block, &LogRecord::GroupDeleted(group.as_str()));
-        self.groups.remove(group);
-        Ok(())
+    pub(crate) fn catalog(&self) -> Catalog<'_> {
+        Catalog { topics: &self.topics, partitions: &self.partitions }
     }
 
-    /// Removes members that were silent for too long; answers when the next would be.
-    pub(crate) fn expire_members(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let counts = &self.topics;
-        let partitions = |name: &TopicName| counts.get(name).map_or(0, |topic| topic.partitions.len() as u32);
-        let mut next = None;
-        for group in self.groups.values_mut() {
-            let expires = group.membership.expire(&partitions, now);
-            next = [next, expires].into_iter().flatten().min();
+    /// A topic came, went or grew: groups whose readers the server shares out get another target.
+    pub(crate) fn topic_changed_for_groups(&mut self, topic: &TopicName) {
+        let catalog = Catalog { topics: &self.topics, partitions: &self.partitions };
+        let mut concerned = Vec::new();
+        for (name, group) in &mut self.groups.by_name {
+            if !group.members.is_empty() {
+                group.members.topic_changed(topic, catalog);
+                concerned.push(name.clone());
+            }
         }
-        self.groups.retain(|_, group| !group.is_vacant());
-        next
+        concerned.iter().for_each(|name| self.groups.tidy(name));
     }
 
-    /// Spreads a topic's partitions anew in the groups that read it.
-    pub(crate) fn rebalance_readers(&mut self, topic: &TopicName) {
-        let counts = &self.topics;
-        let partitions = |name: &TopicName| counts.get(name).map_or(0, |topic| topic.partitions.len() as u32);
-        for group in self.groups.values_mut().filter(|group| group.membership.reads(topic)) {
-            group.membership.rebalance(&partitions);
-        }
-    }
-
-    /// Whether the group reads on from `offset` when it has committed nothing: the start of the log.
+    /// Where the group reads on in a partition: behind what it committed, or at the start of the log.
     #[must_use]
     pub fn position(&self, group: &GroupName, partition: PartitionId) -> Option<Offset> {
         let start = self.partition(partition)?.log_start();
-        let committed = self.committed_offset(group, partition).map(|committed| committed.offset);
+        let committed = self.groups.by_name.get(group).and_then(|group| group.offsets.offset(partition));
         Some(committed.map_or(start, |offset| offset.max(start)))
     }
 }

@@ -44,6 +44,8 @@ pub mod batch;
 mod engine;
 mod error;
 mod group;
+mod group_offsets;
+mod group_upkeep;
 mod groups;
 mod offset;
 mod partition;
@@ -67,9 +69,13 @@ mod view;
 pub use engine::{Appended, LogEngine, LogEngineConfig};
 pub use error::LogError;
 pub use group::{
-    Committed, Generation, GroupDescription, GroupState, Joined, LowWatermark, MemberDescription, MemberId,
-    OffsetCommit, OffsetReset, PartitionLag, ResetTo, resolve,
+    AssignorKind, Attendance, ClassicProtocol, ClientFormat, ClientOrigin, ClientSubscription, Committed,
+    ConsumerAnswer, ConsumerHeartbeat, Generation, GroupAnswer, GroupConfig, GroupDescription, GroupError,
+    GroupKind, GroupListing, GroupState, InstanceId, JoinAnswer, JoinGroup, Joined, JoinedMember, Leaving,
+    LowWatermark, MemberDescription, MemberEpoch, MemberId, MemberKind, OffsetCommit, OffsetReset,
+    PartitionLag, ResetTo, SyncAnswer, SyncGroup, Ticket, resolve,
 };
+pub use group_offsets::Committer;
 pub use offset::{Offset, PartitionId, TopicId, TopicPartition};
 pub use producer::{ActiveProducer, Producer, ProducerEpoch, ProducerId};
 pub use recovery::Damage;

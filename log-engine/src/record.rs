@@ -1,6 +1,7 @@
 //! What the log engine writes into the journal and into checkpoints.
 use message::Timestamp;
 
+use crate::group::Committed;
 use crate::segment::{AbortedCount, SegmentState};
 use crate::transaction::TransactionRecord;
 use crate::{LogError, Offset, PartitionId, TopicId};
@@ -14,6 +15,8 @@ const OFFSETS: u8 = 6;
 const GROUP_DELETED: u8 = 7;
 const PARTITION: u8 = 8;
 const COUNTERS: u8 = 9;
+const OFFSETS_DELETED: u8 = 60;
+const GROUP_OCCUPATION: u8 = 61;
 
 /// Bytes in front of the batch in a record of an append.
 pub(crate) const APPEND_OVERHEAD: usize = 5;
@@ -32,7 +35,11 @@ pub(crate) enum LogRecord<'a> {
     /// Everything before this offset is gone.
     LogStart { partition: PartitionId, start: Offset },
     /// A group committed offsets.
-    Offsets { group: &'a str, at: Timestamp, commits: Vec<CommittedOffset<'a>> },
+    Offsets { group: &'a str, commits: Vec<CommittedOffset<'a>> },
+    /// Offsets of a group were deleted, or grew too old.
+    OffsetsDeleted { group: &'a str, partitions: Vec<PartitionId> },
+    /// A group got its first member (absent), or lost its last.
+    GroupOccupation { group: &'a str, empty_since: Option<Timestamp> },
     /// A group and its offsets were deleted.
     GroupDeleted(&'a str),
     /// A partition as a checkpoint finds it.
@@ -58,7 +65,47 @@ pub(crate) struct TopicDefinition<'a> {
 pub(crate) struct CommittedOffset<'a> {
     pub partition: PartitionId,
     pub offset: Offset,
+    /// -1 when it is not known.
+    pub leader_epoch: i32,
+    pub at: Timestamp,
+    pub expires_at: Option<Timestamp>,
     pub metadata: &'a str,
+}
+
+impl<'a> CommittedOffset<'a> {
+    /// Bytes that it takes beside its metadata.
+    pub(crate) const LEN: usize = 36;
+
+    pub(crate) fn of(partition: PartitionId, committed: &'a Committed) -> CommittedOffset<'a> {
+        let leader_epoch = committed.leader_epoch.and_then(|epoch| i32::try_from(epoch).ok()).unwrap_or(-1);
+        CommittedOffset {
+            partition,
+            offset: committed.offset,
+            leader_epoch,
+            at: committed.at,
+            expires_at: committed.expires_at,
+            metadata: &committed.metadata,
+        }
+    }
+
+    pub(crate) fn committed(&self) -> Committed {
+        Committed {
+            offset: self.offset,
+            leader_epoch: u32::try_from(self.leader_epoch).ok(),
+            metadata: self.metadata.into(),
+            at: self.at,
+            expires_at: self.expires_at,
+        }
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.partition.0.to_le_bytes());
+        out.extend_from_slice(&self.offset.0.to_le_bytes());
+        out.extend_from_slice(&self.leader_epoch.to_le_bytes());
+        out.extend_from_slice(&self.at.0.to_le_bytes());
+        put_time(out, self.expires_at);
+        put_text(out, self.metadata);
+    }
 }
 
 /// The head of an append's record; the batch follows.
@@ -104,16 +151,24 @@ impl<'a> LogRecord<'a> {
                 out.extend_from_slice(&partition.0.to_le_bytes());
                 out.extend_from_slice(&start.0.to_le_bytes());
             }
-            LogRecord::Offsets { group, at, commits } => {
+            LogRecord::Offsets { group, commits } => {
                 out.push(OFFSETS);
                 put_text(out, group);
-                out.extend_from_slice(&at.0.to_le_bytes());
                 out.extend_from_slice(&(commits.len() as u32).to_le_bytes());
-                for commit in commits {
-                    out.extend_from_slice(&commit.partition.0.to_le_bytes());
-                    out.extend_from_slice(&commit.offset.0.to_le_bytes());
-                    put_text(out, commit.metadata);
+                commits.iter().for_each(|commit| commit.encode(out));
+            }
+            LogRecord::OffsetsDeleted { group, partitions } => {
+                out.push(OFFSETS_DELETED);
+                put_text(out, group);
+                out.extend_from_slice(&(partitions.len() as u32).to_le_bytes());
+                for partition in partitions {
+                    out.extend_from_slice(&partition.0.to_le_bytes());
                 }
+            }
+            LogRecord::GroupOccupation { group, empty_since } => {
+                out.push(GROUP_OCCUPATION);
+                put_text(out, group);
+                put_time(out, *empty_since);
             }
             LogRecord::GroupDeleted(group) => {
                 out.push(GROUP_DELETED);
@@ -156,14 +211,13 @@ impl<'a> LogRecord<'a> {
                 LogRecord::Settled { partition: from.partition()?, segments: from.list(Fields::segment)? }
             }
             LOG_START => LogRecord::LogStart { partition: from.partition()?, start: Offset(from.i64()?) },
-            OFFSETS => LogRecord::Offsets {
-                group: from.text()?,
-                at: Timestamp(from.i64()?),
-                commits: from.list(|from| {
-                    let partition = from.partition()?;
-                    Ok(CommittedOffset { partition, offset: Offset(from.i64()?), metadata: from.text()? })
-                })?,
-            },
+            OFFSETS => {
+                LogRecord::Offsets { group: from.text()?, commits: from.list(Fields::committed_offset)? }
+            }
+            OFFSETS_DELETED => {
+                LogRecord::OffsetsDeleted { group: from.text()?, partitions: from.list(Fields::partition)? }
+            }
+            GROUP_OCCUPATION => LogRecord::GroupOccupation { group: from.text()?, empty_since: from.time()? },
             GROUP_DELETED => LogRecord::GroupDeleted(from.text()?),
             PARTITION => LogRecord::Partition {
                 partition: from.partition()?,
@@ -181,6 +235,11 @@ impl<'a> LogRecord<'a> {
 pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
+}
+
+/// A moment that may be absent: 0, which no clock shows.
+fn put_time(out: &mut Vec<u8>, time: Option<Timestamp>) {
+    out.extend_from_slice(&time.unwrap_or_default().0.to_le_bytes());
 }
 
 fn put_segments(out: &mut Vec<u8>, segments: &[SegmentState]) {
@@ -234,6 +293,21 @@ impl<'a> Fields<'a> {
         self.u32().map(PartitionId)
     }
 
+    fn time(&mut self) -> Result<Option<Timestamp>, LogError> {
+        Ok(Some(Timestamp(self.i64()?)).filter(|time| *time != Timestamp::default()))
+    }
+
+    pub(crate) fn committed_offset(&mut self) -> Result<CommittedOffset<'a>, LogError> {
+        Ok(CommittedOffset {
+            partition: self.partition()?,
+            offset: Offset(self.i64()?),
+            leader_epoch: self.take().map(i32::from_le_bytes)?,
+            at: Timestamp(self.i64()?),
+            expires_at: self.time()?,
+            metadata: self.text()?,
+        })
+    }
+
     pub(crate) fn text(&mut self) -> Result<&'a str, LogError> {
         let len = self.u32()? as usize;
         let (text, rest) = self.0.split_at_checked(len).ok_or(LogError::Record("too short"))?;
@@ -277,7 +351,14 @@ mod tests {
     fn samples() -> Vec<LogRecord<'static>> {
         let segment =
             SegmentState { len: 77, end: Offset(9), ..SegmentState::begin(Offset(3), Timestamp(5)) };
-        let commit = CommittedOffset { partition: PartitionId(4), offset: Offset(9), metadata: "m" };
+        let commit = CommittedOffset {
+            partition: PartitionId(4),
+            offset: Offset(9),
+            leader_epoch: -1,
+            at: Timestamp(1),
+            expires_at: Some(Timestamp(7)),
+            metadata: "m",
+        };
         let mut samples = vec![
             LogRecord::Append { partition: PartitionId(7), batch: b"batch" },
             LogRecord::Topic(TopicDefinition {
@@ -290,7 +371,10 @@ mod tests {
             LogRecord::TopicDeleted(TopicId(3)),
             LogRecord::Settled { partition: PartitionId(1), segments: vec![segment, segment] },
             LogRecord::LogStart { partition: PartitionId(1), start: Offset(44) },
-            LogRecord::Offsets { group: "g", at: Timestamp(1), commits: vec![commit] },
+            LogRecord::Offsets { group: "g", commits: vec![commit] },
+            LogRecord::OffsetsDeleted { group: "g", partitions: vec![PartitionId(1), PartitionId(2)] },
+            LogRecord::GroupOccupation { group: "g", empty_since: None },
+            LogRecord::GroupOccupation { group: "g", empty_since: Some(Timestamp(8)) },
             LogRecord::GroupDeleted("g"),
             LogRecord::Partition {
                 partition: PartitionId(1),

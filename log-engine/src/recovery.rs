@@ -4,7 +4,6 @@ use segment_store::{Lsn, RecordKind, Replayed, Source};
 
 use crate::batch::BatchHeader;
 use crate::engine::{Doomed, DoomedFiles};
-use crate::group::Committed;
 use crate::record::{CommittedOffset, LogRecord};
 use crate::settling::orphans;
 use crate::tail::TailBatch;
@@ -12,9 +11,6 @@ use crate::topic_changes::definition;
 use crate::transaction::{ProducerEntry, Transaction, TransactionEntry, TransactionRecord, TransactionalId};
 use crate::transactions::entry;
 use crate::{LogEngine, LogError, Offset, PartitionId, TopicConfig, TopicPartition};
-
-/// Committed offsets in one record of a checkpoint.
-const COMMITS_PER_RECORD: usize = 256;
 
 /// Producers, or aborted transactions, in one record of a checkpoint.
 const PRODUCERS_PER_RECORD: usize = 64;
@@ -105,17 +101,11 @@ impl LogEngine {
                     slot.restore(start, settled, &segments);
                 }
             }
-            LogRecord::Offsets { group, at, commits } => {
-                let group = self.groups.entry(GroupName::new(group)?).or_default();
-                for commit in commits {
-                    let metadata = commit.metadata.into();
-                    group.offsets.insert(commit.partition, Committed { offset: commit.offset, metadata, at });
-                }
-            }
-            LogRecord::GroupDeleted(group) => {
-                self.groups.remove(&GroupName::new(group)?);
-            }
             LogRecord::Transaction(record) => self.replay_transaction(record)?,
+            record @ (LogRecord::Offsets { .. }
+            | LogRecord::OffsetsDeleted { .. }
+            | LogRecord::GroupOccupation { .. }
+            | LogRecord::GroupDeleted(_)) => self.replay_group(record)?,
             LogRecord::Counters { partition, topic } => {
                 self.next_partition = self.next_partition.max(partition);
                 self.next_topic = self.next_topic.max(topic);
@@ -145,11 +135,8 @@ impl LogEngine {
                 self.note_partitions(producer, &partitions, at);
             }
             TransactionRecord::Offsets { producer, at, group, commits } => {
-                let commit = |commit: CommittedOffset<'_>| {
-                    let metadata = commit.metadata.into();
-                    (commit.partition, Committed { offset: commit.offset, metadata, at })
-                };
-                let commits: Vec<_> = commits.into_iter().map(commit).collect();
+                let commits: Vec<_> =
+                    commits.iter().map(|commit| (commit.partition, commit.committed())).collect();
                 self.note_offsets(producer, &GroupName::new(group)?, &commits, at);
             }
             TransactionRecord::Forgotten(producer) => self.transactions.remove(producer),
@@ -176,11 +163,8 @@ impl LogEngine {
     /// Ends replay: everything replayed becomes visible. Answers what was lost. Looks at no file of any partition, so
     /// that starting takes the same time whatever the logs hold; leftovers of a crash are removed while settling.
     pub fn finish_recovery(&mut self, now: Timestamp) -> Result<Vec<Damage>, LogError> {
-        self.groups.retain(|_, group| {
-            group.offsets.retain(|partition, _| self.partitions.contains_key(partition));
-            !group.is_vacant()
-        });
         self.recover_transactions(now);
+        self.finish_group_recovery(now);
         for (id, partition) in &mut self.partitions {
             partition.view.advance(partition.visible());
             partition.unchecked = true;
@@ -238,23 +222,7 @@ impl LogEngine {
             }
         }
         self.checkpoint_transactions(&mut put);
-        for (name, group) in &self.groups {
-            let offsets: Vec<_> = group.offsets.iter().collect();
-            for run in
-                offsets.chunk_by(|a, b| a.1.at == b.1.at).flat_map(|run| run.chunks(COMMITS_PER_RECORD))
-            {
-                let commit =
-                    |(partition, committed): &(&PartitionId, &Committed)| (**partition, (*committed).clone());
-                let owned: Vec<_> = run.iter().map(commit).collect();
-                let commits = owned.iter().map(|(partition, committed)| CommittedOffset {
-                    partition: *partition,
-                    offset: committed.offset,
-                    metadata: &committed.metadata,
-                });
-                let at = run.first().map_or(Timestamp(0), |(_, committed)| committed.at);
-                put(&LogRecord::Offsets { group: name.as_str(), at, commits: commits.collect() });
-            }
-        }
+        self.checkpoint_groups(&mut put);
     }
 
     fn checkpoint_transactions(&self, put: &mut dyn FnMut(&LogRecord<'_>)) {
@@ -262,11 +230,8 @@ impl LogEngine {
         for transaction in self.transactions.iter() {
             put(&LogRecord::Transaction(TransactionRecord::Entry(entry(transaction))));
             for (group, offsets) in &transaction.offsets {
-                let commits = offsets.iter().map(|(partition, committed)| CommittedOffset {
-                    partition: *partition,
-                    offset: committed.offset,
-                    metadata: &committed.metadata,
-                });
+                let commits =
+                    offsets.iter().map(|(partition, committed)| CommittedOffset::of(*partition, committed));
                 put(&LogRecord::Transaction(TransactionRecord::Offsets {
                     producer: transaction.producer.id,
                     at: transaction.updated,

@@ -9,7 +9,7 @@ use crate::{LogEngine, LogError, Offset, PartitionId};
 const PARTITIONS_MAX: usize = 1024;
 
 impl LogEngine {
-    /// Does what is due by time alone: retention, settling of old batches, expiry of silent group members and
+    /// Does what is due by time alone: retention, settling of old batches, what is due in groups, expiry of
     /// producers, transactions that take too long, closing idle files. Answers when to call again, if at all.
     pub fn tick(&mut self, block: &mut Block, now: Timestamp) -> Option<Timestamp> {
         if now >= self.next_check {
@@ -20,11 +20,11 @@ impl LogEngine {
             self.next_check = now.plus(self.config.check_interval);
         }
         let blocked = self.unblock_settling(now);
-        let session = self.expire_members(now);
+        let groups = self.tick_groups(block, now);
         let transactions = self.tick_transactions(block, now);
         let check =
             (!self.partitions.is_empty() || !self.settling.doomed.is_empty()).then_some(self.next_check);
-        [blocked, session, transactions, check].into_iter().flatten().min()
+        [blocked, groups, transactions, check].into_iter().flatten().min()
     }
 
     /// Removes everything of a log before `offset`; -1 means everything visible. Answers the new start.

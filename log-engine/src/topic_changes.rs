@@ -35,6 +35,7 @@ impl LogEngine {
         let ids = (0..partitions).map(|more| PartitionId(self.next_partition + more)).collect();
         let view = self.define_topic(id, name, now, ids, config, now);
         self.record_topic(block, &view);
+        self.topic_changed_for_groups(name);
         Ok(view)
     }
 
@@ -87,7 +88,7 @@ impl LogEngine {
         let (id, created, config) = (topic.id, topic.created, topic.config);
         let view = self.define_topic(id, name, created, ids, config, now);
         self.record_topic(block, &view);
-        self.rebalance_readers(name);
+        self.topic_changed_for_groups(name);
         Ok(view)
     }
 
@@ -157,9 +158,6 @@ impl LogEngine {
                 self.settling.oldest_known = None;
                 view.set_deleted();
                 directory = Some(view.dir().topic().to_path_buf());
-                for group in self.groups.values_mut() {
-                    group.offsets.remove(&view.id());
-                }
             }
         }
         if let Some(directory) = directory {
@@ -167,8 +165,9 @@ impl LogEngine {
             self.settling.doomed.push(Doomed { record, what });
             self.settling.removal_due = true;
         }
-        self.rebalance_readers(&name);
-        self.groups.retain(|_, group| !group.is_vacant());
+        let gone: Vec<PartitionId> = topic.partitions.iter().map(|view| view.id()).collect();
+        self.forget_partitions(&gone);
+        self.topic_changed_for_groups(&name);
     }
 }
 

@@ -5,7 +5,7 @@ use message::{GroupName, Timestamp};
 use segment_store::{Block, RECORD_OVERHEAD};
 
 use crate::batch::{Batch, BatchHeader, ControlRecord};
-use crate::group::{Committed, Generation, MemberId, OffsetCommit};
+use crate::group::{Committed, OffsetCommit};
 use crate::partition::Partition;
 use crate::producer::{Producer, ProducerEpoch, ProducerId};
 use crate::record::{APPEND_OVERHEAD, CommittedOffset, LogRecord};
@@ -13,7 +13,7 @@ use crate::transaction::{
     Flag, Transaction, TransactionEntry, TransactionOutcome, TransactionRecord, TransactionState,
     TransactionalId,
 };
-use crate::{Appended, LogEngine, LogError, PartitionId, TopicPartition};
+use crate::{Appended, Committer, LogEngine, LogError, PartitionId, TopicPartition};
 
 /// Partitions that one transaction may write to: its markers are one block.
 const PARTITIONS_MAX: usize = 4000;
@@ -348,7 +348,7 @@ impl LogEngine {
         enrolment: Enrolment<'_>,
         producer: Producer,
         group: &GroupName,
-        member: Option<(&MemberId, Generation)>,
+        committer: Committer<'_>,
         commits: &[OffsetCommit],
         now: Timestamp,
     ) -> Result<(), LogError> {
@@ -361,17 +361,11 @@ impl LogEngine {
                 enrolment.id.as_str()
             )));
         }
-        let len: usize = commits.iter().map(|commit| 16 + commit.metadata.len()).sum();
+        let len: usize = commits.iter().map(|commit| CommittedOffset::LEN + commit.metadata.len()).sum();
         check_offsets(transaction, group.as_str().len() + 64 + len)?;
-        let ids = self.check_commit(group, member, commits)?;
-        let commits: Vec<_> = ids
-            .into_iter()
-            .zip(commits)
-            .map(|(id, commit)| {
-                let metadata = commit.metadata.as_str().into();
-                (id, Committed { offset: commit.offset, metadata, at: now })
-            })
-            .collect();
+        let ids = self.check_commit(group, committer, commits, now)?;
+        let commits: Vec<_> =
+            ids.into_iter().zip(commits.iter().map(|commit| commit.committed(now))).collect();
         self.stage_offsets(block, producer.id, group, &commits, now);
         Ok(())
     }
@@ -384,11 +378,8 @@ impl LogEngine {
         commits: &[(PartitionId, Committed)],
         now: Timestamp,
     ) {
-        let recorded = commits.iter().map(|(partition, committed)| CommittedOffset {
-            partition: *partition,
-            offset: committed.offset,
-            metadata: &committed.metadata,
-        });
+        let recorded =
+            commits.iter().map(|(partition, committed)| CommittedOffset::of(*partition, committed));
         let record = TransactionRecord::Offsets {
             producer,
             at: now,
@@ -414,7 +405,7 @@ impl LogEngine {
                 BTreeMap::new()
             });
             for (partition, committed) in commits {
-                transaction.offsets_len += 16 + committed.metadata.len();
+                transaction.offsets_len += CommittedOffset::LEN + committed.metadata.len();
                 pending.insert(*partition, committed.clone());
             }
         });

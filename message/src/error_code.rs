@@ -63,6 +63,32 @@ pub enum ErrorCode {
     TransactionAborted,
     /// A transaction may not stay open for so long.
     InvalidTransactionTimeout,
+    /// The group's members are to join again.
+    RebalanceInProgress,
+    /// The group wants its member to join again with the id that it was given.
+    MemberIdRequired,
+    /// The member and its group have no protocol in common.
+    InconsistentProtocol,
+    /// Another member took over the static name.
+    FencedInstance,
+    /// The static name is still in use.
+    UnreleasedInstance,
+    /// The member was put out: it gives everything up and joins again.
+    FencedMemberEpoch,
+    /// The member's epoch has moved on.
+    StaleMemberEpoch,
+    /// There is no such server-side assignor.
+    UnsupportedAssignor,
+    /// A pattern for topics cannot be read.
+    InvalidPattern,
+    /// A group member's session is too short or too long.
+    InvalidSessionTimeout,
+    /// The group has as many members as it may.
+    GroupFull,
+    /// Members of the group read the topic.
+    GroupSubscribed,
+    /// A commit's metadata is too long.
+    MetadataTooLarge,
     /// The message, batch or header is larger than allowed.
     TooLarge,
     /// The queue is at its length limit and refuses.
@@ -89,7 +115,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 41] = {
+    pub const ALL: [ErrorCode; 54] = {
         use ErrorCode::*;
         [
             InvalidRequest,
@@ -122,6 +148,19 @@ impl ErrorCode {
             InvalidTransactionState,
             TransactionAborted,
             InvalidTransactionTimeout,
+            RebalanceInProgress,
+            MemberIdRequired,
+            InconsistentProtocol,
+            FencedInstance,
+            UnreleasedInstance,
+            FencedMemberEpoch,
+            StaleMemberEpoch,
+            UnsupportedAssignor,
+            InvalidPattern,
+            InvalidSessionTimeout,
+            GroupFull,
+            GroupSubscribed,
+            MetadataTooLarge,
             TooLarge,
             QueueFull,
             IdempotencyMismatch,
@@ -170,6 +209,19 @@ impl ErrorCode {
             ErrorCode::InvalidTransactionState => "invalid_transaction_state",
             ErrorCode::TransactionAborted => "transaction_aborted",
             ErrorCode::InvalidTransactionTimeout => "invalid_transaction_timeout",
+            ErrorCode::RebalanceInProgress => "rebalance_in_progress",
+            ErrorCode::MemberIdRequired => "member_id_required",
+            ErrorCode::InconsistentProtocol => "inconsistent_protocol",
+            ErrorCode::FencedInstance => "fenced_instance",
+            ErrorCode::UnreleasedInstance => "unreleased_instance",
+            ErrorCode::FencedMemberEpoch => "fenced_member_epoch",
+            ErrorCode::StaleMemberEpoch => "stale_member_epoch",
+            ErrorCode::UnsupportedAssignor => "unsupported_assignor",
+            ErrorCode::InvalidPattern => "invalid_pattern",
+            ErrorCode::InvalidSessionTimeout => "invalid_session_timeout",
+            ErrorCode::GroupFull => "group_full",
+            ErrorCode::GroupSubscribed => "group_subscribed",
+            ErrorCode::MetadataTooLarge => "metadata_too_large",
             ErrorCode::TooLarge => "too_large",
             ErrorCode::QueueFull => "queue_full",
             ErrorCode::IdempotencyMismatch => "idempotency_mismatch",
@@ -190,6 +242,8 @@ impl ErrorCode {
         matches!(
             self,
             ErrorCode::QueueFull
+                | ErrorCode::RebalanceInProgress
+                | ErrorCode::GroupFull
                 | ErrorCode::IdempotencyInFlight
                 | ErrorCode::Overloaded
                 | ErrorCode::TimedOut

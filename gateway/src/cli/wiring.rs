@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::amqp::{AmqpLimits, Mechanism};
 use crate::config::Config;
 use crate::http::HttpLimits;
-use crate::topics::{IdempotencySettings, LogEngineConfig, QueueEngineConfig, TopicsSettings};
+use crate::topics::{GroupConfig, IdempotencySettings, LogEngineConfig, QueueEngineConfig, TopicsSettings};
 use crate::ws::WsLimits;
 
 /// What the topics are opened with.
@@ -19,7 +19,7 @@ pub fn topics(config: &Config) -> TopicsSettings {
         unsettled_bytes_max: config.log.unsettled_bytes,
         open_segments_max: config.log.open_segments,
         partitions_max: config.log.max_partitions,
-        members_max: config.log.max_group_members,
+        groups: groups(config),
         verify_reads: config.log.verify_reads,
         check_interval: Duration::from_millis(config.log.check_interval_ms),
         limits: config.limits,
@@ -38,6 +38,25 @@ pub fn topics(config: &Config) -> TopicsSettings {
         max_keys: config.idempotency.max_keys,
     };
     settings
+}
+
+/// What bounds consumer groups.
+fn groups(config: &Config) -> GroupConfig {
+    let groups = &config.groups;
+    let ms = Duration::from_millis;
+    GroupConfig {
+        members_max: groups.max_members,
+        bytes_max: groups.memory_bytes,
+        metadata_bytes_max: groups.max_metadata_bytes,
+        session_min: ms(groups.min_session_timeout_ms),
+        session_max: ms(groups.max_session_timeout_ms),
+        initial_rebalance_delay: ms(groups.initial_rebalance_delay_ms),
+        consumer_session: ms(groups.consumer_session_timeout_ms),
+        consumer_heartbeat: ms(groups.consumer_heartbeat_interval_ms),
+        offsets_retention: ms(groups.offsets_retention_ms),
+        offsets_check: ms(groups.offsets_check_interval_ms),
+        ..GroupConfig::default()
+    }
 }
 
 /// What bounds requests.

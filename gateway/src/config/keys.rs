@@ -453,12 +453,6 @@ pub const KEYS: &[Key] = &[
         "Most partitions of all logs together."
     ),
     key!(
-        "log.max_group_members",
-        log.max_group_members,
-        Some(1..=1_000_000),
-        "Most members of one consumer group."
-    ),
-    key!(
         "log.verify_reads",
         log.verify_reads,
         None,
@@ -469,6 +463,66 @@ pub const KEYS: &[Key] = &[
         log.check_interval_ms,
         Some(10..=DAY),
         "How often retention is looked at and unused files are closed, in milliseconds."
+    ),
+    key!(
+        "groups.max_members",
+        groups.max_members,
+        Some(1..=1_000_000),
+        "Most members of one consumer group."
+    ),
+    key!(
+        "groups.memory_bytes",
+        groups.memory_bytes,
+        Some(MIB..=1 << 40),
+        "Most bytes of memory for all consumer groups: offsets, their metadata, and what members say of themselves. Beyond it joins and commits are refused."
+    ),
+    key!(
+        "groups.max_metadata_bytes",
+        groups.max_metadata_bytes,
+        Some(0..=MIB),
+        "Most bytes of metadata beside one committed offset (Kafka: `offset.metadata.max.bytes`)."
+    ),
+    key!(
+        "groups.min_session_timeout_ms",
+        groups.min_session_timeout_ms,
+        Some(1..=DAY),
+        "Shortest session that a member of the classic protocol may ask for, in milliseconds (Kafka: `group.min.session.timeout.ms`)."
+    ),
+    key!(
+        "groups.max_session_timeout_ms",
+        groups.max_session_timeout_ms,
+        Some(1..=DAY),
+        "Longest session that a member of the classic protocol may ask for, in milliseconds (Kafka: `group.max.session.timeout.ms`)."
+    ),
+    key!(
+        "groups.initial_rebalance_delay_ms",
+        groups.initial_rebalance_delay_ms,
+        Some(0..=DAY),
+        "How long an empty group waits for more members before its first rebalance by the classic protocol, in milliseconds (Kafka: `group.initial.rebalance.delay.ms`)."
+    ),
+    key!(
+        "groups.consumer_session_timeout_ms",
+        groups.consumer_session_timeout_ms,
+        Some(1..=DAY),
+        "After this silence a member of the consumer protocol (KIP-848) is out, in milliseconds (Kafka: `group.consumer.session.timeout.ms`)."
+    ),
+    key!(
+        "groups.consumer_heartbeat_interval_ms",
+        groups.consumer_heartbeat_interval_ms,
+        Some(1..=DAY),
+        "How often a member of the consumer protocol (KIP-848) is to send a heartbeat, in milliseconds (Kafka: `group.consumer.heartbeat.interval.ms`)."
+    ),
+    key!(
+        "groups.offsets_retention_ms",
+        groups.offsets_retention_ms,
+        Some(1..=3650 * DAY),
+        "How long a group without members keeps its committed offsets, in milliseconds (Kafka: `offsets.retention.minutes`)."
+    ),
+    key!(
+        "groups.offsets_check_interval_ms",
+        groups.offsets_check_interval_ms,
+        Some(1..=DAY),
+        "How often committed offsets are looked at for their age, in milliseconds (Kafka: `offsets.retention.check.interval.ms`)."
     ),
     key!(
         "idempotency.window_ms",

@@ -80,6 +80,7 @@ impl TryFrom<GroupReceiveBody> for GroupReceive {
         }
         Ok(GroupReceive {
             member: body.member_id,
+            host: String::new(),
             topics: body.topics,
             max: body.max,
             max_bytes: body.max_bytes,

@@ -9,13 +9,25 @@ pub(crate) struct GroupPositions {
     next: BTreeMap<TopicPartition, i64>,
     /// The partition served last, so that the next request begins behind it.
     served: Option<TopicPartition>,
+    /// What the member was told last that it reads.
+    told: Vec<TopicPartition>,
     used: Instant,
     session: Duration,
 }
 
 impl GroupPositions {
     pub(crate) fn new(now: Instant, session: Duration) -> GroupPositions {
-        GroupPositions { next: BTreeMap::new(), served: None, used: now, session }
+        GroupPositions { next: BTreeMap::new(), served: None, told: Vec::new(), used: now, session }
+    }
+
+    /// What the member was told last that it reads.
+    pub(crate) fn told(&self) -> &[TopicPartition] {
+        &self.told
+    }
+
+    /// Notes what the member is told.
+    pub(crate) fn tell(&mut self, assignment: &[TopicPartition]) {
+        self.told = assignment.to_vec();
     }
 
     /// Notes that the member is alive.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,11 +14,59 @@ pub struct TopicPartition {
     pub partition: u32,
 }
 
+impl From<&log_engine::TopicPartition> for TopicPartition {
+    fn from(partition: &log_engine::TopicPartition) -> TopicPartition {
+        TopicPartition { topic: partition.topic.to_string(), partition: partition.partition }
+    }
+}
+
+/// Who shares a group's partitions out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupKind {
+    /// Its members do, by Kafka's classic protocol; or it has none.
+    Classic,
+    /// The server does.
+    Consumer,
+}
+
+/// What a group is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupState {
+    /// It has no members.
+    Empty,
+    /// Its members are to join again.
+    PreparingRebalance,
+    /// Its members wait for the plan of their leader.
+    CompletingRebalance,
+    /// Some members have to let partitions go, or wait for others to do so.
+    Reconciling,
+    /// Every member has what it is to have.
+    Stable,
+}
+
+/// How a member takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberKind {
+    /// By Kafka's classic group protocol.
+    Classic,
+    /// By Kafka's consumer group protocol (KIP-848).
+    Consumer,
+    /// Over HTTP or WebSocket.
+    Reader,
+}
+
 /// One group in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct GroupSummary {
     /// Its name.
     pub group: String,
+    /// Who shares its partitions out.
+    pub kind: GroupKind,
+    /// What it is doing.
+    pub state: GroupState,
     /// How many members it has now.
     pub members: u32,
 }
@@ -26,8 +76,14 @@ pub struct GroupSummary {
 pub struct GroupDescription {
     /// Its name.
     pub group: String,
-    /// Grows whenever members or assignments change.
+    /// Who shares its partitions out.
+    pub kind: GroupKind,
+    /// What it is doing.
+    pub state: GroupState,
+    /// Grows with every rebalance.
     pub generation: u32,
+    /// What members of the classic protocol agreed on, or the server's assignor; empty when there is neither.
+    pub protocol: String,
     /// Who reads now.
     pub members: Vec<GroupMember>,
     /// How far each partition was committed.
@@ -39,8 +95,20 @@ pub struct GroupDescription {
 /// One member of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct GroupMember {
-    /// The id that it was given.
+    /// Its id.
     pub member_id: String,
+    /// How it takes part.
+    pub kind: MemberKind,
+    /// Its static name, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub instance_id: Option<String>,
+    /// What its client calls itself.
+    pub client_id: String,
+    /// The address that it comes from; empty when that is not known.
+    pub client_host: String,
+    /// The logs that it asked for.
+    pub topics: Vec<String>,
     /// What it reads.
     pub partitions: Vec<TopicPartition>,
 }
@@ -77,6 +145,33 @@ pub struct Joined {
     pub assignment: Vec<TopicPartition>,
 }
 
+impl From<log_engine::Joined> for Joined {
+    fn from(joined: log_engine::Joined) -> Joined {
+        Joined {
+            member_id: joined.member.as_str().to_owned(),
+            generation: joined.generation.0,
+            assignment: joined.assignment.iter().map(TopicPartition::from).collect(),
+        }
+    }
+}
+
+/// A reader that a door serves on behalf of a group.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Its id; absent to join as a new one.
+    pub member: Option<String>,
+    /// The door's name.
+    pub door: &'static str,
+    /// The address that the reader comes from, if it is known.
+    pub host: String,
+    /// What it reads.
+    pub topics: Vec<String>,
+    /// After this silence it is out.
+    pub session_timeout: Duration,
+    /// What it knows to be its own: what it was told last.
+    pub holds: Vec<TopicPartition>,
+}
+
 /// One offset to commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +206,8 @@ pub struct GroupCommit {
 pub struct GroupReceive {
     /// The member; absent to join as a new one.
     pub member: Option<String>,
+    /// The address that it comes from, if it is known.
+    pub host: String,
     /// What the group reads.
     pub topics: Vec<String>,
     /// Most records.

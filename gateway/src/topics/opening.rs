@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::clock::Clock;
+use super::consumer_protocol;
 use super::directory::Directory;
 use super::jobs::Jobs;
+use super::member_ids::MemberIds;
 use super::partitioner::Partitioner;
-use super::shard::{Engines, Idempotency, IdempotencySettings, Outlets, Owner, ShardHandle, Upkeep};
+use super::shard::{Engines, Idempotency, IdempotencySettings, Outlets, Owner, ShardHandle, Upkeep, Waiters};
 use super::vitals::Vitals;
 use super::{House, Topics};
 
@@ -83,6 +85,7 @@ impl Topics {
     ) -> Result<(Topics, OwnerTask), StoreError> {
         let clock = Clock::start();
         settings.log.limits = settings.limits;
+        settings.log.groups.format = consumer_protocol::FORMAT;
         settings.queue.segment_bytes = settings.journal.segment_bytes;
         let directory = Arc::new(Directory::default());
         let vitals = Arc::new(Vitals::default());
@@ -91,6 +94,7 @@ impl Topics {
             queue: QueueEngine::new(settings.queue),
             idempotency: Idempotency::new(settings.idempotency),
             outlets: Outlets::default(),
+            waiters: Waiters::default(),
             directory: Arc::clone(&directory),
             bells: HashMap::new(),
             partitioner: Partitioner::default(),
@@ -128,6 +132,7 @@ impl Topics {
             stop: stop.clone(),
             jobs: Jobs::default(),
             positions: DashMap::new(),
+            member_ids: MemberIds::default(),
             sweep_at: AtomicUsize::new(64),
             vitals: Arc::clone(&vitals),
         }));

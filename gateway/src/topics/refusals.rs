@@ -1,6 +1,6 @@
 //! What the engines refuse, in the doors' words. Codes come from the engines; only fields are added here.
 
-use log_engine::LogError;
+use log_engine::{GroupError, LogError};
 use queue_engine::{QueueError, SettleError};
 use segment_store::StoreError;
 
@@ -22,6 +22,12 @@ impl From<&LogError> for Refusal {
             LogError::Overloaded(_) => refusal.retry_after(200),
             _ => refusal,
         }
+    }
+}
+
+impl From<GroupError> for Refusal {
+    fn from(error: GroupError) -> Refusal {
+        Refusal::new(error.code(), error.to_string())
     }
 }
 

@@ -11,6 +11,7 @@ mod outlets;
 mod owner;
 mod sync_thread;
 mod upkeep;
+mod waiters;
 
 pub(crate) use command::{Command, Room, Terms, Turn};
 pub(crate) use engines::Engines;
@@ -20,3 +21,4 @@ pub use idempotency::IdempotencySettings;
 pub(crate) use outlets::{Outlet, Outlets};
 pub(crate) use owner::Owner;
 pub(crate) use upkeep::Upkeep;
+pub(crate) use waiters::Waiters;

@@ -157,7 +157,7 @@ fn group_figures(group: &GroupDescription) -> GroupFigures {
         })
     });
     GroupFigures {
-        name: group.name.to_string(),
+        name: group.listing.name.to_string(),
         members: group.members.len() as u64,
         partitions: partitions.collect(),
     }

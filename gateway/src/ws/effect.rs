@@ -48,6 +48,8 @@ pub enum Effect {
         session_timeout_ms: u64,
         /// Where partitions start that have no committed offset.
         fallback: StartAt,
+        /// The partitions that it reads: by leaving one out it lets go of it.
+        holds: Vec<u32>,
     },
     /// Let a queue push more.
     Grant {

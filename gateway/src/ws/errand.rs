@@ -14,8 +14,8 @@ use super::subscription::{LogTerms, Reading, for_log, for_queue};
 use crate::codec::render::ValueMode;
 use crate::refusal::Refusal;
 use crate::topics::{
-    Acks, CommitOffset, GroupCommit, LogTopic, Receipts, SettleAction, SettleRequest, StartAt,
-    SubscribeOptions, Topic,
+    Acks, CommitOffset, GroupCommit, LogTopic, Reader, Receipts, SettleAction, SettleRequest, StartAt,
+    SubscribeOptions, Topic, TopicPartition,
 };
 
 /// What an errand brings back.
@@ -46,8 +46,9 @@ pub async fn run(door: WsDoor, encoding: Encoding, effect: Effect) -> Option<Don
         Effect::Commit { subscription, farewell } => {
             Outcome::Committed { subscription, result: commit(&door, farewell).await }
         }
-        Effect::Rejoin { subscription, topic, seat, session_timeout_ms, fallback } => {
-            let result = rejoin(&door, &topic, &seat, session_timeout_ms, fallback).await;
+        Effect::Rejoin { subscription, topic, seat, session_timeout_ms, fallback, holds } => {
+            let reader = reader(Some(&seat), &topic, session_timeout_ms, &holds);
+            let result = rejoin(&door, &topic, &seat, reader, fallback).await;
             Outcome::Joined { subscription, result }
         }
         Effect::Grant { .. }
@@ -86,10 +87,8 @@ async fn open(door: &WsDoor, encoding: Encoding, ask: &Subscribe) -> Result<(Ope
             let opened = match reading {
                 Reading::From(from) => Opened::Log(positions(&log, &from, ask.partitions.as_deref())?),
                 Reading::Group { group, fallback, session_timeout_ms } => {
-                    let topics = [ask.topic.clone()];
-                    let session = Duration::from_millis(session_timeout_ms);
-                    let joined =
-                        door.topics().group_join(&group, None, &topics, session).await.map_err(in_group)?;
+                    let reader = reader(None, &ask.topic, session_timeout_ms, &[]);
+                    let joined = door.topics().group_join(&group, reader).await.map_err(in_group)?;
                     let assigned = joined.assignment.iter().map(|one| one.partition).collect::<Vec<_>>();
                     let positions = committed(door, &log, &group, &assigned, fallback).await?;
                     let seat = Seat { group, member_id: joined.member_id, generation: joined.generation };
@@ -200,25 +199,37 @@ async fn commit(door: &WsDoor, ask: Farewell) -> Result<Vec<Position>, Refusal> 
     Ok(positions)
 }
 
-/// Says that a member is alive. The partitions are only told when the assignment changed.
+fn reader(seat: Option<&Seat>, topic: &str, session_timeout_ms: u64, holds: &[u32]) -> Reader {
+    let held = |&partition: &u32| TopicPartition { topic: topic.to_owned(), partition };
+    Reader {
+        member: seat.map(|seat| seat.member_id.clone()),
+        door: "websocket",
+        host: String::new(),
+        topics: vec![topic.to_owned()],
+        session_timeout: Duration::from_millis(session_timeout_ms),
+        holds: holds.iter().map(held).collect(),
+    }
+}
+
+/// Says that a member is alive. The partitions are only told when they are others than it holds.
 async fn rejoin(
     door: &WsDoor,
     topic: &str,
     seat: &Seat,
-    session_timeout_ms: u64,
+    reader: Reader,
     fallback: StartAt,
 ) -> Result<(Seat, Option<Vec<Position>>), Refusal> {
-    let session = Duration::from_millis(session_timeout_ms);
-    let topics = [topic.to_owned()];
-    let member = Some(seat.member_id.as_str());
-    let joined = match door.topics().group_join(&seat.group, member, &topics, session).await {
+    let joined = match door.topics().group_join(&seat.group, reader.clone()).await {
         // The group gave it up for lost: it comes back as a new member.
         Err(refusal) if refusal.code == ErrorCode::UnknownMember => {
-            door.topics().group_join(&seat.group, None, &topics, session).await?
+            let anew = Reader { member: None, holds: Vec::new(), ..reader.clone() };
+            door.topics().group_join(&seat.group, anew).await?
         }
         joined => joined?,
     };
-    let same = joined.member_id == seat.member_id && joined.generation == seat.generation;
+    let same = joined.member_id == seat.member_id
+        && joined.generation == seat.generation
+        && joined.assignment == reader.holds;
     let seat = Seat { group: seat.group.clone(), member_id: joined.member_id, generation: joined.generation };
     if same {
         return Ok((seat, None));

@@ -68,6 +68,8 @@ pub struct Membership {
     pub heartbeat: Instant,
     /// Whether the group is being asked for the assignment.
     pub joining: bool,
+    /// Whether partitions were let go that the group does not know of yet.
+    pub unconfirmed: bool,
     /// Positions to be committed.
     pub dirty: BTreeMap<u32, (i64, Option<String>)>,
 }
@@ -175,14 +177,20 @@ impl LogFeed {
     }
 
     /// Takes over a new assignment: partitions that stay keep their place, those that went are forgotten and what
-    /// they had in flight no longer counts. Answers which are new.
+    /// they had in flight no longer counts; their last positions are still to be committed. Answers which are new.
     pub fn reassign(&mut self, seat: Seat, positions: &[Position]) -> Vec<u32> {
         let Some(membership) = &mut self.membership else { return Vec::new() };
+        // A member that was given up has nothing any more, and begins anew where the group is by now.
+        let same_member = membership.seat.member_id == seat.member_id;
         membership.seat = seat;
-        let stays = |partition: u32| positions.iter().any(|position| position.partition == partition);
+        if !same_member {
+            membership.dirty.clear();
+        }
+        let stays =
+            |partition: u32| same_member && positions.iter().any(|position| position.partition == partition);
         let gone: Vec<u32> = self.partitions.keys().copied().filter(|&partition| !stays(partition)).collect();
         for partition in gone {
-            membership.dirty.remove(&partition);
+            membership.unconfirmed = same_member;
             let lost = self.partitions.remove(&partition).and_then(|feed| feed.in_flight);
             let (messages, bytes) = lost.map_or((0, 0), |in_flight| in_flight.waiting());
             self.credit.add(messages, bytes);

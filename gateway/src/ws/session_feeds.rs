@@ -107,6 +107,7 @@ impl Session {
                 waiting: Vec::new(),
                 heartbeat: now + heartbeat_after(*session_timeout_ms),
                 joining: false,
+                unconfirmed: false,
                 dirty: BTreeMap::new(),
             }),
             _ => None,

@@ -90,6 +90,15 @@ impl Session {
             self.rejoin(subscription);
         }
         self.start_commit(subscription);
+        self.confirm(subscription);
+    }
+
+    /// Lets the group know that partitions were let go, once their last positions are committed.
+    fn confirm(&mut self, subscription: Subscription) {
+        let Ok(LogFeed { membership: Some(membership), .. }) = self.log_feed(subscription) else { return };
+        if membership.unconfirmed && membership.committing.is_none() {
+            self.rejoin(subscription);
+        }
     }
 
     /// Commands that wait for a commit of a feed that ends: its last positions go with the farewell, unconfirmed.
@@ -126,6 +135,7 @@ impl Session {
     fn rejoin(&mut self, subscription: Subscription) {
         let Ok(log) = self.log_feed(subscription) else { return };
         let topic = log.topic.clone();
+        let holds = log.partitions.keys().copied().collect();
         let Some(membership) = log.membership.as_mut().filter(|membership| !membership.joining) else {
             return;
         };
@@ -136,7 +146,9 @@ impl Session {
             seat: membership.seat.clone(),
             session_timeout_ms: membership.session_timeout_ms,
             fallback: membership.fallback,
+            holds,
         };
+        membership.unconfirmed = false;
         self.effects.push_back(effect);
     }
 
@@ -154,11 +166,15 @@ impl Session {
             Ok((_, None)) => {}
             Ok((seat, Some(positions))) => {
                 let fresh = log.reassign(seat.clone(), &positions);
+                let lost = log.membership.as_ref().is_some_and(|membership| membership.unconfirmed);
                 let partitions = log.positions();
                 self.readable.extend(fresh.into_iter().map(|partition| (subscription, partition)));
                 let event = self.encoding.event(&Event::Assignment { subscription, seat, partitions });
                 self.outbox.push_content(event);
                 self.start_commit(subscription);
+                if lost {
+                    self.confirm(subscription);
+                }
             }
             Err(reason) => self.handle_ended(subscription, reason),
         }

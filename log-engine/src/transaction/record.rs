@@ -91,11 +91,7 @@ impl<'a> TransactionRecord<'a> {
                 out.extend_from_slice(&at.0.to_le_bytes());
                 put_text(out, group);
                 out.extend_from_slice(&(commits.len() as u32).to_le_bytes());
-                for commit in commits {
-                    out.extend_from_slice(&commit.partition.0.to_le_bytes());
-                    out.extend_from_slice(&commit.offset.0.to_le_bytes());
-                    put_text(out, commit.metadata);
-                }
+                commits.iter().for_each(|commit| commit.encode(out));
             }
             TransactionRecord::Forgotten(producer) => {
                 out.push(FORGOTTEN);
@@ -154,10 +150,7 @@ impl<'a> TransactionRecord<'a> {
                 producer: ProducerId(from.i64()?),
                 at: Timestamp(from.i64()?),
                 group: from.text()?,
-                commits: from.list(|from| {
-                    let partition = from.partition()?;
-                    Ok(CommittedOffset { partition, offset: Offset(from.i64()?), metadata: from.text()? })
-                })?,
+                commits: from.list(Fields::committed_offset)?,
             },
             FORGOTTEN => TransactionRecord::Forgotten(ProducerId(from.i64()?)),
             PRODUCERS => TransactionRecord::Producers {
@@ -242,7 +235,14 @@ pub(crate) fn samples() -> Vec<TransactionRecord<'static>> {
     });
     let aborted =
         AbortedTransaction { producer: ProducerId(7), first: Offset(1), last: Offset(2), stable: Offset(3) };
-    let commit = CommittedOffset { partition: PartitionId(4), offset: Offset(9), metadata: "m" };
+    let commit = CommittedOffset {
+        partition: PartitionId(4),
+        offset: Offset(9),
+        leader_epoch: 2,
+        at: Timestamp(1),
+        expires_at: None,
+        metadata: "m",
+    };
     vec![
         TransactionRecord::Entry(TransactionEntry {
             id: "mover",

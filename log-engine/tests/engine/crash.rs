@@ -1,5 +1,5 @@
 use log_engine::batch::Codec;
-use log_engine::{Offset, OffsetCommit, TopicPartition};
+use log_engine::{Committer, Offset, OffsetCommit, TopicPartition};
 use message::{Timestamp, TopicName};
 use segment_store::{Crash, Fault, LyingDisk, StoreError};
 
@@ -41,9 +41,13 @@ fn scenario(disk: &LyingDisk, done: &mut Acknowledged) -> Result<(), StoreError>
             partition: TopicPartition { topic: TopicName::new("t").unwrap(), partition: 0 },
             offset: Offset(offset),
             metadata: "here".to_owned(),
+            leader_epoch: Some(0),
+            expires_at: None,
         };
         shell
-            .run(|engine, block, now| engine.commit_offsets(block, &group("g"), None, &[commit], now))
+            .run(|engine, block, now| {
+                engine.commit_offsets(block, &group("g"), Committer::Nobody, &[commit], now)
+            })
             .map_err(stop)?;
         shell.commit()?;
         done.committed = offset;

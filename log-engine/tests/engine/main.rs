@@ -1,10 +1,13 @@
 //! The log engine over a real journal and a disk that lies.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 
+mod classic_groups;
 mod concurrent;
+mod consumer_groups;
 mod crash;
 mod damage;
 mod full_disk;
+mod group_bench;
 mod groups;
 mod index_damage;
 mod model;

@@ -44,6 +44,10 @@ impl Shell {
     }
 
     pub fn open_with(disk: &LyingDisk, config: LogEngineConfig) -> Result<Shell, StoreError> {
+        Shell::open_at(disk, config, START)
+    }
+
+    pub fn open_at(disk: &LyingDisk, config: LogEngineConfig, now: Timestamp) -> Result<Shell, StoreError> {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let journal_config = JournalConfig {
             segment_bytes: 128 << 10,
@@ -58,8 +62,8 @@ impl Shell {
                 source: std::io::Error::other("replay"),
             })
         })?;
-        let damage = engine.finish_recovery(START).map_err(store)?;
-        Ok(Shell { journal, engine, damage, now: START })
+        let damage = engine.finish_recovery(now).map_err(store)?;
+        Ok(Shell { journal, engine, damage, now })
     }
 
     /// One command.

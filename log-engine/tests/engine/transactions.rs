@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use log_engine::batch::{Batch, BatchBuilder, ControlRecord, RecordSet};
 use log_engine::{
-    EndTransaction, Enrolment, InitProducer, Isolation, LogEngineConfig, LogError, Offset, OffsetCommit,
-    PartitionView, Producer, ProducerEpoch, TransactionOutcome, TransactionState, TransactionalId,
+    Committer, EndTransaction, Enrolment, InitProducer, Isolation, LogEngineConfig, LogError, Offset,
+    OffsetCommit, PartitionView, Producer, ProducerEpoch, TransactionOutcome, TransactionState,
+    TransactionalId,
 };
 use message::ErrorCode;
 use segment_store::{Crash, LyingDisk};
@@ -260,9 +261,8 @@ fn offsets_of_a_group_move_with_the_transaction() {
     shell.append(input, builder.build()).unwrap();
     shell.commit().unwrap();
     let commit = |offset: i64| OffsetCommit {
-        partition: input.name().clone(),
-        offset: Offset(offset),
         metadata: "here".to_owned(),
+        ..OffsetCommit::new(input.name().clone(), Offset(offset))
     };
     let mut producer = init(&mut shell, "mover", None).unwrap();
     for (offset, outcome, expected) in [
@@ -275,7 +275,7 @@ fn offsets_of_a_group_move_with_the_transaction() {
             let enrolment = Enrolment { id: &id, implicit };
             shell.run(|engine, block, now| {
                 let commits = [commit(offset)];
-                let (group, member) = (group("g"), None);
+                let (group, member) = (group("g"), Committer::Nobody);
                 engine
                     .commit_offsets_in_transaction(block, enrolment, producer, &group, member, &commits, now)
             })

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::idempotency::Idempotency;
 use super::outlets::Outlets;
+use super::waiters::Waiters;
 use crate::refusal::Refusal;
 use crate::topics::directory::Directory;
 use crate::topics::log_topic::LogPartition;
@@ -27,6 +28,7 @@ pub(crate) struct Engines {
     pub queue: QueueEngine,
     pub idempotency: Idempotency,
     pub outlets: Outlets,
+    pub waiters: Waiters,
     /// What doors look names up in; only the owner changes it.
     pub directory: Arc<Directory>,
     pub bells: HashMap<PartitionId, Arc<LogPartition>>,
@@ -38,6 +40,11 @@ pub(crate) struct Engines {
 }
 
 impl Engines {
+    /// When an engine has something to do that cannot wait for the next regular look.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        [self.queue.next_deadline(), self.log.group_deadline()].into_iter().flatten().min()
+    }
+
     /// The effects of the group that ends now. What dead letters send to logs is appended within the group.
     pub(crate) fn collect(&mut self, journal: &mut Journal, now: Timestamp) -> Outbox {
         let mut outbox = self.queue.take_outbox(journal.block());

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use log_engine::{LogEngine, PartitionView, Visible};
+use log_engine::{GroupAnswer, LogEngine, PartitionView, Ticket, Visible};
 use message::{ErrorCode, Timestamp};
 use queue_engine::{ConsumerId, Delivery, Ended, LeaseToken};
 use segment_store::{Journal, Lsn, StoreError};
@@ -33,6 +33,7 @@ pub(crate) struct Effects {
     advanced: Vec<(Arc<PartitionView>, Visible)>,
     deliveries: Vec<(ConsumerId, Delivery)>,
     ended: Vec<(ConsumerId, Ended)>,
+    group_answers: Vec<(Ticket, GroupAnswer)>,
     taken_at: std::time::Instant,
 }
 
@@ -159,9 +160,9 @@ impl Owner {
 
     /// What time brings: expired leases and messages, retention, sessions. Answers when to ask again.
     fn tick(&mut self, now: Timestamp) -> Timestamp {
-        let queue_due = self.engines.queue.next_deadline();
-        if now < self.due && queue_due.is_none_or(|due| due > now) {
-            return queue_due.map_or(self.due, |due| due.min(self.due));
+        let engines_due = self.engines.next_deadline();
+        if now < self.due && engines_due.is_none_or(|due| due > now) {
+            return engines_due.map_or(self.due, |due| due.min(self.due));
         }
         if self.journal.ensure(LogEngine::RECORDS_LEN_MAX).is_err() {
             return now.plus(TICK);
@@ -185,6 +186,7 @@ impl Owner {
             advanced: self.engines.log.take_advanced(),
             deliveries: outbox.deliveries,
             ended: outbox.ended,
+            group_answers: self.engines.log.take_group_answers(),
             taken_at,
         };
         match self.flush() {
@@ -217,6 +219,7 @@ impl Owner {
         if self.poisoned.is_none() {
             *self.engines.vitals.failed.lock() = Some(why.clone());
             self.poisoned = Some(why);
+            self.engines.waiters.give_up();
         }
     }
 
@@ -244,7 +247,7 @@ impl Owner {
 
     fn release_upto(&mut self, durable: Lsn) {
         while let Some(group) = self.groups.pop_ready(durable) {
-            let Effects { commands, advanced, deliveries, ended, taken_at } = group.effects;
+            let Effects { commands, advanced, deliveries, ended, group_answers, taken_at } = group.effects;
             if !commands.is_empty() {
                 self.engines.vitals.commit.record(taken_at.elapsed());
             }
@@ -252,6 +255,7 @@ impl Owner {
                 self.engines.advance(&view, visible);
             }
             commands.into_iter().for_each(|command| command.release());
+            self.engines.waiters.send(group_answers);
             let undelivered = self.engines.outlets.send(deliveries, &self.engines.vitals);
             ended.into_iter().for_each(|(consumer, _)| self.engines.outlets.remove(consumer));
             self.take_back(undelivered);
