@@ -69,7 +69,7 @@ pub use log_topic::{LogSetting, LogTopic, LogWatch, PartitionBounds, StoredBatch
 pub use opening::{OwnerTask, TopicsSettings};
 pub use outgoing::{Acks, IdempotencyKey, Outgoing, OutgoingOptions, Receipt, Receipts};
 pub use queue_engine::EngineConfig as QueueEngineConfig;
-pub use queue_topic::{QueueSubscription, QueueTopic, SubscribeOptions};
+pub use queue_topic::{Hold, QueueSubscription, QueueTopic, SubscribeOptions};
 pub use record_chunk::RecordChunk;
 pub use settling::{SettleAction, SettleRequest, SettledLease};
 pub use shard::IdempotencySettings;

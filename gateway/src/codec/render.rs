@@ -127,19 +127,27 @@ fn write_key(out: &mut Vec<u8>, key: Option<&[u8]>) {
     }
 }
 
+/// The end of a lease, if it has one.
+fn write_end(out: &mut Vec<u8>, expires_at: i64) {
+    if expires_at != Standing::NEVER {
+        out.extend_from_slice(b",\"lease_expires_at\":");
+        integer(out, expires_at);
+    }
+}
+
 fn write_standing(out: &mut Vec<u8>, standing: &Standing) {
     match standing {
         Standing::Taken => {}
         Standing::Leased { lease, expires_at } => {
             out.extend_from_slice(b",\"lease\":\"");
             write_lease(out, lease);
-            out.extend_from_slice(b"\",\"lease_expires_at\":");
-            integer(out, *expires_at);
+            out.push(b'"');
+            write_end(out, *expires_at);
         }
         Standing::Ready => out.extend_from_slice(b",\"state\":\"ready\""),
         Standing::LeasedByOther { expires_at } => {
-            out.extend_from_slice(b",\"state\":\"leased\",\"lease_expires_at\":");
-            integer(out, *expires_at);
+            out.extend_from_slice(b",\"state\":\"leased\"");
+            write_end(out, *expires_at);
         }
         Standing::Delayed { ready_at } => {
             out.extend_from_slice(b",\"state\":\"delayed\",\"ready_at\":");

@@ -107,6 +107,8 @@ fn a_browsed_message_tells_its_state() {
     assert_eq!(state(Standing::Ready)["state"], "ready");
     assert_eq!(state(Standing::Delayed { ready_at: 8 })["ready_at"], 8);
     assert_eq!(state(Standing::LeasedByOther { expires_at: 8 })["state"], "leased");
+    let held = state(Standing::LeasedByOther { expires_at: Standing::NEVER });
+    assert!(held.get("lease_expires_at").is_none(), "it does not end by itself: {held}");
     assert_eq!(state(Standing::Taken).get("state"), None);
 }
 

@@ -7,7 +7,7 @@ use super::events::{COMMENT, HEARTBEAT, begin, end};
 use crate::codec::render::{ValueMode, write_message};
 use crate::refusal::Refusal;
 use crate::topics::{
-    Acks, Lease, QueueSubscription, QueueTopic, SettleAction, SettleRequest, SubscribeOptions,
+    Acks, Hold, Lease, QueueSubscription, QueueTopic, SettleAction, SettleRequest, SubscribeOptions,
 };
 
 /// Messages on their way to the client, at most.
@@ -30,8 +30,7 @@ impl QueueEvents {
         let options = SubscribeOptions {
             credit_messages: CREDIT,
             credit_bytes: CREDIT_BYTES,
-            lease: None,
-            auto_ack: false,
+            hold: Hold::QueueTime,
             priority: 0,
             exclusive: false,
         };

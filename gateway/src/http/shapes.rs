@@ -92,7 +92,7 @@ pub struct Message {
     /// The token to settle it with.
     #[schema(required = false)]
     lease: String,
-    /// When the lease ends, milliseconds since the epoch.
+    /// When the lease ends, milliseconds since the epoch. Absent when it lasts until the message is settled.
     #[schema(required = false)]
     lease_expires_at: i64,
     /// When only looked at.

@@ -285,6 +285,7 @@ fn describe_queue(info: &QueueInfo) -> TopicDescription {
             delayed: info.delayed,
             ready_bytes: info.ready_bytes,
             consumers: info.consumers,
+            exclusive: info.owner.is_some(),
             published: totals.published,
             delivered: totals.delivered,
             acked: totals.acked,

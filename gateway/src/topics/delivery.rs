@@ -74,11 +74,10 @@ impl QueueDelivery {
 
 impl From<Delivery> for QueueDelivery {
     fn from(delivery: Delivery) -> QueueDelivery {
-        let standing = match (delivery.lease, delivery.lease_expires_at) {
-            (Some(lease), Some(expires_at)) => {
-                Standing::Leased { lease: Lease(lease.to_bytes()), expires_at: expires_at.0 }
-            }
-            _ => Standing::Taken,
+        let expires_at = delivery.lease_expires_at.map_or(Standing::NEVER, |at| at.0);
+        let standing = match delivery.lease {
+            Some(lease) => Standing::Leased { lease: Lease(lease.to_bytes()), expires_at },
+            None => Standing::Taken,
         };
         QueueDelivery {
             id: delivery.id.0,
@@ -99,7 +98,7 @@ impl TryFrom<Browsed> for QueueDelivery {
         let standing = match seen.state {
             MessageState::Ready | MessageState::Damaged | MessageState::Dying => Standing::Ready,
             MessageState::Leased { expires_at, .. } => {
-                Standing::LeasedByOther { expires_at: expires_at.map_or(i64::MAX, |at| at.0) }
+                Standing::LeasedByOther { expires_at: expires_at.map_or(Standing::NEVER, |at| at.0) }
             }
             MessageState::Delayed { until } => Standing::Delayed { ready_at: until.0 },
         };

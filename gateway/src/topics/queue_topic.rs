@@ -1,7 +1,8 @@
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use message::TopicName;
-use queue_engine::{ConsumerId, ConsumerOptions, Delivery, LeaseFor, MessageId};
+use message::{ErrorCode, TopicName};
+use queue_engine::{ConsumerId, ConsumerOptions, Delivery, Ended, LeaseFor, MessageId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -34,14 +35,26 @@ pub struct SubscribeOptions {
     pub credit_messages: u32,
     /// Most bytes of them.
     pub credit_bytes: u64,
-    /// How long each is leased; `None` takes the queue's own time.
-    pub lease: Option<Duration>,
-    /// Delivered for good: nothing to settle.
-    pub auto_ack: bool,
+    /// How long it keeps each.
+    pub hold: Hold,
     /// Consumers of higher priority are served first.
     pub priority: i32,
     /// Refuse, and keep out, any other consumer.
     pub exclusive: bool,
+}
+
+/// How long a subscription keeps a message that it does not settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Not at all: it is delivered for good.
+    Nothing,
+    /// As long as the queue says.
+    QueueTime,
+    /// This long.
+    For(Duration),
+    /// As long as the subscription is there. With a timeout, or that of a quorum queue, it is cancelled when it takes
+    /// longer.
+    UntilSettled(Option<Duration>),
 }
 
 impl QueueTopic {
@@ -93,7 +106,13 @@ impl QueueTopic {
         let options = ConsumerOptions {
             credit_messages: u64::from(options.credit_messages),
             credit_bytes: Some(options.credit_bytes),
-            lease: lease_for(options.lease, options.auto_ack),
+            lease: match options.hold {
+                Hold::Nothing => LeaseFor::AutoAck,
+                Hold::QueueTime => LeaseFor::QueueDefault,
+                Hold::For(lease) => LeaseFor::Duration(lease),
+                Hold::UntilSettled(_) => LeaseFor::UntilSettled,
+            },
+            timeout: if let Hold::UntilSettled(timeout) = options.hold { timeout } else { None },
             once: false,
             priority: options.priority,
             exclusive: options.exclusive,
@@ -103,15 +122,17 @@ impl QueueTopic {
     }
 
     async fn open(&self, terms: Terms, options: ConsumerOptions) -> Result<QueueSubscription, Refusal> {
-        let (outlet, inlet) = mpsc::unbounded_channel();
+        let (deliveries, inlet) = mpsc::unbounded_channel();
+        let ended = Arc::default();
+        let outlet = Outlet::Own { deliveries, ended: Arc::clone(&ended) };
         let name = self.name.clone();
         let subscribe = move |turn: &mut Turn<'_>| {
             let consumer = turn.engines.queue.subscribe(turn.journal.block(), &name, options, turn.now)?;
-            turn.engines.outlets.insert(consumer, Outlet::Own(outlet));
+            turn.engines.outlets.insert(consumer, outlet);
             Ok::<_, Refusal>(consumer)
         };
         let consumer = self.shard.call(terms, subscribe).await??;
-        Ok(QueueSubscription { consumer, inlet, shard: self.shard.clone(), open: true })
+        Ok(QueueSubscription { consumer, inlet, ended, shard: self.shard.clone(), open: true })
     }
 
     /// Looks at messages without taking them, in order of id, from after `after` on.
@@ -174,6 +195,7 @@ fn lease_for(lease: Option<Duration>, auto_ack: bool) -> LeaseFor {
 pub struct QueueSubscription {
     consumer: ConsumerId,
     inlet: mpsc::UnboundedReceiver<Vec<Delivery>>,
+    ended: Arc<OnceLock<Ended>>,
     shard: ShardHandle,
     /// Whether there is anything left to give back.
     open: bool,
@@ -192,6 +214,22 @@ impl QueueSubscription {
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Vec<QueueDelivery>>> {
         self.inlet.poll_recv(cx).map(|run| Some(run?.into_iter().map(QueueDelivery::from).collect()))
+    }
+
+    /// Why no more comes, once nothing does.
+    #[must_use]
+    pub fn end(&self) -> Refusal {
+        let (code, why) = match self.ended.get() {
+            Some(Ended::TimedOut) => {
+                let why = "a message was kept for longer than the consumer timeout and went back to the queue; \
+                           settle in time, or subscribe with a longer one";
+                (ErrorCode::TimedOut, why)
+            }
+            Some(Ended::QueueDeleted | Ended::Fed) | None => {
+                (ErrorCode::UnknownTopic, "the queue was deleted, or the server goes down")
+            }
+        };
+        Refusal::new(code, why)
     }
 
     /// Allows more messages and bytes.

@@ -224,6 +224,8 @@ pub struct QueueStats {
     pub ready_bytes: u64,
     /// Open subscriptions.
     pub consumers: u64,
+    /// Whether it belongs to one connection, which alone may use it and with which it goes.
+    pub exclusive: bool,
     /// Messages that ever arrived.
     pub published: u64,
     /// Deliveries ever made.

@@ -62,7 +62,7 @@ pub enum Standing {
     Leased {
         /// The token.
         lease: Lease,
-        /// When it ends, milliseconds since the epoch.
+        /// When it ends, milliseconds since the epoch; [`Standing::NEVER`] when it does not.
         expires_at: i64,
     },
     /// Delivered for good: nothing to settle.
@@ -71,7 +71,7 @@ pub enum Standing {
     Ready,
     /// Only looked at; somebody else holds it until then.
     LeasedByOther {
-        /// Milliseconds since the epoch.
+        /// Milliseconds since the epoch, or [`Standing::NEVER`].
         expires_at: i64,
     },
     /// Only looked at; it becomes ready then.
@@ -79,4 +79,9 @@ pub enum Standing {
         /// Milliseconds since the epoch.
         ready_at: i64,
     },
+}
+
+impl Standing {
+    /// The end of a lease that does not end by itself.
+    pub const NEVER: i64 = i64::MAX;
 }

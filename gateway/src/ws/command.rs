@@ -84,6 +84,10 @@ pub struct Subscribe {
     pub credit: Option<CreditGrant>,
     /// How long a queue's leases last.
     pub lease_ms: Option<u64>,
+    /// Whether messages of a queue stay until they are settled or the subscription ends.
+    pub until_settled: Option<bool>,
+    /// How long they may stay so, before the subscription is cancelled.
+    pub consumer_timeout_ms: Option<u64>,
     /// Whether the client acknowledges.
     pub ack: Option<AckMode>,
     /// How payloads are written in JSON.

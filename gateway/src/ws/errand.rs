@@ -5,7 +5,7 @@ use std::time::Duration;
 use message::ErrorCode;
 
 use super::answer::{Position, Seat, SettleResults};
-use super::command::{AckMode, From, Publish, Settle, Subscribe, Target, Verdict};
+use super::command::{From, Publish, Settle, Subscribe, Target, Verdict};
 use super::door::WsDoor;
 use super::effect::{Effect, Farewell, Opened, Outcome};
 use super::encoding::Encoding;
@@ -74,8 +74,7 @@ async fn open(door: &WsDoor, encoding: Encoding, ask: &Subscribe) -> Result<(Ope
             let options = SubscribeOptions {
                 credit_messages: terms.credit.messages.unwrap_or(0),
                 credit_bytes: terms.credit.bytes.unwrap_or(0),
-                lease: ask.lease_ms.map(Duration::from_millis),
-                auto_ack: terms.ack == AckMode::Auto,
+                hold: terms.hold,
                 priority: ask.priority.unwrap_or(0),
                 exclusive: ask.exclusive.unwrap_or(false),
             };

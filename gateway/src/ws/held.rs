@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::command::Subscription;
-use crate::topics::Lease;
+use crate::topics::{Lease, Standing};
 
 /// The leases that a socket was handed: they count against credit until they are settled over this socket, or end.
 #[derive(Debug, Default)]
@@ -27,7 +27,9 @@ impl HeldLeases {
     pub fn add(&mut self, lease: Lease, subscription: Subscription, bytes: u64, expires_at: i64) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.held.insert(lease, Held { subscription, bytes, expires_at });
-        self.ends.push_back((expires_at, lease));
+        if expires_at != Standing::NEVER {
+            self.ends.push_back((expires_at, lease));
+        }
     }
 
     /// The lease is over.

@@ -132,6 +132,10 @@ command_fields!(SubscribeFields {
     #[serde(default)]
     lease_ms: Option<u64>,
     #[serde(default)]
+    until_settled: Option<bool>,
+    #[serde(default)]
+    consumer_timeout_ms: Option<u64>,
+    #[serde(default)]
     ack: Option<AckMode>,
     #[serde(default)]
     values: Option<String>,
@@ -152,6 +156,8 @@ impl SubscribeFields {
             partitions: self.partitions,
             credit: self.credit,
             lease_ms: self.lease_ms,
+            until_settled: self.until_settled,
+            consumer_timeout_ms: self.consumer_timeout_ms,
             ack: self.ack,
             values: self.values,
             priority: self.priority,

@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
-use message::ErrorCode;
 
 use super::command::Subscription;
 use super::effect::ReadRequest;
@@ -57,8 +56,7 @@ impl QueueSource {
             match next {
                 Some(deliveries) => self.waiting = deliveries.into_iter(),
                 None => {
-                    let why = "the queue was deleted, or the server goes down";
-                    session.handle_ended(subscription, Refusal::new(ErrorCode::UnknownTopic, why));
+                    session.handle_ended(subscription, self.queue.end());
                     break;
                 }
             }

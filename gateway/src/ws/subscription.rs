@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::command::{AckMode, CreditGrant, From, Subscribe, Subscription};
 use super::effect::Farewell;
 use super::limits::WsLimits;
@@ -5,7 +7,7 @@ use super::log_feed::{LogFeed, Membership};
 use super::queue_feed::{DEFAULT_WINDOW, QueueFeed, RENEWING_WINDOW};
 use crate::codec::render::ValueMode;
 use crate::refusal::Refusal;
-use crate::topics::StartAt;
+use crate::topics::{Hold, StartAt};
 
 /// One open subscription of a socket.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct QueueTerms {
     pub credit: CreditGrant,
     /// Whether the client left the pace to the socket.
     pub renewing: bool,
+    /// How long it may keep each message.
+    pub hold: Hold,
 }
 
 /// What a log is asked for.
@@ -73,6 +77,9 @@ pub fn check(ask: &Subscribe, limits: &WsLimits) -> Result<ValueMode, Refusal> {
     }
     if ask.lease_ms == Some(0) {
         return Err(Refusal::invalid("/lease_ms", "a lease lasts at least one millisecond"));
+    }
+    if ask.consumer_timeout_ms == Some(0) {
+        return Err(Refusal::invalid("/consumer_timeout_ms", "a timeout is at least one millisecond"));
     }
     match ask.values.as_deref() {
         None => Ok(ValueMode::Auto),
@@ -117,11 +124,39 @@ pub fn for_queue(ask: &Subscribe, limits: &WsLimits) -> Result<QueueTerms, Refus
             bytes: credit.bytes.or(Some(limits.credit_bytes)),
         },
     };
-    if ack == AckMode::Auto && ask.lease_ms.is_some() {
-        let why = "with `ack: auto` nothing is leased: leave `lease_ms` out";
-        return Err(Refusal::invalid("/lease_ms", why));
+    Ok(QueueTerms { ack, credit, renewing, hold: hold(ask, ack)? })
+}
+
+/// How long messages stay with the subscriber.
+fn hold(ask: &Subscribe, ack: AckMode) -> Result<Hold, Refusal> {
+    let until_settled = ask.until_settled.unwrap_or(false);
+    let own = [
+        ("/lease_ms", ask.lease_ms.is_some()),
+        ("/until_settled", until_settled),
+        ("/consumer_timeout_ms", ask.consumer_timeout_ms.is_some()),
+    ];
+    if ack == AckMode::Auto {
+        return match own.into_iter().find(|(_, given)| *given) {
+            Some((field, _)) => {
+                let name = field.trim_start_matches('/');
+                let why = format!("with `ack: auto` nothing is leased: leave `{name}` out");
+                Err(Refusal::invalid(field, why))
+            }
+            None => Ok(Hold::Nothing),
+        };
     }
-    Ok(QueueTerms { ack, credit, renewing })
+    match (until_settled, ask.lease_ms, ask.consumer_timeout_ms) {
+        (true, Some(_), _) => {
+            let why = "with `until_settled` a lease has no time of its own: leave `lease_ms` out";
+            Err(Refusal::invalid("/lease_ms", why))
+        }
+        (true, None, timeout) => Ok(Hold::UntilSettled(timeout.map(Duration::from_millis))),
+        (false, _, Some(_)) => {
+            let why = "it bounds how long `until_settled` may be: set that, or use `lease_ms`";
+            Err(Refusal::invalid("/consumer_timeout_ms", why))
+        }
+        (false, lease, None) => Ok(lease.map_or(Hold::QueueTime, |ms| Hold::For(Duration::from_millis(ms)))),
+    }
 }
 
 /// What `ask` means for a log. Fields that only queues know are refused by name.
@@ -130,6 +165,8 @@ pub fn for_log(ask: &Subscribe) -> Result<LogTerms, Refusal> {
         ("/lease_ms", ask.lease_ms.is_some()),
         ("/priority", ask.priority.is_some()),
         ("/exclusive", ask.exclusive.is_some()),
+        ("/until_settled", ask.until_settled.is_some()),
+        ("/consumer_timeout_ms", ask.consumer_timeout_ms.is_some()),
     ];
     refuse_foreign(&foreign, "log", "queue", &ask.topic)?;
     let Some(group) = &ask.group else {

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use queue_engine::{ConsumerId, Delivery};
+use queue_engine::{ConsumerId, Delivery, Ended};
 use tokio::sync::mpsc;
 
 use crate::topics::session::{ConsumerNumber, Link};
@@ -10,7 +10,11 @@ use crate::topics::vitals::Vitals;
 /// The way from the owner to one consumer. Unbounded in form, bounded in fact: nothing is assigned beyond credit.
 pub(crate) enum Outlet {
     /// To a subscription with a way of its own.
-    Own(mpsc::UnboundedSender<Vec<Delivery>>),
+    Own {
+        deliveries: mpsc::UnboundedSender<Vec<Delivery>>,
+        /// Why it closed, set before it does.
+        ended: Arc<OnceLock<Ended>>,
+    },
     /// To one of a session's subscriptions.
     Session(Arc<Link>, ConsumerNumber),
 }
@@ -18,7 +22,7 @@ pub(crate) enum Outlet {
 impl Outlet {
     fn send(&self, run: Vec<Delivery>) -> Result<(), Vec<Delivery>> {
         match self {
-            Outlet::Own(sender) => sender.send(run).map_err(|refused| refused.0),
+            Outlet::Own { deliveries, .. } => deliveries.send(run).map_err(|refused| refused.0),
             Outlet::Session(link, consumer) => link.deliver(*consumer, run),
         }
     }
@@ -33,6 +37,14 @@ pub(crate) struct Outlets {
 impl Outlets {
     pub(crate) fn insert(&mut self, consumer: ConsumerId, outlet: Outlet) {
         self.open.insert(consumer, outlet);
+    }
+
+    /// Ends a subscription that nobody cancelled.
+    pub(crate) fn end(&mut self, consumer: ConsumerId, why: Ended) {
+        if let Some(Outlet::Own { ended, .. }) = self.open.get(&consumer) {
+            let _ = ended.set(why);
+        }
+        self.remove(consumer);
     }
 
     /// Closing the outlet is how a consumer learns that its subscription ended.

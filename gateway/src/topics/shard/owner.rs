@@ -257,7 +257,7 @@ impl Owner {
             commands.into_iter().for_each(|command| command.release());
             self.engines.waiters.send(group_answers);
             let undelivered = self.engines.outlets.send(deliveries, &self.engines.vitals);
-            ended.into_iter().for_each(|(consumer, _)| self.engines.outlets.remove(consumer));
+            ended.into_iter().for_each(|(consumer, why)| self.engines.outlets.end(consumer, why));
             self.take_back(undelivered);
         }
     }
