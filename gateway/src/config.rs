@@ -47,6 +47,8 @@ pub struct Config {
     pub groups: GroupsConfig,
     /// Idempotency keys.
     pub idempotency: IdempotencyConfig,
+    /// Transactions.
+    pub transactions: TransactionsConfig,
 }
 
 impl Default for Config {
@@ -66,6 +68,7 @@ impl Default for Config {
             log: LogConfig::default(),
             groups: GroupsConfig::default(),
             idempotency: IdempotencyConfig::default(),
+            transactions: TransactionsConfig::default(),
         }
     }
 }
@@ -325,6 +328,10 @@ pub struct LogConfig {
     pub verify_reads: bool,
     /// How often retention is looked at.
     pub check_interval_ms: u64,
+    /// How long an idempotent producer that writes nothing is remembered.
+    pub producer_expiration_ms: u64,
+    /// Producers remembered in all partitions together.
+    pub max_producers: usize,
 }
 
 impl Default for LogConfig {
@@ -336,6 +343,8 @@ impl Default for LogConfig {
             max_partitions: 200_000,
             verify_reads: true,
             check_interval_ms: 1000,
+            producer_expiration_ms: 24 * 60 * 60 * 1000,
+            max_producers: 1_000_000,
         }
     }
 }
@@ -394,5 +403,35 @@ pub struct IdempotencyConfig {
 impl Default for IdempotencyConfig {
     fn default() -> IdempotencyConfig {
         IdempotencyConfig { window_ms: 24 * 60 * 60 * 1000, max_keys: 100_000 }
+    }
+}
+
+/// Transactions.
+#[derive(Clone, Debug)]
+pub struct TransactionsConfig {
+    /// The longest that one may ask to stay open.
+    pub max_timeout_ms: u64,
+    /// How long a transactional id that nobody uses is remembered.
+    pub id_expiration_ms: u64,
+    /// Transactional ids remembered at a time.
+    pub max_ids: usize,
+    /// How long the outcome of a transaction without a name is remembered.
+    pub outcome_ms: u64,
+    /// Most bytes that one transaction holds for queues.
+    pub max_staged_bytes: usize,
+    /// The same for all open transactions together.
+    pub max_staged_bytes_total: usize,
+}
+
+impl Default for TransactionsConfig {
+    fn default() -> TransactionsConfig {
+        TransactionsConfig {
+            max_timeout_ms: 15 * 60 * 1000,
+            id_expiration_ms: 7 * 24 * 60 * 60 * 1000,
+            max_ids: 100_000,
+            outcome_ms: 60 * 60 * 1000,
+            max_staged_bytes: 16 << 20,
+            max_staged_bytes_total: 256 << 20,
+        }
     }
 }

@@ -44,6 +44,7 @@ mod start_at;
 mod topic_body;
 mod topic_shapes;
 mod topics;
+mod transactions;
 mod unavailable;
 
 pub use api::{AppState, HttpLimits};

@@ -36,6 +36,8 @@ pub mod session;
 mod settling;
 mod shard;
 mod spec;
+mod transaction_spec;
+mod transactions;
 mod view;
 mod vitals;
 
@@ -72,11 +74,12 @@ pub use queue_engine::EngineConfig as QueueEngineConfig;
 pub use queue_topic::{Hold, QueueSubscription, QueueTopic, SubscribeOptions};
 pub use record_chunk::RecordChunk;
 pub use settling::{SettleAction, SettleRequest, SettledLease};
-pub use shard::IdempotencySettings;
+pub use shard::{IdempotencySettings, StagingSettings};
 pub use spec::{
     Created, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings, QueueStats,
     QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
 };
+pub use transaction_spec::{NotATransaction, Transaction, TransactionId, TransactionStatus};
 pub use view::{HeadersView, MessageView, Place, Standing};
 
 use directory::Directory;

@@ -116,6 +116,20 @@ impl QueueEngine {
         bytes
     }
 
+    /// Whether the queue would take so many messages, with bodies of so many bytes in all: for whoever must know before
+    /// anything changes. Says no sooner than publishing would, as it does not reckon with consumers.
+    pub fn would_take(
+        &self,
+        queue: &::message::TopicName,
+        messages: u64,
+        bytes: u64,
+    ) -> Result<(), QueueError> {
+        match self.queue(queue)?.would_refuse(messages, bytes) {
+            true => Err(QueueError::QueueFull(queue.clone())),
+            false => Ok(()),
+        }
+    }
+
     /// Whether each message needs a routing or a decision of its own.
     fn goes_one_by_one(&self, route: &Route) -> bool {
         let refusing = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.may_refuse());

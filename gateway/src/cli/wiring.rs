@@ -3,7 +3,9 @@ use std::time::Duration;
 use crate::amqp::{AmqpLimits, Mechanism};
 use crate::config::Config;
 use crate::http::HttpLimits;
-use crate::topics::{GroupConfig, IdempotencySettings, LogEngineConfig, QueueEngineConfig, TopicsSettings};
+use crate::topics::{
+    GroupConfig, IdempotencySettings, LogEngineConfig, QueueEngineConfig, StagingSettings, TopicsSettings,
+};
 use crate::ws::WsLimits;
 
 /// What the topics are opened with.
@@ -22,8 +24,13 @@ pub fn topics(config: &Config) -> TopicsSettings {
         groups: groups(config),
         verify_reads: config.log.verify_reads,
         check_interval: Duration::from_millis(config.log.check_interval_ms),
+        producer_expiration: Duration::from_millis(config.log.producer_expiration_ms),
+        producers_max: config.log.max_producers,
+        transaction_timeout_max: Duration::from_millis(config.transactions.max_timeout_ms),
+        transactional_id_expiration: Duration::from_millis(config.transactions.id_expiration_ms),
+        transactional_ids_max: config.transactions.max_ids,
+        outcome_retention: Duration::from_millis(config.transactions.outcome_ms),
         limits: config.limits,
-        ..LogEngineConfig::default()
     };
     settings.queue = QueueEngineConfig {
         queue_memory_bytes: config.queue.loaded_bytes,
@@ -36,6 +43,11 @@ pub fn topics(config: &Config) -> TopicsSettings {
     settings.idempotency = IdempotencySettings {
         window: Duration::from_millis(config.idempotency.window_ms),
         max_keys: config.idempotency.max_keys,
+    };
+    let half_segment = usize::try_from(config.storage.segment_bytes / 2).unwrap_or(usize::MAX);
+    settings.staging = StagingSettings {
+        transaction_bytes: config.transactions.max_staged_bytes.min(half_segment),
+        total_bytes: config.transactions.max_staged_bytes_total,
     };
     settings
 }

@@ -465,6 +465,18 @@ pub const KEYS: &[Key] = &[
         "How often retention is looked at and unused files are closed, in milliseconds."
     ),
     key!(
+        "log.producer_expiration_ms",
+        log.producer_expiration_ms,
+        Some(SECOND..=3650 * DAY),
+        "How long an idempotent producer that writes nothing is remembered, in milliseconds (Kafka's `producer.id.expiration.ms`)."
+    ),
+    key!(
+        "log.max_producers",
+        log.max_producers,
+        Some(10..=100_000_000),
+        "Idempotent producers remembered, counted once per partition. Beyond it those that were silent the longest, at least ten minutes, are forgotten; a newcomer for whom that makes no room is refused."
+    ),
+    key!(
         "groups.max_members",
         groups.max_members,
         Some(1..=1_000_000),
@@ -523,6 +535,42 @@ pub const KEYS: &[Key] = &[
         groups.offsets_check_interval_ms,
         Some(1..=DAY),
         "How often committed offsets are looked at for their age, in milliseconds (Kafka: `offsets.retention.check.interval.ms`)."
+    ),
+    key!(
+        "transactions.max_timeout_ms",
+        transactions.max_timeout_ms,
+        Some(SECOND..=DAY),
+        "The longest that a transaction may ask to stay open, in milliseconds (Kafka's `transaction.max.timeout.ms`)."
+    ),
+    key!(
+        "transactions.id_expiration_ms",
+        transactions.id_expiration_ms,
+        Some(SECOND..=3650 * DAY),
+        "How long a transactional id that nobody uses is remembered, in milliseconds (Kafka's `transactional.id.expiration.ms`)."
+    ),
+    key!(
+        "transactions.max_ids",
+        transactions.max_ids,
+        Some(1..=10_000_000),
+        "Most transactional ids remembered at a time. Ended transactions without a name make room first."
+    ),
+    key!(
+        "transactions.outcome_ms",
+        transactions.outcome_ms,
+        Some(SECOND..=30 * DAY),
+        "How long one can ask how a transaction without a name ended, in milliseconds."
+    ),
+    key!(
+        "transactions.max_staged_bytes",
+        transactions.max_staged_bytes,
+        Some(KIB..=GIB),
+        "Most bytes of messages for queues, and of leases to settle, that one transaction holds in memory until it is committed; never more than half of `storage.segment_bytes`, since a commit is written in one piece."
+    ),
+    key!(
+        "transactions.max_staged_bytes_total",
+        transactions.max_staged_bytes_total,
+        Some(KIB..=64 * GIB),
+        "The same for all open transactions together."
     ),
     key!(
         "idempotency.window_ms",

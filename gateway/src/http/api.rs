@@ -12,6 +12,7 @@ use super::body::BodyMemory;
 use super::refusals::ProblemSchema;
 use super::{
     bindings, browse, events, exchanges, groups, problem, publish, receive, records, replays, settle, topics,
+    transactions,
 };
 use crate::drain::Drain;
 use crate::topics::Topics;
@@ -112,6 +113,11 @@ pub fn endpoints() -> OpenApiRouter<AppState> {
         .routes(routes!(groups::commit))
         .routes(routes!(groups::reset))
         .routes(routes!(groups::leave))
+        .routes(routes!(transactions::begin, transactions::list))
+        .routes(routes!(transactions::get))
+        .routes(routes!(transactions::offsets))
+        .routes(routes!(transactions::commit))
+        .routes(routes!(transactions::abort))
         .routes(routes!(exchanges::list))
         .routes(routes!(exchanges::put, exchanges::get, exchanges::delete))
         .routes(routes!(exchanges::publish))

@@ -123,8 +123,8 @@ fn browse_log(
         let bounds = log.bounds(partition)?;
         let asked = positions.iter().find(|(have, _)| *have == partition).map(|(_, offset)| *offset);
         // What retention removed meanwhile is skipped, not refused.
-        let mut at = asked.unwrap_or(bounds.log_start).clamp(bounds.log_start, bounds.high_watermark);
-        while left > 0 && at < bounds.high_watermark {
+        let mut at = asked.unwrap_or(bounds.log_start).clamp(bounds.log_start, bounds.last_stable_offset);
+        while left > 0 && at < bounds.last_stable_offset {
             let chunk = log.read(partition, at, PAGE_BYTES)?;
             let mut shown = None;
             chunk.for_each(&mut |view| {
@@ -146,7 +146,7 @@ fn browse_log(
                 _ => chunk.next_offset.max(at + 1),
             };
         }
-        more |= at < bounds.high_watermark;
+        more |= at < bounds.last_stable_offset;
         next.push((partition, at));
     }
     Ok(Some(next).filter(|_| more))
@@ -215,7 +215,7 @@ fn find_record(
         return Ok(false);
     }
     let bounds = log.bounds(partition)?;
-    if !(bounds.log_start..bounds.high_watermark).contains(&offset) {
+    if !(bounds.log_start..bounds.last_stable_offset).contains(&offset) {
         return Ok(false);
     }
     let mut found = false;

@@ -29,6 +29,7 @@ pub fn allow(router: Router, origins: &[String]) -> Router {
             header::IF_MATCH,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("sluice-transaction"),
         ])
         .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER])
         .max_age(REMEMBERED);

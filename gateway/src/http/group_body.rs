@@ -197,6 +197,36 @@ impl From<CommitBody> for GroupCommit {
     }
 }
 
+/// Offsets of a group that go with a transaction.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"group": "billing", "offsets": [{"topic": "events", "partition": 0, "offset": 42}]}))]
+pub struct TransactionOffsetsBody {
+    /// The group.
+    #[schema(min_length = 1, max_length = 255)]
+    group: String,
+    /// The member; absent when the group's reader picks its partitions itself.
+    #[serde(default, deserialize_with = "document::given")]
+    #[schema(required = false, value_type = String)]
+    member_id: Option<String>,
+    /// The generation in which the member got its partitions.
+    #[serde(default, deserialize_with = "document::maybe_whole::<0, 2147483647, u32, _>")]
+    #[schema(required = false, value_type = u32, minimum = 0, maximum = 2147483647)]
+    generation: Option<u32>,
+    /// Where the group reads on once the transaction is committed.
+    #[serde(deserialize_with = "offsets")]
+    #[schema(value_type = Vec<CommitEntry>)]
+    offsets: Vec<CommitOffset>,
+}
+
+impl TransactionOffsetsBody {
+    /// The group, and what to commit for it.
+    pub fn into_commit(self) -> (String, GroupCommit) {
+        let TransactionOffsetsBody { group, member_id, generation, offsets } = self;
+        (group, GroupCommit { member: member_id, generation, offsets })
+    }
+}
+
 /// A commit that was made.
 #[derive(Serialize, ToSchema)]
 pub struct CommitDone {

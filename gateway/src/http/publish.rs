@@ -18,18 +18,26 @@ use super::query::Query;
 use super::refusals::PublishRefusals;
 use super::reply;
 use super::shapes::PublishResults;
+use super::transactions::{self, TransactionHeader};
 use crate::codec::batch::{self, BATCH_TYPE};
 use crate::codec::cloudevents::{self, EVENT_BATCH_TYPE, EVENT_TYPE};
 use crate::codec::json_message::{self, JSON};
 use crate::codec::receipts;
 use crate::refusal::Refusal;
-use crate::topics::{Acks, IdempotencyKey, Outgoing, Receipts};
+use crate::topics::{Acks, IdempotencyKey, Outgoing, Receipts, TransactionId};
 
 /// Where messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// To a topic.
     Topic(String),
+    /// To a topic, within an open transaction.
+    Within {
+        /// The transaction.
+        transaction: TransactionId,
+        /// The topic.
+        topic: String,
+    },
     /// Through an exchange.
     Exchange {
         /// Its name; empty is the default exchange.
@@ -43,9 +51,26 @@ impl Target {
     /// Whether it is there.
     pub async fn check(&self, api: &AppState) -> Result<(), Refusal> {
         match self {
-            Target::Topic(topic) => api.topics().topic(topic).map(drop),
+            Target::Topic(topic) | Target::Within { topic, .. } => api.topics().topic(topic).map(drop),
             Target::Exchange { name, .. } if name.is_empty() => Ok(()),
             Target::Exchange { name, .. } => api.topics().exchange(name).await.map(drop),
+        }
+    }
+
+    /// The same target, within a transaction.
+    fn within(self, transaction: TransactionId, acks: Acks) -> Result<Target, Problem> {
+        if acks != Acks::All {
+            let detail =
+                "what belongs to a transaction is always on disk before it is confirmed; leave acks out";
+            return Err(Problem::invalid("acks", detail));
+        }
+        match self {
+            Target::Topic(topic) | Target::Within { topic, .. } => Ok(Target::Within { transaction, topic }),
+            Target::Exchange { .. } => {
+                let detail =
+                    "an exchange cannot be part of a transaction; publish to the queue or log itself";
+                Err(Problem::invalid("Sluice-Transaction", detail))
+            }
         }
     }
 
@@ -59,6 +84,9 @@ impl Target {
     ) -> Result<Receipts, Refusal> {
         match self {
             Target::Topic(topic) => api.topics().publish(topic, messages, acks, key).await,
+            Target::Within { transaction, topic } => {
+                api.topics().publish_in_transaction(*transaction, topic, messages, key).await
+            }
             Target::Exchange { name, routing_key } => {
                 api.topics().publish_to_exchange(name, routing_key, messages, acks, key).await
             }
@@ -77,12 +105,15 @@ impl Target {
 ///
 /// With the header `Idempotency-Key` (1 to 255 bytes) a repeated request gets the first one's answer and has no
 /// second effect; the same key with another request is refused with 422.
+///
+/// With the header `Sluice-Transaction` the messages count once that transaction is committed. Records of a log have their
+/// place at once; a message for a queue is `unconfirmed` until then.
 #[utoipa::path(
     post,
     path = "/v1/topics/{topic}/messages",
     operation_id = "publish",
     tag = "messages",
-    params(TopicPath, AcksQuery),
+    params(TopicPath, AcksQuery, TransactionHeader),
     request_body(content(
         (PublishBody = "application/json"),
         (CloudEvent = "application/cloudevents+json"),
@@ -161,12 +192,10 @@ pub async fn answer(
     let content_type = media::content_type(headers)?;
     let carried = Carried::by(headers, content_type);
     media::check_coding(headers)?;
-    if headers.contains_key("sluice-transaction") {
-        return Err(Problem::invalid(
-            "Sluice-Transaction",
-            "there are no transactions; leave this header out",
-        ));
-    }
+    let target = match transactions::named(headers)? {
+        None => target,
+        Some(transaction) => target.within(transaction, acks)?,
+    };
     if carried == Carried::Lines {
         return publish_stream::answer(api, target, acks, headers, body).await;
     }
@@ -252,7 +281,7 @@ fn idempotency_key(
     }
     digest.update(body);
     let key = match target {
-        Target::Topic(topic) => format!("topic {topic}\0{key}"),
+        Target::Topic(topic) | Target::Within { topic, .. } => format!("topic {topic}\0{key}"),
         Target::Exchange { name, .. } => format!("exchange {name}\0{key}"),
     };
     Ok(IdempotencyKey { key, fingerprint: digest.finalize() })

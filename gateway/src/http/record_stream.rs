@@ -10,7 +10,7 @@ use super::media::Form;
 use crate::codec::batch::{BatchWriter, RecordsInfo};
 use crate::codec::render::{ValueMode, integer, write_message};
 use crate::refusal::Refusal;
-use crate::topics::{LogTopic, MessageView, RecordChunk};
+use crate::topics::{Isolation, LogTopic, MessageView, RecordChunk};
 
 /// Stored bytes read at a time when streaming.
 const STEP: usize = 512 << 10;
@@ -33,6 +33,7 @@ pub struct RecordReader {
     end: i64,
     left: Bounds,
     values: ValueMode,
+    isolation: Isolation,
     chunk: Option<RecordChunk>,
     started: bool,
     finished: bool,
@@ -41,7 +42,14 @@ pub struct RecordReader {
 impl RecordReader {
     /// A reader from `from` on.
     #[must_use]
-    pub fn new(log: LogTopic, partition: u32, from: i64, left: Bounds, values: ValueMode) -> RecordReader {
+    pub fn new(
+        log: LogTopic,
+        partition: u32,
+        from: i64,
+        left: Bounds,
+        values: ValueMode,
+        isolation: Isolation,
+    ) -> RecordReader {
         RecordReader {
             log,
             partition,
@@ -49,6 +57,7 @@ impl RecordReader {
             end: i64::MAX,
             left,
             values,
+            isolation,
             chunk: None,
             started: false,
             finished: false,
@@ -59,11 +68,11 @@ impl RecordReader {
     pub async fn first(&mut self, wait: Duration) -> Result<(), Refusal> {
         let step = self.step();
         let chunk = if wait.is_zero() {
-            self.log.read(self.partition, self.next, step)?
+            self.log.read_isolated(self.partition, self.next, step, self.isolation)?
         } else {
-            self.log.read_wait(self.partition, self.next, step, wait).await?
+            self.log.read_wait(self.partition, self.next, step, wait, self.isolation).await?
         };
-        self.end = chunk.high_watermark;
+        self.end = chunk.end;
         self.chunk = Some(chunk);
         Ok(())
     }
@@ -95,9 +104,10 @@ impl RecordReader {
         if full {
             self.finished = true;
         } else {
-            // What follows the last shown record in the chunk is nothing to show: it was compacted away.
+            // What follows the last shown record in the chunk is nothing to show: compacted away, aborted, or a marker.
+            let stuck = chunk.next_offset <= self.next && chunk.is_empty();
             self.next = self.next.max(chunk.next_offset);
-            self.finished = chunk.is_empty() || self.left.records == 0 || self.next >= self.end;
+            self.finished = stuck || self.left.records == 0 || self.next >= self.end;
         }
         Ok(())
     }
@@ -105,7 +115,8 @@ impl RecordReader {
     /// Gets the next chunk unless the end is reached.
     fn advance(&mut self) -> Result<(), Refusal> {
         if !self.finished && self.chunk.is_none() {
-            self.chunk = Some(self.log.read(self.partition, self.next, self.step())?);
+            let (next, step) = (self.next, self.step());
+            self.chunk = Some(self.log.read_isolated(self.partition, next, step, self.isolation)?);
         }
         Ok(())
     }
@@ -140,6 +151,8 @@ impl RecordReader {
         integer(out, self.next);
         out.extend_from_slice(b",\"high_watermark\":");
         integer(out, bounds.high_watermark.max(self.next));
+        out.extend_from_slice(b",\"last_stable_offset\":");
+        integer(out, bounds.last_stable_offset);
         out.extend_from_slice(b",\"log_start_offset\":");
         integer(out, bounds.log_start);
         Ok(())

@@ -18,6 +18,7 @@ use super::refusals::ReadRefusals;
 use super::reply;
 use super::shapes::Record;
 use super::start_at;
+use crate::topics::Isolation;
 
 /// Records of one answer unless said, and bytes of them, about.
 const USUAL_RECORDS: u64 = 500;
@@ -60,15 +61,16 @@ pub struct RecordsQuery {
     /// How long to wait when there is nothing, in milliseconds.
     #[param(required = false, minimum = 0, maximum = 60000, default = 0)]
     wait_ms: u64,
-    /// Whether records of open transactions are shown; there are none so far, so both are the same.
+    /// Which records are shown: only those that count for good (the default), or also those of transactions that are
+    /// open or were aborted.
     #[param(inline, required = false)]
-    isolation: Isolation,
+    isolation: IsolationName,
 }
 
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code, reason = "described, never built")]
-enum Isolation {
+enum IsolationName {
     ReadCommitted,
     ReadUncommitted,
 }
@@ -81,9 +83,12 @@ pub struct Records {
     /// Where to go on reading.
     #[schema(minimum = 0)]
     next_offset: i64,
-    /// The end of what can be read now.
+    /// The end of what is there.
     #[schema(minimum = 0)]
     high_watermark: i64,
+    /// The end of what counts for good: where the first open transaction begins.
+    #[schema(minimum = 0)]
+    last_stable_offset: i64,
     /// The first offset that is kept.
     #[schema(minimum = 0)]
     log_start_offset: i64,
@@ -119,11 +124,13 @@ pub async fn records(
     let max_bytes = query.number("max_bytes", 1..=MOST)?.map(|bytes| bytes as u64);
     let wait = Duration::from_millis(query.number("wait_ms", 0..=60_000)?.unwrap_or(0) as u64);
     let wait = wait.min(api.limits().wait);
-    query.choice("isolation", &[("read_committed", ()), ("read_uncommitted", ())])?;
+    let isolations =
+        [("read_committed", Isolation::ReadCommitted), ("read_uncommitted", Isolation::ReadUncommitted)];
+    let isolation = query.choice("isolation", &isolations)?.unwrap_or(Isolation::ReadCommitted);
     let values = query.values()?;
     let partition = path::partition(&partition)?;
     let log = api.topics().log(&topic)?;
-    let from = log.resolve(partition, start)?;
+    let from = log.resolve_isolated(partition, start, isolation)?;
     let bounds = match form {
         Form::Json => Bounds {
             records: limit.unwrap_or(USUAL_RECORDS),
@@ -131,7 +138,7 @@ pub async fn records(
         },
         _ => Bounds { records: limit.unwrap_or(u64::MAX), bytes: max_bytes.unwrap_or(u64::MAX) },
     };
-    let mut reader = RecordReader::new(log, partition, from, bounds, values);
+    let mut reader = RecordReader::new(log, partition, from, bounds, values, isolation);
     // The first read happens before the status goes out, so that what is wrong is told by it.
     reader.first(wait).await?;
     Ok(match form {

@@ -12,6 +12,7 @@ use super::parameters::AcksQuery;
 use super::problem::Problem;
 use super::query::Query;
 use super::refusals::{ProblemSchema, TakeRefusals};
+use super::transactions::{self, TransactionHeader};
 use super::{document, reply};
 use crate::codec::receipts;
 use crate::codec::render::integer;
@@ -114,12 +115,15 @@ pub struct SettleResults {
 ///
 /// Of any queues, from any connection, whichever door handed them out. Each is settled by itself: 200 when all were,
 /// 207 when some had ended.
+///
+/// With the header `Sluice-Transaction` leases are settled when that transaction is committed, which fails as a whole when
+/// one of them has ended by then. Extending does not wait, and is refused there.
 #[utoipa::path(
     post,
     path = "/v1/settle",
     operation_id = "settle",
     tag = "messages",
-    params(AcksQuery),
+    params(AcksQuery, TransactionHeader),
     request_body = SettleBody,
     responses(
         (status = 200, description = "All were settled", body = SettleResults),
@@ -132,7 +136,10 @@ pub async fn settle(State(api): State<AppState>, request: Request) -> Result<Res
     let acks = Query::parse(parts.uri.query(), &["acks"])?.acks()?;
     let body: SettleBody = document::read(&api, &parts.headers, body).await?;
     let requests = requests(body)?;
-    let results = api.topics().settle(requests, acks).await?;
+    let results = match transactions::named(&parts.headers)? {
+        None => api.topics().settle(requests, acks).await?,
+        Some(transaction) => api.topics().settle_in_transaction(transaction, requests).await?,
+    };
     let mut out = Vec::with_capacity(16 + results.len() * 8);
     let refused = write(&mut out, &results);
     Ok(reply::bytes(if refused { StatusCode::MULTI_STATUS } else { StatusCode::OK }, Form::Json, out))

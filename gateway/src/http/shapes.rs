@@ -152,7 +152,7 @@ pub struct PublishResult {
     /// Through an exchange: how many logs took it.
     #[schema(required = false, minimum = 0)]
     logs: u32,
-    /// With `acks=none`: nothing is known of it.
+    /// With `acks=none`, or for a queue within a transaction: nothing is known of it yet.
     #[schema(required = false)]
     unconfirmed: bool,
     /// Why it was refused.

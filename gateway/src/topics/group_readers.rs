@@ -183,6 +183,8 @@ impl Topics {
             }
             .limited(records);
             if chunk.is_empty() {
+                // Markers and aborted records need not be passed over again.
+                positions.lock().served(&partition, chunk.next_offset);
                 continue;
             }
             let count = usize::try_from(chunk.next_offset - chunk.from).unwrap_or(0);

@@ -170,7 +170,11 @@ impl Topics {
         for partition in partitions {
             let bounds = log.bounds(partition)?;
             let from = log.resolve(partition, spec.from)?.max(bounds.log_start);
-            stretches.push((partition, from, log.resolve(partition, spec.to)?.min(bounds.high_watermark)));
+            stretches.push((
+                partition,
+                from,
+                log.resolve(partition, spec.to)?.min(bounds.last_stable_offset),
+            ));
         }
         let job = self.jobs().start(self, JobKind::Replay, &spec.source, Some(destination))?;
         let total = stretches.iter().map(|(_, from, to)| u64::try_from(to - from).unwrap_or(0)).sum();
@@ -268,7 +272,7 @@ async fn replay(
     for (partition, mut from, to) in stretches {
         while from < to {
             let chunk = log.read(partition, from, STEP_BYTES)?;
-            if chunk.is_empty() {
+            if chunk.next_offset <= from {
                 break;
             }
             let (messages, next) = outgoing(&chunk, to, pace.step(), tombstones)?;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use log_engine::{Isolation, Offset, PartitionId, PartitionView};
+use log_engine::{Isolation, Offset, PartitionId, PartitionView, Read};
 use message::{ErrorCode, TopicName};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -79,9 +79,14 @@ pub struct StoredBatches {
 pub struct PartitionBounds {
     /// The first offset that it still holds.
     pub log_start: i64,
-    /// The end of what can be read.
+    /// The end of what is there.
     pub high_watermark: i64,
+    /// The end of what readers of committed records are shown: where the first open transaction begins.
+    pub last_stable_offset: i64,
 }
+
+/// Stored bytes that one read passes over at most while there is nothing to show in them.
+const PASSED_MAX: usize = 16 << 20;
 
 impl LogTopic {
     /// Its name.
@@ -159,36 +164,80 @@ impl LogTopic {
     /// What the partition holds now.
     pub fn bounds(&self, partition: u32) -> Result<PartitionBounds, Refusal> {
         let view = &self.partition(partition)?.view;
-        Ok(PartitionBounds { log_start: view.log_start().0, high_watermark: view.high_watermark().0 })
+        let last_stable_offset = view.last_stable_offset().0;
+        Ok(PartitionBounds {
+            log_start: view.log_start().0,
+            high_watermark: view.high_watermark().0,
+            last_stable_offset,
+        })
     }
 
     /// The offset that `start` means now. An offset is taken as it is, whether or not it is there.
     pub fn resolve(&self, partition: u32, start: StartAt) -> Result<i64, Refusal> {
+        self.resolve_isolated(partition, start, Isolation::ReadCommitted)
+    }
+
+    /// The same for either kind of reader: whether `latest` is behind or before open transactions.
+    pub fn resolve_isolated(
+        &self,
+        partition: u32,
+        start: StartAt,
+        isolation: Isolation,
+    ) -> Result<i64, Refusal> {
         let view = &self.partition(partition)?.view;
+        let end = view.readable_end(isolation);
         Ok(match start {
             StartAt::Earliest => view.log_start().0,
-            StartAt::Latest => view.high_watermark().0,
+            StartAt::Latest => end.0,
             StartAt::Offset(offset) => offset,
-            StartAt::Time(ms) => {
-                view.offset_for_time(ms)?.map_or_else(|| view.high_watermark().0, |found| found.offset.0)
-            }
+            StartAt::Time(ms) => view.offset_for_time_below(ms, end)?.map_or(end.0, |found| found.offset.0),
         })
     }
 
-    /// Stored batches from `from` on: at least one if there is any, then up to about `max_bytes`.
+    /// Batches of committed records from `from` on: at least one if there is any, then up to about `max_bytes`.
     pub fn read(&self, partition: u32, from: i64, max_bytes: usize) -> Result<RecordChunk, Refusal> {
+        self.read_isolated(partition, from, max_bytes, Isolation::ReadCommitted)
+    }
+
+    /// The same for either kind of reader. A chunk without batches whose next offset lies further on passed over
+    /// markers and aborted transactions: read on there.
+    pub fn read_isolated(
+        &self,
+        partition: u32,
+        from: i64,
+        max_bytes: usize,
+        isolation: Isolation,
+    ) -> Result<RecordChunk, Refusal> {
         let view = &self.partition(partition)?.view;
-        let read = view.read(Offset(from), max_bytes)?;
-        Ok(RecordChunk {
+        let (mut at, mut passed) = (Offset(from), 0);
+        let read = loop {
+            let mut read = view.read_isolated(at, max_bytes, isolation)?;
+            passed += read.bytes;
+            read.drop_aborted();
+            if !read.batches.is_empty() || read.next_offset == at || passed >= PASSED_MAX {
+                break read;
+            }
+            at = read.next_offset;
+        };
+        Ok(self.chunk(partition, from, read, isolation))
+    }
+
+    fn chunk(&self, partition: u32, from: i64, read: Read, isolation: Isolation) -> RecordChunk {
+        let end = match isolation {
+            Isolation::ReadUncommitted => read.high_watermark,
+            Isolation::ReadCommitted => read.last_stable_offset,
+        };
+        RecordChunk {
             topic: self.0.name.clone(),
             partition,
             from,
             next_offset: read.next_offset.0,
+            end: end.0,
             high_watermark: read.high_watermark.0,
             log_start_offset: read.log_start.0,
             batches: read.batches,
             decompressed_bytes: self.0.decompressed_bytes,
-        })
+        }
     }
 
     /// The same as stored, for a reader that filters aborted transactions itself.
@@ -226,24 +275,31 @@ impl LogTopic {
         Ok(self.partition(partition)?.view.readable_end(isolation).0)
     }
 
-    /// The same, waiting up to `wait` while there is nothing. A drain ends the wait early with an empty chunk.
+    /// Like [`LogTopic::read_isolated`], waiting up to `wait` while there is nothing. A drain ends the wait early with
+    /// an empty chunk.
     pub async fn read_wait(
         &self,
         partition: u32,
         from: i64,
         max_bytes: usize,
         wait: Duration,
+        isolation: Isolation,
     ) -> Result<RecordChunk, Refusal> {
         let deadline = Instant::now() + wait;
-        let mut watch = self.watch_from(partition, from)?;
+        let mut watch = self.watch_isolated(partition, from, isolation)?;
+        let mut at = from;
         loop {
-            let chunk = self.read(partition, from, max_bytes)?;
+            let chunk = self.read_isolated(partition, at, max_bytes, isolation)?;
             if !chunk.is_empty() {
                 return Ok(chunk);
             }
+            let moved = chunk.next_offset > at;
+            at = chunk.next_offset;
             let waited = tokio::select! {
-                grew = tokio::time::timeout_at(deadline, watch.changed()) => grew.is_ok(),
+                biased;
                 () = self.0.draining.cancelled() => false,
+                () = std::future::ready(()), if moved && Instant::now() < deadline => true,
+                grew = tokio::time::timeout_at(deadline, watch.changed()) => grew.is_ok(),
             };
             if !waited {
                 return Ok(chunk);
@@ -251,15 +307,20 @@ impl LogTopic {
         }
     }
 
-    /// A watch on the partition's end, starting from where it is now.
-    pub fn watch(&self, partition: u32) -> Result<LogWatch, Refusal> {
-        let from = self.partition(partition)?.view.high_watermark().0;
-        self.watch_from(partition, from)
+    /// A watch that rings as soon as the end of the committed records lies beyond `from`.
+    pub fn watch_from(&self, partition: u32, from: i64) -> Result<LogWatch, Refusal> {
+        self.watch_isolated(partition, from, Isolation::ReadCommitted)
     }
 
-    /// A watch that rings as soon as the end lies beyond `from`.
-    pub fn watch_from(&self, partition: u32, from: i64) -> Result<LogWatch, Refusal> {
-        Ok(LogWatch { partition: Arc::clone(self.partition(partition)?), seen: Offset(from) })
+    /// The same for either kind of reader.
+    pub fn watch_isolated(
+        &self,
+        partition: u32,
+        from: i64,
+        isolation: Isolation,
+    ) -> Result<LogWatch, Refusal> {
+        let partition = Arc::clone(self.partition(partition)?);
+        Ok(LogWatch { partition, seen: Offset(from), isolation })
     }
 }
 
@@ -276,6 +337,7 @@ fn described(config: &log_engine::TopicConfig) -> Vec<LogSetting> {
 pub struct LogWatch {
     partition: Arc<LogPartition>,
     seen: Offset,
+    isolation: Isolation,
 }
 
 impl LogWatch {
@@ -285,7 +347,7 @@ impl LogWatch {
             let grew = self.partition.grew.notified();
             tokio::pin!(grew);
             grew.as_mut().enable();
-            let end = self.partition.view.high_watermark();
+            let end = self.partition.view.readable_end(self.isolation);
             if end > self.seen {
                 self.seen = end;
                 return;

@@ -19,7 +19,10 @@ use super::directory::Directory;
 use super::jobs::Jobs;
 use super::member_ids::MemberIds;
 use super::partitioner::Partitioner;
-use super::shard::{Engines, Idempotency, IdempotencySettings, Outlets, Owner, ShardHandle, Upkeep, Waiters};
+use super::shard::{
+    Engines, Idempotency, IdempotencySettings, Outlets, Owner, ShardHandle, Staging, StagingSettings, Upkeep,
+    Waiters,
+};
 use super::vitals::Vitals;
 use super::{House, Topics};
 
@@ -36,6 +39,8 @@ pub struct TopicsSettings {
     pub queue: EngineConfig,
     /// Kept answers.
     pub idempotency: IdempotencySettings,
+    /// What open transactions may hold for queues.
+    pub staging: StagingSettings,
     /// Sizes that nothing may exceed.
     pub limits: Limits,
     /// Most bytes of requests between a door and the disk.
@@ -52,6 +57,7 @@ impl TopicsSettings {
             log: LogEngineConfig::default(),
             queue: EngineConfig::default(),
             idempotency: IdempotencySettings::default(),
+            staging: StagingSettings::default(),
             limits: Limits::default(),
             in_flight_bytes: 64 << 20,
         }
@@ -93,6 +99,7 @@ impl Topics {
             log: LogEngine::open(Arc::clone(&disk), settings.log),
             queue: QueueEngine::new(settings.queue),
             idempotency: Idempotency::new(settings.idempotency),
+            staging: Staging::new(settings.staging),
             outlets: Outlets::default(),
             waiters: Waiters::default(),
             directory: Arc::clone(&directory),

@@ -7,6 +7,8 @@ use log_engine::{
     TransactionDescription, TransactionOutcome, TransactionalId,
 };
 
+use message::ErrorCode;
+
 use super::Topics;
 use super::log_topic::LogTopic;
 use super::outgoing::Acks;
@@ -68,6 +70,10 @@ impl Topics {
         bump: bool,
     ) -> Result<Producer, Refusal> {
         let end = move |turn: &mut Turn<'_>| {
+            if turn.engines.staging.get(producer).is_some() {
+                let detail = "the transaction has messages or settlements for queues; end it through the door that began it";
+                return Err(Refusal::new(ErrorCode::InvalidTransactionState, detail));
+            }
             let end = EndTransaction { id: &id, producer, outcome, bump };
             turn.journal.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
             Ok(turn.engines.log.end_transaction(turn.journal.block(), &end, turn.now)?)

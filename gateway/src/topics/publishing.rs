@@ -1,6 +1,6 @@
 //! Messages in: one call to the owner a request, whatever the model and however many messages.
 
-use log_engine::LogError;
+use log_engine::{Enrolment, LogError, TransactionalId};
 use message::Limits;
 use queue_engine::{Destination, NewMessage, Published};
 
@@ -53,11 +53,12 @@ impl Topics {
             self.limits(),
             &log.0.partitioner,
             self.now(),
+            None,
         );
         drop(messages);
-        let bytes: usize = built.batches.iter().map(|(_, batch)| batch.len() + MESSAGE_OVERHEAD).sum();
+        let bytes = batches_weight(&built);
         let log = log.clone();
-        let work = move |turn: &mut Turn<'_>| append(turn, &log, built);
+        let work = move |turn: &mut Turn<'_>| Appends { log: &log, transaction: None }.apply(turn, built);
         self.publish_with(count, bytes, acks, key, work).await
     }
 
@@ -102,7 +103,7 @@ impl Topics {
     }
 
     /// One trip to the owner, with the answer kept under its key when it has one.
-    async fn publish_with<F>(
+    pub(crate) async fn publish_with<F>(
         &self,
         count: usize,
         bytes: usize,
@@ -134,30 +135,52 @@ impl Topics {
     }
 }
 
-fn append(turn: &mut Turn<'_>, log: &LogTopic, built: RecordBatches) -> Result<Receipts, Refusal> {
-    let mut appended: Vec<Result<_, LogError>> = Vec::with_capacity(built.batches.len());
-    for (partition, batch) in built.batches {
-        let id = log.partition(partition)?.id;
-        let count = batch.count() as usize;
-        let outcome = turn.engines.log.append(turn.journal.block(), id, batch, turn.now);
-        Vitals::count(&turn.engines.vitals.received, count);
-        Vitals::count(&turn.engines.vitals.routed, if outcome.is_ok() { count } else { 0 });
-        appended.push(outcome.map(|done| (partition, done.base_offset.0, done.timestamp.0)));
-    }
-    let receipt = |place: Place| match &appended[place.batch as usize] {
-        Ok((partition, base, batch_timestamp)) => Ok(Receipt::Log {
-            partition: *partition,
-            offset: base + i64::from(place.index),
-            timestamp: if log.0.append_time { *batch_timestamp } else { place.timestamp },
-        }),
-        Err(error) => Err(Box::new(Refusal::from(error))),
-    };
-    Ok(built.slots.into_iter().map(|slot| slot.and_then(receipt)).collect())
+/// Journal bytes that appending these takes at most.
+pub(crate) fn batches_weight(built: &RecordBatches) -> usize {
+    built.batches.iter().map(|(_, batch)| batch.len() + MESSAGE_OVERHEAD).sum()
 }
 
-type Converted = Vec<Result<NewMessage, Box<Refusal>>>;
+/// Where batches are appended.
+pub(crate) struct Appends<'a> {
+    pub log: &'a LogTopic,
+    /// The open transaction that they belong to, which their headers name too.
+    pub transaction: Option<&'a TransactionalId>,
+}
 
-fn convert(messages: Vec<Outgoing>, limits: &Limits) -> (Converted, usize) {
+impl Appends<'_> {
+    /// Appends all of them; each by itself is taken or refused.
+    pub(crate) fn apply(&self, turn: &mut Turn<'_>, built: RecordBatches) -> Result<Receipts, Refusal> {
+        let mut appended: Vec<Result<_, LogError>> = Vec::with_capacity(built.batches.len());
+        for (partition, batch) in built.batches {
+            let id = self.log.partition(partition)?.id;
+            let count = batch.count() as usize;
+            let (engine, block) = (&mut turn.engines.log, turn.journal.block());
+            let outcome = match self.transaction {
+                None => engine.append(block, id, batch, turn.now),
+                Some(transaction) => {
+                    let enrolment = Enrolment { id: transaction, implicit: true };
+                    engine.append_transactional(block, id, batch, enrolment, turn.now)
+                }
+            };
+            Vitals::count(&turn.engines.vitals.received, count);
+            Vitals::count(&turn.engines.vitals.routed, if outcome.is_ok() { count } else { 0 });
+            appended.push(outcome.map(|done| (partition, done.base_offset.0, done.timestamp.0)));
+        }
+        let receipt = |place: Place| match &appended[place.batch as usize] {
+            Ok((partition, base, batch_timestamp)) => Ok(Receipt::Log {
+                partition: *partition,
+                offset: base + i64::from(place.index),
+                timestamp: if self.log.0.append_time { *batch_timestamp } else { place.timestamp },
+            }),
+            Err(error) => Err(Box::new(Refusal::from(error))),
+        };
+        Ok(built.slots.into_iter().map(|slot| slot.and_then(receipt)).collect())
+    }
+}
+
+pub(crate) type Converted = Vec<Result<NewMessage, Box<Refusal>>>;
+
+pub(crate) fn convert(messages: Vec<Outgoing>, limits: &Limits) -> (Converted, usize) {
     let mut bytes = 0;
     let converted = messages.into_iter().map(|message| {
         let message = queue_message::from_outgoing(message, limits)?;

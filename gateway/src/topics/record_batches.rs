@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use log_engine::Producer;
 use log_engine::batch::{Batch, BatchBuilder};
 use message::{ErrorCode, HeaderValue, Limits, Timestamp};
 
@@ -32,7 +33,8 @@ pub(crate) struct RecordBatches {
     pub slots: Vec<Slot>,
 }
 
-/// Builds batches outside of the owner: checksums are computed here, in parallel, once.
+/// Builds batches outside of the owner: checksums are computed here, in parallel, once. `transaction` is whose open
+/// transaction they belong to.
 pub(crate) fn build(
     messages: &[Outgoing],
     partitions: u32,
@@ -40,8 +42,9 @@ pub(crate) fn build(
     limits: &Limits,
     partitioner: &Partitioner,
     now: Timestamp,
+    transaction: Option<Producer>,
 ) -> RecordBatches {
-    let mut building = Building { open: Vec::new(), done: Vec::new(), batch_bytes, now };
+    let mut building = Building { open: Vec::new(), done: Vec::new(), batch_bytes, now, transaction };
     let keyless =
         if messages.iter().any(|message| message.key.is_none() && message.options.partition.is_none()) {
             partitioner.of_request(partitions)
@@ -67,6 +70,7 @@ struct Building {
     done: Vec<Option<(u32, Batch)>>,
     batch_bytes: usize,
     now: Timestamp,
+    transaction: Option<Producer>,
 }
 
 impl Building {
@@ -82,11 +86,12 @@ impl Building {
         }
         let at = self.open.iter().position(|(have, _, _)| *have == partition).unwrap_or_else(|| {
             let capacity = (payload + 128).min(self.batch_bytes.max(len + 128));
-            self.open.push((
-                partition,
-                self.done.len() as u32,
-                BatchBuilder::with_capacity(self.now, capacity),
-            ));
+            let builder = BatchBuilder::with_capacity(self.now, capacity);
+            let builder = match self.transaction {
+                Some(producer) => builder.in_transaction(producer, None),
+                None => builder,
+            };
+            self.open.push((partition, self.done.len() as u32, builder));
             self.done.push(None);
             self.open.len() - 1
         });
@@ -229,7 +234,7 @@ mod tests {
     }
 
     fn build_all(messages: &[Outgoing], batch_bytes: usize) -> RecordBatches {
-        build(messages, 3, batch_bytes, &Limits::default(), &Partitioner::default(), Timestamp(1))
+        build(messages, 3, batch_bytes, &Limits::default(), &Partitioner::default(), Timestamp(1), None)
     }
 
     #[test]

@@ -2,14 +2,15 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use log_engine::Offset;
-use log_engine::batch::{Record, RecordSet};
+use log_engine::batch::{BatchHeader, Record, RecordSet};
 use message::{ErrorCode, TopicName};
 
 use super::record_batches::CONTENT_TYPE;
 use super::view::{HeadersView, MessageView, Place};
 use crate::refusal::Refusal;
 
-/// Stored batches of one partition, shared with whoever else reads them. Cheap to clone.
+/// Stored batches of one partition, shared with whoever else reads them; those that its reader is not to see are not
+/// among them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RecordChunk {
     /// The log.
@@ -20,7 +21,9 @@ pub struct RecordChunk {
     pub from: i64,
     /// Records from this offset on are not shown, if stored batches hold such; read on there.
     pub next_offset: i64,
-    /// The end of what can be read now.
+    /// The end of what this reader can be shown now.
+    pub end: i64,
+    /// The end of what is there now.
     pub high_watermark: i64,
     /// The first offset that the partition still holds.
     pub log_start_offset: i64,
@@ -39,7 +42,9 @@ impl RecordChunk {
     #[must_use]
     pub fn limited(mut self, records: usize) -> RecordChunk {
         let most = i64::try_from(records).unwrap_or(i64::MAX);
-        self.next_offset = self.next_offset.min(self.from.saturating_add(most));
+        let first = self.batches.first().and_then(|batch| BatchHeader::parse(batch).ok());
+        let start = first.map_or(self.from, |first| first.base_offset.0.max(self.from));
+        self.next_offset = self.next_offset.min(start.saturating_add(most));
         self
     }
 

@@ -136,7 +136,7 @@ fn move_messages(
     Ok((moved, (moved > 0).then_some(0)))
 }
 
-fn engine_form(request: SettleRequest) -> Settle {
+pub(crate) fn engine_form(request: SettleRequest) -> Settle {
     let action = match request.action {
         SettleAction::Ack => queue_engine::SettleAction::Ack,
         SettleAction::Nack { delay_ms } => {

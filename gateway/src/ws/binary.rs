@@ -115,7 +115,7 @@ fn publish(mut from: Bytes) -> Result<Publish, Refusal> {
     let key = text(&mut from, "idempotency_key")?;
     let idempotency = if key.is_empty() { None } else { Some(idempotency::named(key, &target, &from)?) };
     let messages = batch::decode_publish(&from)?;
-    Ok(Publish { target, messages, acks, idempotency })
+    Ok(Publish { target, messages, acks, idempotency, transaction: None })
 }
 
 fn settle(kind: u8, mut from: Bytes) -> Result<Settle, Refusal> {

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
-use crate::topics::{Acks, IdempotencyKey, Lease, Outgoing, StartAt};
+use crate::topics::{Acks, IdempotencyKey, Lease, Outgoing, StartAt, TransactionId};
 
 /// What a client calls its command; the reply repeats it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -142,6 +142,8 @@ pub struct Publish {
     pub acks: Acks,
     /// Makes a repeated command one effect: the key and a fingerprint of what was asked.
     pub idempotency: Option<IdempotencyKey>,
+    /// The open transaction that the messages belong to.
+    pub transaction: Option<TransactionId>,
 }
 
 /// Where messages are published.

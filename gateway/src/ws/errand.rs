@@ -158,10 +158,13 @@ async fn committed(
 }
 
 async fn publish(door: &WsDoor, ask: Publish) -> Result<Receipts, Refusal> {
-    let Publish { target, messages, acks, idempotency } = ask;
-    match target {
-        Target::Topic(topic) => door.topics().publish(&topic, messages, acks, idempotency).await,
-        Target::Exchange { exchange, routing_key } => {
+    let Publish { target, messages, acks, idempotency, transaction } = ask;
+    match (target, transaction) {
+        (Target::Topic(topic), Some(transaction)) => {
+            door.topics().publish_in_transaction(transaction, &topic, messages, idempotency).await
+        }
+        (Target::Topic(topic), None) => door.topics().publish(&topic, messages, acks, idempotency).await,
+        (Target::Exchange { exchange, routing_key }, _) => {
             door.topics().publish_to_exchange(&exchange, &routing_key, messages, acks, idempotency).await
         }
     }

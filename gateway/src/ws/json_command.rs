@@ -19,7 +19,7 @@ use super::json_fields::{
 use crate::codec::json_message::parse_list;
 use crate::codec::json_trail::nearest;
 use crate::refusal::Refusal;
-use crate::topics::Lease;
+use crate::topics::{Acks, Lease, NotATransaction, TransactionId};
 
 /// Every command's name.
 pub const NAMES: [&str; 13] = [
@@ -252,5 +252,23 @@ fn publish(text: &Bytes) -> Result<Publish, Refusal> {
         Some(key) => Some(super::idempotency::named(key, &target, raw)?),
         None => None,
     };
-    Ok(Publish { target, messages, acks: body.acks.into(), idempotency })
+    let transaction = match body.transaction {
+        Some(text) => Some(in_transaction(&text, &target, body.acks.into())?),
+        None => None,
+    };
+    Ok(Publish { target, messages, acks: body.acks.into(), idempotency, transaction })
+}
+
+fn in_transaction(text: &str, target: &Target, acks: Acks) -> Result<TransactionId, Refusal> {
+    let transaction =
+        text.parse().map_err(|error: NotATransaction| Refusal::invalid("/transaction", error.to_string()))?;
+    if matches!(target, Target::Exchange { .. }) {
+        let why = "an exchange cannot be part of a transaction; publish to the queue or log itself";
+        return Err(Refusal::invalid("/exchange", why));
+    }
+    if acks != Acks::All {
+        let why = "what belongs to a transaction is always on disk before it is confirmed; leave `acks` out";
+        return Err(Refusal::invalid("/acks", why));
+    }
+    Ok(transaction)
 }

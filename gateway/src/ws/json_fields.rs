@@ -115,6 +115,8 @@ pub(super) struct PublishFields<'a> {
     pub(super) acks: AcksField,
     #[serde(default)]
     pub(super) idempotency_key: Option<String>,
+    #[serde(default)]
+    pub(super) transaction: Option<String>,
     #[serde(borrow)]
     pub(super) messages: &'a RawValue,
 }

@@ -79,7 +79,7 @@ impl PartitionRecords {
             return Ok(Some(Arc::clone(found)));
         }
         let chunk = self.log.read(self.partition, from, READ_BYTES)?;
-        if chunk.is_empty() {
+        if chunk.next_offset <= from {
             return Ok(None);
         }
         let records = Arc::new(encode(&chunk, self.encoding, self.values)?);
@@ -89,7 +89,7 @@ impl PartitionRecords {
 
     /// Whether something can be read at `offset` now.
     pub fn has(&self, offset: i64) -> bool {
-        self.log.bounds(self.partition).is_ok_and(|bounds| bounds.high_watermark > offset)
+        self.log.bounds(self.partition).is_ok_and(|bounds| bounds.last_stable_offset > offset)
     }
 
     /// The log.

@@ -5,6 +5,7 @@ fn stand_in(name: &str) -> Option<Value> {
     Some(match name {
         "timestamp" | "started_at" => json!(1_767_225_600_000_i64),
         "ended_at" => json!(1_767_225_600_250_i64),
+        "expires_at" => json!(1_767_225_660_000_i64),
         "lease_expires_at" => json!(1_767_225_630_000_i64),
         "member_id" => json!("member-1"),
         "bytes" => json!(128),

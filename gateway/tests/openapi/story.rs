@@ -23,6 +23,7 @@ pub async fn play() -> BTreeMap<String, Value> {
     story.topics().await;
     story.messages().await;
     story.groups().await;
+    story.transactions().await;
     story.exchanges().await;
     story.jobs().await;
     story.endings().await;
@@ -135,6 +136,23 @@ impl Story {
         let reset = json!({"topics": ["events"], "to": "earliest", "dry_run": true});
         self.tell("resetGroup", "POST", "/v1/groups/billing/reset", Some(reset)).await;
         self.tell("deleteGroup", "DELETE", "/v1/groups/billing", None).await;
+    }
+
+    async fn transactions(&mut self) {
+        let begin = json!({"transactional_id": "transfers-1", "timeout_ms": 60000});
+        let begun = self.tell("beginTransaction", "POST", "/v1/transactions", Some(begin)).await;
+        let path = format!("/v1/transactions/{}", begun["id"].as_str().unwrap());
+        let offsets = json!({
+            "group": "transfers", "offsets": [{"topic": "events", "partition": 0, "offset": 2}]
+        });
+        let add = format!("{path}/offsets");
+        self.tell("addTransactionOffsets", "POST", &add, Some(offsets)).await;
+        self.tell("getTransaction", "GET", &path, None).await;
+        self.tell("listTransactions", "GET", "/v1/transactions", None).await;
+        self.tell("commitTransaction", "POST", &format!("{path}/commit"), None).await;
+        let begun = self.call("POST", "/v1/transactions", None).await;
+        let path = format!("/v1/transactions/{}/abort", begun["id"].as_str().unwrap());
+        self.tell("abortTransaction", "POST", &path, None).await;
     }
 
     async fn exchanges(&mut self) {

@@ -17,4 +17,6 @@ mod retention;
 mod shell;
 mod time_lookup;
 mod topics;
+mod transaction_crash;
+mod transaction_model;
 mod transactions;

@@ -80,7 +80,7 @@ async fn gather(call: &Call, plan: &Plan, targets: &[Target], limits: Limits) ->
         let mut grew = FuturesUnordered::new();
         for (target, part) in targets.iter().zip(&parts) {
             if let Ok((log, partition)) = target
-                && let Ok(mut watch) = log.watch_from(*partition, part.high_watermark)
+                && let Ok(mut watch) = log.watch_isolated(*partition, seen(part, limits), limits.isolation)
             {
                 grew.push(async move { watch.changed().await });
             }
@@ -90,6 +90,14 @@ async fn gather(call: &Call, plan: &Plan, targets: &[Target], limits: Limits) ->
             () = tokio::time::sleep_until(deadline) => return parts,
             () = call.door.topics().draining().cancelled() => return parts,
         }
+    }
+}
+
+/// The end of what the client was shown.
+fn seen(part: &PartitionData, limits: Limits) -> i64 {
+    match limits.isolation {
+        Isolation::ReadUncommitted => part.high_watermark,
+        Isolation::ReadCommitted => part.last_stable_offset,
     }
 }
 

@@ -126,6 +126,7 @@ fn append_to_log_of_that_name(
         &turn.engines.limits,
         &turn.engines.partitioner,
         turn.now,
+        None,
     );
     let mut failed = vec![false; built.batches.len()];
     for ((partition, batch), failed) in built.batches.into_iter().zip(&mut failed) {

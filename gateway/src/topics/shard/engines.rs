@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::idempotency::Idempotency;
 use super::outlets::Outlets;
+use super::staging::Staging;
 use super::waiters::Waiters;
 use crate::refusal::Refusal;
 use crate::topics::directory::Directory;
@@ -27,6 +28,7 @@ pub(crate) struct Engines {
     pub log: LogEngine,
     pub queue: QueueEngine,
     pub idempotency: Idempotency,
+    pub staging: Staging,
     pub outlets: Outlets,
     pub waiters: Waiters,
     /// What doors look names up in; only the owner changes it.
@@ -87,6 +89,7 @@ impl Engines {
                 &self.limits,
                 &self.partitioner,
                 now,
+                None,
             );
             for (partition, batch) in built.batches {
                 let Some(view) = topic.partition(partition) else { continue };

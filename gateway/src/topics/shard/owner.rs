@@ -170,6 +170,8 @@ impl Owner {
         self.engines.queue.tick(self.journal.block(), now);
         let log_due = self.engines.log.tick(self.journal.block(), now);
         self.engines.idempotency.forget_old(now);
+        let log = &self.engines.log;
+        self.engines.staging.retain(|producer| log.is_transaction_open(producer));
         // What nobody asked to have on disk gets there within about a tick, and a restart has little to rewrite.
         self.sync.request(self.journal.end(), 0);
         let queue_due = self.engines.queue.next_deadline();
