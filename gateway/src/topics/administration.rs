@@ -150,6 +150,7 @@ impl Topics {
             (Topic::Queue(queue), TopicPatch::Queue(settings)) => {
                 let name = queue.name.clone();
                 let change = move |turn: &mut Turn<'_>| {
+                    turn.engines.check_is_shared(&name)?;
                     let options = QueueOptions::from(settings);
                     turn.engines.queue.update_queue(turn.journal.block(), &name, options, turn.now)?;
                     Ok::<_, Refusal>(())
@@ -196,6 +197,7 @@ impl Topics {
             let name = found.name();
             match &found {
                 Topic::Queue(_) => {
+                    turn.engines.check_is_shared(name)?;
                     let counts = turn.engines.queue.queue_info(name)?.totals;
                     let block = turn.journal.block();
                     turn.engines.queue.delete_queue(block, name, only_if.unused, only_if.empty)?;

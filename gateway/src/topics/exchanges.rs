@@ -79,6 +79,9 @@ impl Topics {
                 let detail = format!("there is no log topic {topic}");
                 return Err(Refusal::new(ErrorCode::UnknownTopic, detail).in_field("destination"));
             }
+            if let BindingTarget::Queue(queue) = &target {
+                turn.engines.check_is_shared(queue).map_err(|refusal| refusal.in_field("destination"))?;
+            }
             turn.journal.ensure(turn.engines.queue.bind_bytes(&source))?;
             let made = turn.engines.queue.bind(
                 turn.journal.block(),
@@ -102,6 +105,9 @@ impl Topics {
             let found = turn.engines.queue.bindings().into_iter().find(|binding| binding_id(binding) == id);
             let binding = found.ok_or_else(|| unknown_binding(&id))?;
             let Binding { source, target, routing_key, arguments } = &binding;
+            if let BindingTarget::Queue(queue) = target {
+                turn.engines.check_is_shared(queue)?;
+            }
             Ok(turn.engines.queue.unbind(turn.journal.block(), source, target, routing_key, arguments)?)
         };
         self.shard().call(UNDEFINE, unbind).await?

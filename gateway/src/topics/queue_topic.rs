@@ -79,6 +79,7 @@ impl QueueTopic {
         let name = self.name.clone();
         if wait.is_zero() {
             let take = move |turn: &mut Turn<'_>| {
+                turn.engines.check_is_shared(&name)?;
                 let taken = turn.engines.queue.receive(turn.journal.block(), &name, max, lease, turn.now)?;
                 turn.engines.vitals.count_deliveries(&taken);
                 Ok::<_, Refusal>(taken)
@@ -127,6 +128,7 @@ impl QueueTopic {
         let outlet = Outlet::Own { deliveries, ended: Arc::clone(&ended) };
         let name = self.name.clone();
         let subscribe = move |turn: &mut Turn<'_>| {
+            turn.engines.check_is_shared(&name)?;
             let consumer = turn.engines.queue.subscribe(turn.journal.block(), &name, options, turn.now)?;
             turn.engines.outlets.insert(consumer, outlet);
             Ok::<_, Refusal>(consumer)
@@ -157,6 +159,7 @@ impl QueueTopic {
     pub async fn delete_message(&self, id: u64) -> Result<(), Refusal> {
         let name = self.name.clone();
         let delete = move |turn: &mut Turn<'_>| {
+            turn.engines.check_is_shared(&name)?;
             turn.engines.queue.delete_message(turn.journal.block(), &name, MessageId(id))?;
             Ok(())
         };
@@ -169,6 +172,7 @@ impl QueueTopic {
         loop {
             let name = self.name.clone();
             let purge = move |turn: &mut Turn<'_>| {
+                turn.engines.check_is_shared(&name)?;
                 Ok::<_, Refusal>(turn.engines.queue.purge_queue(turn.journal.block(), &name, turn.now)?)
             };
             let step = self

@@ -129,6 +129,11 @@ impl Engines {
         let _ = self.queue.settle(block, &settles, now);
     }
 
+    /// Refuses a queue that belongs to a connection: whoever comes without one is not its owner.
+    pub(crate) fn check_is_shared(&self, queue: &TopicName) -> Result<(), Refusal> {
+        Ok(self.queue.check_access(queue, None)?)
+    }
+
     /// Refuses a name that a topic of the other model has.
     pub(crate) fn check_name_is_free_of(&self, name: &TopicName, other: &'static str) -> Result<(), Refusal> {
         let taken = match other {
