@@ -45,6 +45,8 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         ErrorCode::UnknownTopic => row(404, "No such topic", 3, 404),
         ErrorCode::UnknownPartition => row(404, "No such partition", 3, 404),
         ErrorCode::UnknownExchange => row(404, "No such exchange", 3, 404),
+        ErrorCode::UnknownVirtualHost => row(404, "No such virtual host", 42, 530),
+        ErrorCode::UnknownPolicy => row(404, "No such policy", 42, 404),
         ErrorCode::UnknownBinding => row(404, "No such binding", 42, 404),
         ErrorCode::UnknownMessage => row(404, "No such message", 42, 404),
         ErrorCode::UnknownGroup => row(404, "No such group", 69, 404),

@@ -22,6 +22,7 @@ pub mod operations;
 mod page;
 mod parameters;
 mod path;
+mod policies;
 mod problem;
 mod publish;
 mod publish_schema;
@@ -46,6 +47,7 @@ mod topic_shapes;
 mod topics;
 mod transactions;
 mod unavailable;
+mod virtual_hosts;
 
 pub use api::{AppState, HttpLimits};
 

@@ -25,6 +25,8 @@ mod member_ids;
 mod opening;
 mod outgoing;
 mod partitioner;
+mod policies;
+mod policy_spec;
 mod producer_wire;
 mod publishing;
 mod queue_message;
@@ -39,6 +41,7 @@ mod spec;
 mod transaction_spec;
 mod transactions;
 mod view;
+mod virtual_hosts;
 mod vitals;
 
 use std::sync::Arc;
@@ -52,8 +55,8 @@ use tokio_util::sync::CancellationToken;
 pub use appending::{AppendedBatch, Appends, BatchAppend, InTransaction, ProducerBatch};
 pub use delivery::QueueDelivery;
 pub use exchange_spec::{
-    BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeKind, ExchangeSpec,
-    HashProperty,
+    BindingDescription, BindingSpec, DestinationType, EffectiveExchange, ExchangeDescription, ExchangeKind,
+    ExchangeSpec, HashProperty,
 };
 pub use group_readers::GroupBatch;
 pub use group_spec::{
@@ -70,17 +73,19 @@ pub use log_engine::{
 pub use log_topic::{LogSetting, LogTopic, LogWatch, PartitionBounds, StoredBatches};
 pub use opening::{OwnerTask, TopicsSettings};
 pub use outgoing::{Acks, IdempotencyKey, Outgoing, OutgoingOptions, Receipt, Receipts};
+pub use policy_spec::{ApplyTo, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec};
 pub use queue_engine::EngineConfig as QueueEngineConfig;
 pub use queue_topic::{Hold, QueueSubscription, QueueTopic, SubscribeOptions};
 pub use record_chunk::RecordChunk;
 pub use settling::{SettleAction, SettleRequest, SettledLease};
 pub use shard::{IdempotencySettings, StagingSettings};
 pub use spec::{
-    Created, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings, QueueStats,
-    QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
+    Created, DeadLetterStrategy, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings,
+    QueueStats, QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
 };
 pub use transaction_spec::{NotATransaction, Transaction, TransactionId, TransactionStatus};
 pub use view::{HeadersView, MessageView, Place, Standing};
+pub use virtual_hosts::VirtualHost;
 
 use directory::Directory;
 use group_positions::GroupPositions;

@@ -17,6 +17,10 @@ pub enum ErrorCode {
     UnknownPartition,
     /// No exchange has this name.
     UnknownExchange,
+    /// No virtual host has this name.
+    UnknownVirtualHost,
+    /// No policy has this name.
+    UnknownPolicy,
     /// No such binding.
     UnknownBinding,
     /// The queue holds no message with this id.
@@ -115,7 +119,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 54] = {
+    pub const ALL: [ErrorCode; 56] = {
         use ErrorCode::*;
         [
             InvalidRequest,
@@ -125,6 +129,8 @@ impl ErrorCode {
             UnknownTopic,
             UnknownPartition,
             UnknownExchange,
+            UnknownVirtualHost,
+            UnknownPolicy,
             UnknownBinding,
             UnknownMessage,
             UnknownGroup,
@@ -186,6 +192,8 @@ impl ErrorCode {
             ErrorCode::UnknownTopic => "unknown_topic",
             ErrorCode::UnknownPartition => "unknown_partition",
             ErrorCode::UnknownExchange => "unknown_exchange",
+            ErrorCode::UnknownVirtualHost => "unknown_virtual_host",
+            ErrorCode::UnknownPolicy => "unknown_policy",
             ErrorCode::UnknownBinding => "unknown_binding",
             ErrorCode::UnknownMessage => "unknown_message",
             ErrorCode::UnknownGroup => "unknown_group",

@@ -9,6 +9,7 @@ use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
 use crate::hash_choice::{hash, mix};
 use crate::identity::IdMap;
 use crate::routing::{Address, Route, delay_ms};
+use crate::virtual_host::qualify;
 use crate::{QueueError, QueueId};
 
 /// What an exchange can feed.
@@ -99,13 +100,25 @@ impl Topology {
             dice: Dice(0),
             orphans: Vec::new(),
         };
-        for (name, kind) in PREDECLARED {
-            if let Ok(name) = ExchangeName::new(name) {
-                let id = topology.add(Exchange::new(name, kind, ExchangeOptions::default()));
-                topology.exchanges.get_mut(&id).into_iter().for_each(|exchange| exchange.predeclared = true);
-            }
-        }
+        topology.add_predeclared("");
         topology
+    }
+
+    /// Adds the exchanges that always exist in a virtual host.
+    pub(crate) fn add_predeclared(&mut self, prefix: &str) {
+        for (name, kind) in PREDECLARED {
+            let Ok(name) = ExchangeName::new(&qualify(prefix, name)) else { continue };
+            let mut exchange = Exchange::new(name, prefix.len(), kind, ExchangeOptions::default());
+            exchange.predeclared = true;
+            self.add(exchange);
+        }
+    }
+
+    /// Takes all exchanges of a virtual host out.
+    pub(crate) fn remove_below(&mut self, prefix: &str) {
+        let below = self.exchanges.iter().filter(|(_, exchange)| exchange.prefix() == prefix);
+        let below: Vec<ExchangeId> = below.map(|(id, _)| *id).collect();
+        below.into_iter().for_each(|id| self.remove(id));
     }
 
     /// Adds an exchange whose name is free.
@@ -135,6 +148,10 @@ impl Topology {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Exchange> {
         self.exchanges.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Exchange> {
+        self.exchanges.values_mut()
     }
 
     /// Takes an exchange and all its bindings out, on either side.
@@ -264,8 +281,11 @@ impl Topology {
                     Target::Log(topic) => route.logs.push(topic.clone()),
                 }
             });
-            if let (false, Some(name)) = (matched, &exchange.options.alternate_exchange) {
-                ahead.extend(self.names.get(name.as_str()));
+            if let (false, Some(name)) = (matched, exchange.alternate()) {
+                ahead.extend(match exchange.prefix() {
+                    "" => self.names.get(name),
+                    prefix => self.names.get(qualify(prefix, name).as_str()),
+                });
             }
         }
         route.settle();

@@ -14,7 +14,8 @@ use crate::record::Record;
 use crate::routing::{Address, Route};
 use crate::runs::Runs;
 use crate::slots::{NEVER, State};
-use crate::{QueueId, carbon_copy};
+use crate::virtual_host::qualify;
+use crate::{DeadLetterStrategy, QueueId, carbon_copy};
 
 /// Why a message left its queue for the dead-letter exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,12 +96,20 @@ impl QueueEngine {
                 return true;
             }
         };
+        let strategy = queue.options.dead_letter_strategy.unwrap_or_default();
         let mut route = Route::default();
-        let letter = self.dead_letter(id, &message, reason, now, &mut route);
+        let mut blocked = false;
+        let letter = self.dead_letter(id, &message, reason, now, &mut route, &mut blocked);
+        if blocked && strategy == DeadLetterStrategy::AtLeastOnce {
+            return self.core.keep_undelivered(block, dying, now);
+        }
         let Some(parcel) = letter.filter(|_| !route.is_empty()) else {
             self.drop_dead(id, sequence);
             return true;
         };
+        if strategy == DeadLetterStrategy::AtLeastOnce {
+            self.core.undelivered.progress(now);
+        }
         if !block.fits(room(&parcel, &route)) {
             return false;
         }
@@ -127,7 +136,7 @@ impl QueueEngine {
         now: Timestamp,
     ) {
         let mut route = Route::default();
-        let letter = self.dead_letter(id, message, Reason::MaxLen, now, &mut route);
+        let letter = self.dead_letter(id, message, Reason::MaxLen, now, &mut route, &mut false);
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.totals.count_dead(Reason::MaxLen);
         }
@@ -137,6 +146,8 @@ impl QueueEngine {
     }
 
     /// The message as its dead-letter exchange gets it, and where that sends it. `None` without such an exchange.
+    /// `blocked` tells whether the message could go further some other time: that nothing is there to take it, or
+    /// something that does not now.
     fn dead_letter(
         &mut self,
         id: QueueId,
@@ -144,12 +155,14 @@ impl QueueEngine {
         reason: Reason,
         now: Timestamp,
         route: &mut Route,
+        blocked: &mut bool,
     ) -> Option<Parcel> {
         let queue = self.queues.get(&id)?;
         let exchange = queue.options.dead_letter_exchange.as_deref()?;
+        let prefix = queue.prefix();
         let own_key = queue.options.dead_letter_routing_key.as_deref();
         let key = own_key.unwrap_or(&message.origin.routing_key);
-        let mut headers = record_death(message, queue.name.as_str(), reason, now);
+        let mut headers = record_death(message, queue.local_name(), reason, now);
         let copies = match own_key {
             // Somebody else's choice of key replaces all of the publisher's.
             Some(_) => {
@@ -160,22 +173,26 @@ impl QueueEngine {
         };
         let keys: Vec<&str> = std::iter::once(key).chain(copies.iter().map(String::as_str)).collect();
         let exchange = if exchange.is_empty() {
-            route.queues.extend(keys.iter().filter_map(|key| self.names.get(*key)));
+            route.queues.extend(keys.iter().filter_map(|key| self.queue_in(prefix, key)));
             route.settle();
             None
         } else {
-            let to = self.topology.id(exchange)?;
+            *blocked = true;
+            let to = self.topology.id(&qualify(prefix, exchange))?;
             let address = Address { keys: &keys, headers: &headers, properties: &message.properties };
             self.topology.route(to, &address, route);
-            Some(self.topology.get(to)?.name.clone())
+            Some(self.topology.get(to)?.local.clone())
         };
+        *blocked = route.is_empty();
         let body_len = message.body.len();
         route.queues.retain(|target| {
-            let takes = |queue: &crate::queue::Queue| {
-                let cycle = reason != Reason::Rejected && is_cycle(&headers, queue.name.as_str());
-                !cycle && !queue.refuses(body_len)
-            };
-            self.queues.get(target).is_some_and(|queue| takes(queue))
+            let Some(queue) = self.queues.get(target) else { return false };
+            if reason != Reason::Rejected && is_cycle(&headers, queue.local_name()) {
+                return false;
+            }
+            let takes = !queue.refuses(body_len);
+            *blocked |= !takes;
+            takes
         });
         let fields = message.properties.fields();
         let properties = match fields.expiration {

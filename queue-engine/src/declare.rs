@@ -7,7 +7,6 @@ use crate::outbox::Ended;
 use crate::queue::Queue;
 use crate::record::Record;
 use crate::slots::State;
-use crate::topology::check_reserved;
 use crate::totals::QueueInfo;
 use crate::{OwnerId, QueueError, QueueId, QueueOptions};
 
@@ -74,8 +73,8 @@ impl QueueEngine {
                 return Err(QueueError::Locked(name.clone()));
             }
             if by_arguments {
-                queue.options.check_equivalent(name, &options)?;
-            } else if let Some((field, have, want)) = queue.options.difference(&options) {
+                queue.declared().check_equivalent(name, &options)?;
+            } else if let Some((field, have, want)) = queue.declared().difference(&options) {
                 let what = format!("queue {:?}", name.as_str());
                 return Err(QueueError::Differs { what, field, have, want });
             }
@@ -83,7 +82,7 @@ impl QueueEngine {
             return Ok(Declared { id: queue.id, created: false });
         }
         if !server_named {
-            check_reserved("queue", name.as_str())?;
+            self.check_free("queue", name.as_str())?;
         }
         let id = QueueId(self.next_queue);
         if id.0 == u32::MAX {
@@ -116,8 +115,8 @@ impl QueueEngine {
         let queue = self.queue(name)?;
         let (id, levels, single) =
             (queue.id, queue.options.max_priority, queue.options.single_active_consumer);
-        options.arguments.clone_from(&queue.options.arguments);
-        if queue.options == options {
+        options.arguments.clone_from(&queue.declared().arguments);
+        if *queue.declared() == options {
             return Ok(());
         }
         let fixed = |field, why: &str| Err(QueueError::InvalidOption { field, why: why.to_owned() });
@@ -212,9 +211,9 @@ impl QueueEngine {
         self.queues.get(&id).map(|queue| &queue.name)
     }
 
-    /// The options of a queue.
+    /// The options that a queue was declared with.
     pub fn queue_options(&self, name: &TopicName) -> Result<&QueueOptions, QueueError> {
-        self.queue(name).map(|queue| &queue.options)
+        self.queue(name).map(Queue::declared)
     }
 
     /// Whether there is a queue of that name.
@@ -248,7 +247,7 @@ impl QueueEngine {
         self.next_queue = self.next_queue.max(id.0.saturating_add(1));
         match self.queues.get_mut(&id) {
             Some(queue) => {
-                queue.options = options;
+                queue.redeclare(options);
                 queue.next_sequence = queue.next_sequence.max(next_sequence);
             }
             None => {
@@ -257,11 +256,13 @@ impl QueueEngine {
                     self.forget_queue(old);
                 }
                 self.names.insert(name.as_str().into(), id);
-                let mut queue = Queue::new(id, name, options);
+                let prefix_len = self.hosts.prefix_len(name.as_str());
+                let mut queue = Queue::new(id, name, prefix_len, options);
                 queue.next_sequence = next_sequence;
                 self.queues.insert(id, Box::new(queue));
             }
         }
+        self.enforce_policy(id);
     }
 
     pub(crate) fn forget_queue(&mut self, id: QueueId) {

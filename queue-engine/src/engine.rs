@@ -9,10 +9,12 @@ use crate::binding::Topology;
 use crate::config::EngineConfig;
 use crate::consumer::Consumer;
 use crate::dead_letter::{Dying, Reason};
+use crate::dead_letter_strategy::Undelivered;
 use crate::identity::IdMap;
 use crate::ledger::{Ledger, SegmentAccount};
 use crate::outbox::{Ended, Outbox};
 use crate::paging::BodyReader;
+use crate::policy::Policies;
 use crate::prefetch::Pools;
 use crate::queue::Queue;
 use crate::record::{PublishTarget, Record};
@@ -20,6 +22,7 @@ use crate::relocation::Victim;
 use crate::routing::Route;
 use crate::runs::Runs;
 use crate::slots::{NEVER, SpareChunks, State};
+use crate::virtual_host::VirtualHosts;
 use crate::{ConsumerId, OwnerId, QueueError, QueueId, QueueType};
 
 /// All queues, exchanges and bindings of a shard, and who waits for their messages.
@@ -40,6 +43,8 @@ pub struct QueueEngine {
     pub(crate) names: HashMap<Box<str>, QueueId>,
     pub(crate) next_queue: u32,
     pub(crate) topology: Topology,
+    pub(crate) hosts: VirtualHosts,
+    pub(crate) policies: Policies,
     pub(crate) consumers: IdMap<ConsumerId, Consumer>,
     pub(crate) next_consumer: u64,
     /// Limits that consumers share.
@@ -75,6 +80,8 @@ pub(crate) struct Core {
     pub(crate) dying: VecDeque<Dying>,
     /// How many of them, from the front, the journal knows of.
     pub(crate) dying_recorded: usize,
+    /// Dead letters that nothing took, of queues that must not lose them.
+    pub(crate) undelivered: Undelivered,
     /// The next lease's nonce.
     pub(crate) nonce: u32,
     /// Where this group's records start; what lies there cannot be read back yet.
@@ -112,6 +119,11 @@ impl Core {
     /// Whether what lies at `lsn` cannot be read back yet.
     pub(crate) fn is_unwritten(&self, lsn: Lsn) -> bool {
         self.group_start.is_some_and(|start| lsn >= start)
+    }
+
+    /// At least the bytes that writing what gathered takes.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.delivered.bound() + self.removed.bound() + self.forgiven.bound()
     }
 
     /// Writes what gathered, as far as the block has room.
@@ -208,6 +220,8 @@ impl QueueEngine {
             names: HashMap::new(),
             next_queue: 1,
             topology: Topology::new(),
+            hosts: VirtualHosts::default(),
+            policies: Policies::default(),
             consumers: IdMap::default(),
             next_consumer: 1,
             pools: Pools::default(),
@@ -231,6 +245,7 @@ impl QueueEngine {
                 overdue: false,
                 dying: VecDeque::new(),
                 dying_recorded: 0,
+                undelivered: Undelivered::default(),
                 nonce: 1,
                 group_start: None,
                 fresh: Vec::new(),
@@ -365,8 +380,8 @@ impl QueueEngine {
         if !self.core.dying.is_empty() || !self.touched.is_empty() {
             return Some(Timestamp(0));
         }
-        let next = self.alarms.peek().map(|Reverse((at, _))| *at);
-        next.filter(|at| *at != NEVER)
+        let next = self.alarms.peek().map_or(NEVER, |Reverse((at, _))| *at);
+        Some(next.min(self.core.undelivered.due())).filter(|at| *at != NEVER)
     }
 
     pub(crate) fn find_queue(&self, name: &TopicName) -> Result<QueueId, QueueError> {

@@ -11,6 +11,12 @@ pub enum QueueError {
     /// No exchange has this name.
     #[error("there is no exchange {0:?}; declare it first")]
     UnknownExchange(String),
+    /// No virtual host has this name.
+    #[error("there is no virtual host {0:?}; create it first")]
+    UnknownVirtualHost(String),
+    /// No policy has this name.
+    #[error("there is no policy {0:?}")]
+    UnknownPolicy(String),
     /// The exchange has no such binding.
     #[error("there is no such binding on exchange {0:?}")]
     UnknownBinding(String),
@@ -129,6 +135,8 @@ impl QueueError {
         match self {
             QueueError::UnknownQueue(_) => ErrorCode::UnknownTopic,
             QueueError::UnknownExchange(_) => ErrorCode::UnknownExchange,
+            QueueError::UnknownVirtualHost(_) => ErrorCode::UnknownVirtualHost,
+            QueueError::UnknownPolicy(_) => ErrorCode::UnknownPolicy,
             QueueError::UnknownBinding(_) => ErrorCode::UnknownBinding,
             QueueError::UnknownMessage { .. } => ErrorCode::UnknownMessage,
             QueueError::UnknownConsumer => ErrorCode::UnknownMember,

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ::message::{ExchangeName, HeaderTable};
 
@@ -6,6 +7,7 @@ use crate::binding::{Condition, Target};
 use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
 use crate::hash_choice::{HashChoice, hash, mix};
 use crate::header_match::HeaderMatch;
+use crate::policy::Policies;
 use crate::routing::Address;
 use crate::topic_trie::TopicTrie;
 use crate::{BindingTarget, QueueError, QueueId};
@@ -21,6 +23,10 @@ pub struct ExchangeInfo {
     pub options: ExchangeOptions,
     /// Whether it is one of the `amq.` exchanges that always exist.
     pub predeclared: bool,
+    /// The policy in force.
+    pub policy: Option<String>,
+    /// The alternate exchange in force: its own, or the policy's.
+    pub alternate_exchange: Option<String>,
     /// How many bindings it feeds.
     pub bindings: usize,
 }
@@ -41,9 +47,14 @@ pub struct Binding {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) name: ExchangeName,
+    /// The name in its virtual host.
+    pub(crate) local: ExchangeName,
     pub(crate) kind: ExchangeKind,
     pub(crate) options: ExchangeOptions,
     pub(crate) predeclared: bool,
+    /// The alternate exchange that a policy gives, and the policy.
+    policy_alternate: Option<String>,
+    policy: Option<Arc<str>>,
     /// What it keeps messages in, if its kind does.
     pub(crate) store: Option<QueueId>,
     table: Table,
@@ -91,7 +102,15 @@ fn remove_one<T: PartialEq>(list: &mut Vec<T>, what: &T) {
 }
 
 impl Exchange {
-    pub(crate) fn new(name: ExchangeName, kind: ExchangeKind, options: ExchangeOptions) -> Exchange {
+    /// An exchange without bindings. The first `prefix_len` bytes of its name are those of its virtual host.
+    pub(crate) fn new(
+        name: ExchangeName,
+        prefix_len: usize,
+        kind: ExchangeKind,
+        options: ExchangeOptions,
+    ) -> Exchange {
+        let local = name.as_str().get(prefix_len..).and_then(|local| ExchangeName::new(local).ok());
+        let local = local.filter(|_| prefix_len > 0).unwrap_or_else(|| name.clone());
         let chooses_as = options.delayed_kind.unwrap_or(kind);
         let table = match chooses_as {
             ExchangeKind::Direct | ExchangeKind::Delayed => Table::Direct(HashMap::new()),
@@ -102,7 +121,19 @@ impl Exchange {
             ExchangeKind::ModulusHash => Table::Modulus(Vec::new()),
             ExchangeKind::Random | ExchangeKind::LocalRandom => Table::Random(Vec::new()),
         };
-        Exchange { name, kind, options, predeclared: false, store: None, table, bindings: 0, visited: 0 }
+        Exchange {
+            name,
+            local,
+            kind,
+            options,
+            predeclared: false,
+            policy_alternate: None,
+            policy: None,
+            store: None,
+            table,
+            bindings: 0,
+            visited: 0,
+        }
     }
 
     pub(crate) fn info(&self) -> ExchangeInfo {
@@ -111,8 +142,26 @@ impl Exchange {
             kind: self.kind,
             options: self.options.clone(),
             predeclared: self.predeclared,
+            policy: self.policy.as_deref().map(str::to_owned),
+            alternate_exchange: self.alternate().map(str::to_owned),
             bindings: self.bindings,
         }
+    }
+
+    /// What names in the exchange's virtual host start with.
+    pub(crate) fn prefix(&self) -> &str {
+        let name = self.name.as_str();
+        name.get(..name.len() - self.local.as_str().len()).unwrap_or_default()
+    }
+
+    /// Where messages go that no binding takes: its own choice beats a policy's.
+    pub(crate) fn alternate(&self) -> Option<&str> {
+        self.options.alternate_exchange.as_deref().or(self.policy_alternate.as_deref())
+    }
+
+    /// Lets policies decide.
+    pub(crate) fn enforce(&mut self, policies: &Policies) {
+        (self.policy_alternate, self.policy) = policies.for_exchange(self.prefix(), self.local.as_str());
     }
 
     /// How it chooses: a delayed-message exchange as the kind that it stands for.

@@ -53,7 +53,7 @@ impl QueueEngine {
             store.store_of = Some(exchange);
             return;
         }
-        let mut store = Queue::new(id, name, options);
+        let mut store = Queue::new(id, name, owner.prefix().len(), options);
         store.next_sequence = next_sequence;
         store.store_of = Some(exchange);
         self.queues.insert(id, Box::new(store));
@@ -149,7 +149,9 @@ impl QueueEngine {
             store.ready_in_order().map(|(sequence, _)| peek(store, sequence, self.core.reader.as_deref()));
         let kept: Vec<Arc<Message>> = kept.filter_map(Result::ok).collect();
         for message in kept {
-            let parcel = Parcel { message, delay_ms: 0, copies: Vec::new() };
+            // Blind copies were forgotten when it was kept.
+            let copies = carbon_copy::keys(&message.headers).unwrap_or_default();
+            let parcel = Parcel { message, delay_ms: 0, copies };
             let mut route = Route::default();
             match target {
                 Target::Queue(id) => route.queues.push(*id),

@@ -2,7 +2,7 @@ use ::message::HeaderTable;
 use bytes::Bytes;
 
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
-use crate::{QueueError, QueueType};
+use crate::{DeadLetterStrategy, QueueError, QueueType};
 
 /// How a queue behaves. Every option but its type may be changed while the queue lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct QueueOptions {
     pub dead_letter_exchange: Option<String>,
     /// The routing key that they get there; `None` keeps theirs. Needs `dead_letter_exchange`.
     pub dead_letter_routing_key: Option<String>,
+    /// What becomes of those that nothing takes; `None` is at most once.
+    pub dead_letter_strategy: Option<DeadLetterStrategy>,
     /// How often a message may come back before it is dead-lettered; what counts depends on the type. `None` is the
     /// type's own limit, [`QueueOptions::NO_DELIVERY_LIMIT`] is none.
     pub delivery_limit: Option<u32>,
@@ -80,6 +82,7 @@ impl Default for QueueOptions {
             overflow: Overflow::DropHead,
             dead_letter_exchange: None,
             dead_letter_routing_key: None,
+            dead_letter_strategy: None,
             delivery_limit: None,
             lease_ms: 30_000,
             durable: true,
@@ -108,6 +111,7 @@ const AUTO_DELETE: u8 = 13;
 const SINGLE_ACTIVE_CONSUMER: u8 = 14;
 const CONSUMER_TIMEOUT: u8 = 15;
 const ARGUMENTS: u8 = 16;
+const DEAD_LETTER_STRATEGY: u8 = 40;
 const END: u8 = 0;
 
 impl QueueOptions {
@@ -188,7 +192,14 @@ impl QueueOptions {
             return Some(("type", self.kind.as_str().to_owned(), other.kind.as_str().to_owned()));
         }
         compare!(max_priority, message_ttl_ms, expires_ms, max_length, max_length_bytes, overflow);
-        compare!(dead_letter_exchange, dead_letter_routing_key, delivery_limit, lease_ms, durable);
+        compare!(
+            dead_letter_exchange,
+            dead_letter_routing_key,
+            dead_letter_strategy,
+            delivery_limit,
+            lease_ms,
+            durable
+        );
         compare!(auto_delete, single_active_consumer, consumer_timeout_ms);
         None
     }
@@ -202,6 +213,7 @@ impl QueueOptions {
             (MAX_LENGTH_BYTES, self.max_length_bytes),
             (OVERFLOW, (self.overflow != Overflow::DropHead).then_some(self.overflow as u64)),
             (DELIVERY_LIMIT, self.delivery_limit.map(u64::from)),
+            (DEAD_LETTER_STRATEGY, self.dead_letter_strategy.map(DeadLetterStrategy::number)),
             (LEASE, (self.lease_ms != 30_000).then_some(self.lease_ms)),
             (TRANSIENT, (!self.durable).then_some(1)),
             (QUORUM, (self.kind == QueueType::Quorum).then_some(1)),
@@ -248,6 +260,9 @@ impl QueueOptions {
                     }
                 }
                 DELIVERY_LIMIT => options.delivery_limit = Some(fields.number()?),
+                DEAD_LETTER_STRATEGY => {
+                    options.dead_letter_strategy = Some(DeadLetterStrategy::from_number(fields.varint()?)?);
+                }
                 LEASE => options.lease_ms = fields.varint()?,
                 TRANSIENT => options.durable = fields.varint()? == 0,
                 QUORUM if fields.varint()? == 1 => options.kind = QueueType::Quorum,
@@ -275,6 +290,7 @@ mod tests {
     #[test]
     fn every_option_is_stored() {
         let options = QueueOptions {
+            dead_letter_strategy: Some(DeadLetterStrategy::AtLeastOnce),
             kind: QueueType::Quorum,
             max_priority: Some(9),
             message_ttl_ms: Some(1),

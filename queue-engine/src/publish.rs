@@ -11,10 +11,11 @@ use crate::message::{Message, NewMessage, Origin, millis};
 use crate::outbox::LogTarget;
 use crate::record::published_bound;
 use crate::routing::{Address, Route};
+use crate::virtual_host::qualify;
 use crate::{Destination, MessageId, Overflow, Properties, QueueError, QueueId, carbon_copy};
 
 /// What the block itself adds to a record.
-const PER_RECORD: usize = segment_store::RECORD_OVERHEAD;
+pub(crate) const PER_RECORD: usize = segment_store::RECORD_OVERHEAD;
 
 /// Where a message ended up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl QueueEngine {
         let mut route = std::mem::take(&mut self.route);
         let result = self.enter(to).and_then(|(entrance, origin)| {
             let parcel = parcel(message, origin)?;
-            self.spread(entrance, &parcel, &mut route);
+            self.spread(&entrance, &parcel, &mut route);
             self.publish_routed(block, &route, parcel, now)
         });
         self.route = route;
@@ -77,7 +78,7 @@ impl QueueEngine {
         let parcels = messages.into_iter().map(|message| parcel(message, origin.clone()));
         let parcels = parcels.collect::<Result<Vec<Parcel>, QueueError>>()?;
         let mut route = std::mem::take(&mut self.route);
-        let result = self.publish_parcels(block, entrance, &mut route, parcels, now);
+        let result = self.publish_parcels(block, &entrance, &mut route, parcels, now);
         self.route = route;
         self.wind_up(block, now);
         result
@@ -99,7 +100,7 @@ impl QueueEngine {
         for (at, message) in messages.iter().enumerate() {
             if at == 0 || route.per_message || carbon_copy::is_copied(&message.headers) {
                 let copies = carbon_copy::keys(&message.headers).unwrap_or_default();
-                self.spread_to(entrance, to, message, &copies, &mut route);
+                self.spread_to(&entrance, to, message, &copies, &mut route);
             }
             let key = message.key.as_ref().map_or(0, bytes::Bytes::len);
             let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
@@ -139,7 +140,7 @@ impl QueueEngine {
     fn publish_parcels(
         &mut self,
         block: &mut Block,
-        entrance: Entrance,
+        entrance: &Entrance,
         route: &mut Route,
         parcels: Vec<Parcel>,
         now: Timestamp,
@@ -194,7 +195,7 @@ impl QueueEngine {
     }
 
     /// Publishes one message to where it was routed. Queues that are full refuse it, others take it.
-    fn publish_routed(
+    pub(crate) fn publish_routed(
         &mut self,
         block: &mut Block,
         route: &Route,
@@ -239,32 +240,34 @@ impl QueueEngine {
     }
 
     /// Finds where a message enters, and what it will remember of that.
-    fn enter(&self, to: Destination<'_>) -> Result<(Entrance, Arc<Origin>), QueueError> {
+    pub(crate) fn enter(&self, to: Destination<'_>) -> Result<(Entrance, Arc<Origin>), QueueError> {
         match to {
             Destination::Queue(name) => {
                 let queue = self.queue(name)?;
                 Ok((Entrance::Queue(queue.id), queue.origin.clone()))
             }
-            Destination::Exchange { name: "", routing_key } => {
-                let queue = self.names.get(routing_key).and_then(|id| self.queues.get(id));
-                let unrouted = || Arc::new(Origin { exchange: None, routing_key: routing_key.into() });
-                Ok((Entrance::Default, queue.map_or_else(unrouted, |queue| queue.origin.clone())))
-            }
             Destination::Exchange { name, routing_key } => {
+                if let Some(prefix) = self.hosts.default_exchange(name) {
+                    let queue = self.queue_in(prefix.as_deref().unwrap_or_default(), routing_key);
+                    let queue = queue.and_then(|id| self.queues.get(&id));
+                    let unrouted = || Arc::new(Origin { exchange: None, routing_key: routing_key.into() });
+                    let origin = queue.map_or_else(unrouted, |queue| queue.origin.clone());
+                    return Ok((Entrance::Default(prefix), origin));
+                }
                 let id = self.topology.find(name)?;
                 let exchange = self.topology.get(id).filter(|exchange| !exchange.options.internal);
                 let Some(exchange) = exchange else {
                     let what = format!("exchange {name:?} is internal: only other exchanges feed it");
                     return Err(QueueError::Reserved(what));
                 };
-                let exchange = Some(exchange.name.clone());
+                let exchange = Some(exchange.local.clone());
                 Ok((Entrance::Exchange(id), Arc::new(Origin { exchange, routing_key: routing_key.into() })))
             }
         }
     }
 
     /// Follows a message from where it enters to all that it reaches.
-    fn spread(&mut self, from: Entrance, parcel: &Parcel, route: &mut Route) {
+    pub(crate) fn spread(&mut self, from: &Entrance, parcel: &Parcel, route: &mut Route) {
         let message = &parcel.message;
         let key: &str = &message.origin.routing_key;
         if parcel.copies.is_empty() {
@@ -276,7 +279,7 @@ impl QueueEngine {
 
     fn spread_to(
         &mut self,
-        from: Entrance,
+        from: &Entrance,
         to: Destination<'_>,
         message: &NewMessage,
         copies: &[String],
@@ -292,7 +295,7 @@ impl QueueEngine {
 
     fn follow(
         &mut self,
-        from: Entrance,
+        from: &Entrance,
         keys: &[&str],
         headers: &HeaderTable,
         properties: &Properties,
@@ -300,39 +303,49 @@ impl QueueEngine {
     ) {
         route.clear();
         match from {
-            Entrance::Queue(id) => route.queues.push(id),
-            Entrance::Default => {
-                route.queues.extend(keys.iter().filter_map(|key| self.names.get(*key)));
+            Entrance::Queue(id) => route.queues.push(*id),
+            Entrance::Default(prefix) => {
+                let prefix = prefix.as_deref().unwrap_or_default();
+                route.queues.extend(keys.iter().filter_map(|key| self.queue_in(prefix, key)));
                 if keys.len() > 1 {
                     route.settle();
                 }
             }
-            Entrance::Exchange(id) => self.topology.route(id, &Address { keys, headers, properties }, route),
+            Entrance::Exchange(id) => self.topology.route(*id, &Address { keys, headers, properties }, route),
         }
     }
 
-    /// Finds where a message goes that is there already. Goes nowhere when the exchange is gone.
-    pub(crate) fn route_from(&mut self, exchange: &str, key: &str, message: &Message, route: &mut Route) {
+    /// Finds where a message goes that is there already, by names of its virtual host. Goes nowhere when the exchange
+    /// is gone.
+    pub(crate) fn route_from(
+        &mut self,
+        prefix: &str,
+        exchange: &str,
+        key: &str,
+        message: &Message,
+        route: &mut Route,
+    ) {
         let from = match exchange {
-            "" => Entrance::Default,
-            name => match self.topology.id(name) {
+            "" => Entrance::Default(Some(prefix.into())),
+            name => match self.topology.id(&qualify(prefix, name)) {
                 Some(id) => Entrance::Exchange(id),
                 None => return,
             },
         };
-        self.follow(from, &[key], &message.headers, &message.properties, route);
+        self.follow(&from, &[key], &message.headers, &message.properties, route);
     }
 }
 
 /// Where a message enters the engine.
-#[derive(Clone, Copy)]
-enum Entrance {
+#[derive(Clone)]
+pub(crate) enum Entrance {
     Queue(QueueId),
-    Default,
+    /// The default exchange of a virtual host, given what names in that start with.
+    Default(Option<Arc<str>>),
     Exchange(ExchangeId),
 }
 
-fn parcel(message: NewMessage, origin: Arc<Origin>) -> Result<Parcel, QueueError> {
+pub(crate) fn parcel(message: NewMessage, origin: Arc<Origin>) -> Result<Parcel, QueueError> {
     let delay_ms = message.delay.map_or(0, millis);
     let copies = carbon_copy::keys(&message.headers)?;
     Ok(Parcel { message: Arc::new(Message::from_new(message, origin)), delay_ms, copies })

@@ -8,6 +8,7 @@ use segment_store::Lsn;
 use crate::binding::ExchangeId;
 use crate::ledger::Ledger;
 use crate::message::{Message, Origin};
+use crate::policy::InForce;
 use crate::ready::ReadyOrder;
 use crate::slots::{NEVER, Slot, Slots, State};
 use crate::totals::{QueueInfo, QueueTotals};
@@ -18,7 +19,15 @@ use crate::{ConsumerId, Overflow, OwnerId, QueueId, QueueOptions};
 pub(crate) struct Queue {
     pub(crate) id: QueueId,
     pub(crate) name: TopicName,
+    /// How it behaves: as declared, and as policies say.
     pub(crate) options: QueueOptions,
+    /// What was declared, where policies changed something.
+    declared: Option<Box<QueueOptions>>,
+    /// The policies in force.
+    pub(crate) policy: Option<Arc<str>>,
+    pub(crate) operator_policy: Option<Arc<str>>,
+    /// How many bytes of the name say in which virtual host it is.
+    prefix_len: u8,
     /// The exchange whose memory this is: such a queue has no name that anybody could use.
     pub(crate) store_of: Option<ExchangeId>,
     /// What a message that was published straight into this queue remembers.
@@ -100,12 +109,18 @@ impl Counts {
 }
 
 impl Queue {
-    pub(crate) fn new(id: QueueId, name: TopicName, options: QueueOptions) -> Queue {
-        let origin = Arc::new(Origin { exchange: None, routing_key: name.as_str().into() });
+    /// An empty queue. The first `prefix_len` bytes of its name are those of its virtual host.
+    pub(crate) fn new(id: QueueId, name: TopicName, prefix_len: usize, options: QueueOptions) -> Queue {
+        let local = name.as_str().get(prefix_len..).unwrap_or_default();
+        let origin = Arc::new(Origin { exchange: None, routing_key: local.into() });
         Queue {
             id,
             name,
             options,
+            declared: None,
+            policy: None,
+            operator_policy: None,
+            prefix_len: prefix_len as u8,
             store_of: None,
             origin,
             slots: Slots::default(),
@@ -126,6 +141,40 @@ impl Queue {
             alarm: NEVER,
             used_at: Timestamp(0),
         }
+    }
+
+    /// The name in the queue's virtual host.
+    pub(crate) fn local_name(&self) -> &str {
+        self.name.as_str().get(usize::from(self.prefix_len)..).unwrap_or_default()
+    }
+
+    /// What names in the queue's virtual host start with.
+    pub(crate) fn prefix(&self) -> &str {
+        self.name.as_str().get(..usize::from(self.prefix_len)).unwrap_or_default()
+    }
+
+    /// What was declared, policies aside.
+    pub(crate) fn declared(&self) -> &QueueOptions {
+        self.declared.as_deref().unwrap_or(&self.options)
+    }
+
+    /// Takes what was declared; policies are to be applied anew.
+    pub(crate) fn redeclare(&mut self, options: QueueOptions) {
+        self.declared = None;
+        self.options = options;
+    }
+
+    /// Lets policies decide. Answers whether that changed anything.
+    pub(crate) fn enforce(&mut self, in_force: InForce) -> bool {
+        (self.policy, self.operator_policy) = (in_force.policy, in_force.operator_policy);
+        let before = std::mem::replace(&mut self.options, in_force.options);
+        let changed = before != self.options;
+        if self.declared.is_none() && changed {
+            self.declared = Some(Box::new(before));
+        } else if self.declared.as_deref() == Some(&self.options) {
+            self.declared = None;
+        }
+        changed
     }
 
     /// The level that a priority means here.
@@ -302,12 +351,7 @@ impl Queue {
 
     /// Whether one more body of that size would exceed the limits, given that the queue refuses then.
     pub(crate) fn refuses(&self, body_len: usize) -> bool {
-        self.options.overflow != Overflow::DropHead
-            && (self.options.max_length.is_some_and(|most| self.counts.ready >= most)
-                || self
-                    .options
-                    .max_length_bytes
-                    .is_some_and(|most| self.counts.ready_bytes.saturating_add(body_len as u64) > most))
+        self.would_refuse(1, body_len as u64)
     }
 
     /// Whether so many more messages, with bodies of so many bytes in all, would exceed the limits, given that the
@@ -402,7 +446,10 @@ impl Queue {
         QueueInfo {
             id: self.id,
             name: self.name.clone(),
-            options: self.options.clone(),
+            options: self.declared().clone(),
+            in_force: self.options.clone(),
+            policy: self.policy.as_deref().map(str::to_owned),
+            operator_policy: self.operator_policy.as_deref().map(str::to_owned),
             ready: counts.ready,
             leased: counts.leased,
             delayed: counts.delayed,

@@ -2,7 +2,7 @@
 //! declarations ask for the same.
 use ::message::{HeaderTable, HeaderValue, TopicName};
 
-use crate::{Overflow, QueueDeclaration, QueueError, QueueOptions, QueueType};
+use crate::{DeadLetterStrategy, Overflow, QueueDeclaration, QueueError, QueueOptions, QueueType};
 
 /// One argument that RabbitMQ knows.
 struct Argument {
@@ -114,11 +114,17 @@ fn known() -> [Argument; 27] {
         row(
             "x-dead-letter-strategy",
             QUORUM,
-            |_, value| match text(value)?.as_str() {
-                "at-most-once" => Ok(()),
-                _ => Err("it is at-most-once; no other strategy is built yet".to_owned()),
+            |options, value| {
+                options.dead_letter_strategy = Some(match text(value)?.as_str() {
+                    "at-most-once" => DeadLetterStrategy::AtMostOnce,
+                    "at-least-once" => DeadLetterStrategy::AtLeastOnce,
+                    _ => return Err("it is at-most-once or at-least-once".to_owned()),
+                });
+                Ok(())
             },
-            unseen,
+            |options| {
+                options.dead_letter_strategy.map(|strategy| text_value(&strategy.as_str().replace('_', "-")))
+            },
         ),
         row("x-delayed-retry-type", QUORUM, not_built, unseen),
         row("x-delayed-retry-min", QUORUM, not_built, unseen),

@@ -4,6 +4,7 @@ use ::message::{ExchangeName, HeaderTable, Timestamp, TopicName};
 use crate::dead_letter::Reason;
 use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
+use crate::policy::{Policy, PolicyKind};
 use crate::runs::Runs;
 use crate::{BindingTarget, QueueId, QueueOptions};
 
@@ -18,6 +19,10 @@ const UNBOUND: u8 = 7;
 const NEXT_QUEUE: u8 = 8;
 /// An exchange that keeps messages itself, with the queue that it keeps them in.
 const KEEPING_EXCHANGE_DECLARED: u8 = 40;
+const VIRTUAL_HOST_CREATED: u8 = 41;
+const VIRTUAL_HOST_DELETED: u8 = 42;
+const POLICY_SET: u8 = 43;
+const POLICY_DELETED: u8 = 44;
 // Messages: read from the oldest retained segment on.
 pub(crate) const PUBLISHED: u8 = 16;
 pub(crate) const MOVED: u8 = 17;
@@ -58,6 +63,23 @@ pub(crate) enum Record<'a> {
     Unbound(BindingRecord),
     NextQueue {
         id: QueueId,
+    },
+    VirtualHostCreated {
+        name: String,
+    },
+    VirtualHostDeleted {
+        name: String,
+    },
+    PolicySet {
+        kind: PolicyKind,
+        host: String,
+        name: String,
+        policy: Policy,
+    },
+    PolicyDeleted {
+        kind: PolicyKind,
+        host: String,
+        name: String,
     },
     Published(Published<'a>),
     /// A message left one queue for others (dead letter, redrive), in one step.
@@ -203,7 +225,11 @@ impl Record<'_> {
             | ExchangeDeleted { .. }
             | Bound(_)
             | Unbound(_)
-            | NextQueue { .. } => true,
+            | NextQueue { .. }
+            | VirtualHostCreated { .. }
+            | VirtualHostDeleted { .. }
+            | PolicySet { .. }
+            | PolicyDeleted { .. } => true,
             Published(_)
             | Moved { .. }
             | Removed(_)
@@ -262,6 +288,25 @@ impl Record<'_> {
             Record::NextQueue { id } => {
                 out.push(NEXT_QUEUE);
                 put_varint(out, u64::from(id.0));
+            }
+            Record::VirtualHostCreated { name } => {
+                out.push(VIRTUAL_HOST_CREATED);
+                put_bytes(out, name.as_bytes());
+            }
+            Record::VirtualHostDeleted { name } => {
+                out.push(VIRTUAL_HOST_DELETED);
+                put_bytes(out, name.as_bytes());
+            }
+            Record::PolicySet { kind, host, name, policy } => {
+                out.extend_from_slice(&[POLICY_SET, kind.number()]);
+                put_bytes(out, host.as_bytes());
+                put_bytes(out, name.as_bytes());
+                policy.put(out);
+            }
+            Record::PolicyDeleted { kind, host, name } => {
+                out.extend_from_slice(&[POLICY_DELETED, kind.number()]);
+                put_bytes(out, host.as_bytes());
+                put_bytes(out, name.as_bytes());
             }
             Record::Removed(runs) => {
                 out.push(REMOVED);
@@ -322,6 +367,19 @@ impl Record<'_> {
             BOUND => Record::Bound(BindingRecord::read(fields)?),
             UNBOUND => Record::Unbound(BindingRecord::read(fields)?),
             NEXT_QUEUE => Record::NextQueue { id: QueueId(fields.number()?) },
+            VIRTUAL_HOST_CREATED => Record::VirtualHostCreated { name: fields.text()?.to_owned() },
+            VIRTUAL_HOST_DELETED => Record::VirtualHostDeleted { name: fields.text()?.to_owned() },
+            POLICY_SET => Record::PolicySet {
+                kind: PolicyKind::from_number(fields.byte()?)?,
+                host: fields.text()?.to_owned(),
+                name: fields.text()?.to_owned(),
+                policy: Policy::read(fields)?,
+            },
+            POLICY_DELETED => Record::PolicyDeleted {
+                kind: PolicyKind::from_number(fields.byte()?)?,
+                host: fields.text()?.to_owned(),
+                name: fields.text()?.to_owned(),
+            },
             PUBLISHED => Record::Published(Published::read(fields)?),
             MOVED => Record::Moved {
                 from: QueueId(fields.number()?),

@@ -11,6 +11,7 @@ use crate::holder::Holder;
 use crate::record::{Published, Record, Relocated};
 use crate::runs::Runs;
 use crate::slots::{NEVER, Slot, State};
+use crate::virtual_host::host_of;
 use crate::{QueueError, QueueId};
 
 impl QueueEngine {
@@ -68,7 +69,11 @@ impl QueueEngine {
             | Record::ExchangeDeleted { .. }
             | Record::Bound(_)
             | Record::Unbound(_)
-            | Record::NextQueue { .. } => unreachable!("is_definition() was asked"),
+            | Record::NextQueue { .. }
+            | Record::VirtualHostCreated { .. }
+            | Record::VirtualHostDeleted { .. }
+            | Record::PolicySet { .. }
+            | Record::PolicyDeleted { .. } => unreachable!("is_definition() was asked"),
         }
     }
 
@@ -168,6 +173,7 @@ impl QueueEngine {
         transient.into_iter().for_each(|id| self.forget_queue(id));
         self.topology.forget_transient();
         self.drop_orphans();
+        self.enforce_all_policies();
         let mut ids: Vec<QueueId> = self.queues.keys().copied().collect();
         ids.sort_unstable();
         for id in &ids {
@@ -201,12 +207,18 @@ impl QueueEngine {
             keep(&bytes);
         };
         put(Record::NextQueue { id: QueueId(self.next_queue) });
+        // Before all that is in them.
+        self.hosts.names().for_each(|name| put(Record::VirtualHostCreated { name: name.to_owned() }));
+        for (kind, prefix, name, policy) in self.policies.iter() {
+            let (host, name, policy) = (host_of(prefix).to_owned(), name.to_owned(), policy.clone());
+            put(Record::PolicySet { kind, host, name, policy });
+        }
         for queue in self.queues.values().filter(|queue| queue.store_of.is_none()) {
             put(Record::QueueDeclared {
                 id: queue.id,
                 name: queue.name.clone(),
                 next_sequence: queue.next_sequence,
-                options: queue.options.clone(),
+                options: queue.declared().clone(),
             });
         }
         for exchange in self.topology.iter().filter(|exchange| !exchange.predeclared) {

@@ -11,6 +11,7 @@ use crate::paging::load;
 use crate::publish::log_targets;
 use crate::routing::Route;
 use crate::slots::State;
+use crate::virtual_host::qualify;
 use crate::{MessageId, QueueError, QueueId};
 
 /// Which dead letters to send back.
@@ -101,13 +102,14 @@ impl QueueEngine {
         let loaded = load(queue, sequence, &mut core.ledger, &core.config, core.reader.as_deref());
         let Ok(message) = loaded else { return Ok(false) };
         let Some((name, exchange, key)) = source(&message.headers) else { return Ok(false) };
-        if matches!(selection, Selection::From(want) if want.as_str() != name) {
+        let prefix = queue.prefix().to_owned();
+        if matches!(selection, Selection::From(want) if want.as_str() != qualify(&prefix, &name)) {
             return Ok(false);
         }
         let mut route = Route::default();
-        match self.names.get(name.as_str()) {
-            Some(target) => route.queues.push(*target),
-            None => self.route_from(&exchange, &key, &message, &mut route),
+        match self.queue_in(&prefix, &name) {
+            Some(target) => route.queues.push(target),
+            None => self.route_from(&prefix, &exchange, &key, &message, &mut route),
         }
         let body_len = message.body.len();
         let refuses = |id: &QueueId| self.queues.get(id).is_none_or(|queue| queue.refuses(body_len));

@@ -93,7 +93,7 @@ impl QueueEngine {
         results
     }
 
-    fn settle_one(
+    pub(crate) fn settle_one(
         &mut self,
         settle: Settle,
         now: Timestamp,

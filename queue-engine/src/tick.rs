@@ -14,6 +14,7 @@ impl QueueEngine {
     /// [`next_deadline`]: QueueEngine::next_deadline
     pub fn tick(&mut self, block: &mut Block, now: Timestamp) {
         self.begin(block);
+        self.retry_undelivered(now);
         let mut events = self.core.config.tick_events;
         let mut rung = Vec::new();
         let mut timed_out = Vec::new();

@@ -41,7 +41,7 @@ impl QueueEngine {
             }
             return Ok(false);
         }
-        check_reserved("exchange", name.as_str())?;
+        self.check_free("exchange", name.as_str())?;
         options.check(kind)?;
         let store = self.new_store(kind)?;
         self.change(block, Record::ExchangeDeclared { name: name.clone(), kind, options, store })?;
@@ -100,6 +100,7 @@ impl QueueEngine {
         self.begin(block);
         let id = self.topology.find(source.as_str())?;
         let stored = self.target(target)?;
+        self.check_same_host(source, target)?;
         if let Some(exchange) = self.topology.get(id) {
             exchange.check(target, routing_key, arguments)?;
         }
@@ -194,6 +195,30 @@ impl QueueEngine {
         })
     }
 
+    /// Refuses a new name that is the broker's own, or that is nothing but the start of a virtual host's names.
+    pub(crate) fn check_free(&self, what: &str, name: &str) -> Result<(), QueueError> {
+        let local = name.get(self.hosts.prefix_len(name)..).unwrap_or_default();
+        if local.is_empty() {
+            let why = format!("{what} {name:?}: a name in a virtual host needs something behind the slash");
+            return Err(QueueError::Reserved(why));
+        }
+        check_reserved(what, local)
+    }
+
+    /// Virtual hosts know nothing of each other; logs are in the default one.
+    fn check_same_host(&self, source: &ExchangeName, target: &BindingTarget) -> Result<(), QueueError> {
+        let target = match target {
+            BindingTarget::Exchange(name) => name.as_str(),
+            BindingTarget::Queue(name) | BindingTarget::Log(name) => name.as_str(),
+        };
+        let (from, to) = (self.virtual_host_of(source.as_str()), self.virtual_host_of(target));
+        if from == to {
+            return Ok(());
+        }
+        let why = format!("is in virtual host {to:?}, the source in {from:?}; a binding stays in one");
+        Err(QueueError::InvalidOption { field: "destination", why })
+    }
+
     fn target(&self, target: &BindingTarget) -> Result<Target, QueueError> {
         Ok(match target {
             BindingTarget::Exchange(name) => Target::Exchange(self.topology.find(name.as_str())?),
@@ -208,6 +233,7 @@ impl QueueEngine {
             return Err(QueueError::BlockFull);
         }
         self.apply_definition(record);
+        self.core.undelivered.hurry();
         Ok(())
     }
 
@@ -219,14 +245,20 @@ impl QueueEngine {
             }
             Record::QueueChanged { id, options } => {
                 if let Some(queue) = self.queues.get_mut(&id) {
-                    queue.options = options;
+                    queue.redeclare(options);
+                    self.enforce_policy(id);
                 }
             }
             Record::QueueDeleted { id } => self.forget_queue(id),
             Record::ExchangeDeclared { name, kind, options, store } => {
                 let id = match self.topology.id(name.as_str()) {
                     Some(id) => id,
-                    None => self.topology.add(Exchange::new(name, kind, options)),
+                    None => {
+                        let prefix_len = self.hosts.prefix_len(name.as_str());
+                        let mut exchange = Exchange::new(name, prefix_len, kind, options);
+                        exchange.enforce(&self.policies);
+                        self.topology.add(exchange)
+                    }
                 };
                 if let Some((store, next_sequence)) = store {
                     self.add_store(id, store, next_sequence);
@@ -248,6 +280,18 @@ impl QueueEngine {
                     self.topology.unbind(source, &target, &condition);
                     self.topology.remove_if_abandoned(source);
                     self.drop_orphans();
+                }
+            }
+            Record::VirtualHostCreated { name } => self.add_virtual_host(&name),
+            Record::VirtualHostDeleted { name } => self.remove_virtual_host(&name),
+            Record::PolicySet { kind, host, name, policy } => {
+                if let Ok(prefix) = self.hosts.prefix(&host) {
+                    self.policies.set(kind, &prefix, &name, policy);
+                }
+            }
+            Record::PolicyDeleted { kind, host, name } => {
+                if let Ok(prefix) = self.hosts.prefix(&host) {
+                    self.policies.remove(kind, &prefix, &name);
                 }
             }
             Record::NextQueue { id } => self.next_queue = self.next_queue.max(id.0),

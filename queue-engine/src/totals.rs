@@ -50,8 +50,14 @@ pub struct QueueInfo {
     pub id: QueueId,
     /// Its name.
     pub name: TopicName,
-    /// How it behaves.
+    /// How it was declared to behave.
     pub options: QueueOptions,
+    /// How it behaves, with what policies say.
+    pub in_force: QueueOptions,
+    /// The user's policy in force.
+    pub policy: Option<String>,
+    /// The operator's policy in force.
+    pub operator_policy: Option<String>,
     /// Messages that wait for a consumer.
     pub ready: u64,
     /// Messages that a consumer holds.

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::body::BodyMemory;
 use super::refusals::ProblemSchema;
 use super::{
-    bindings, browse, events, exchanges, groups, problem, publish, receive, records, replays, settle, topics,
-    transactions,
+    bindings, browse, events, exchanges, groups, policies, problem, publish, receive, records, replays,
+    settle, topics, transactions, virtual_hosts,
 };
 use crate::drain::Drain;
 use crate::topics::Topics;
@@ -123,6 +123,12 @@ pub fn endpoints() -> OpenApiRouter<AppState> {
         .routes(routes!(exchanges::publish))
         .routes(routes!(bindings::list, bindings::bind))
         .routes(routes!(bindings::get, bindings::unbind))
+        .routes(routes!(virtual_hosts::list))
+        .routes(routes!(virtual_hosts::put, virtual_hosts::get, virtual_hosts::delete))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::put, policies::get, policies::delete))
+        .routes(routes!(policies::operator_list))
+        .routes(routes!(policies::operator_put, policies::operator_get, policies::operator_delete))
         .routes(routes!(replays::list, replays::start))
         .routes(routes!(replays::get))
         .routes(routes!(replays::cancel))

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::topics::{DestinationType, ExchangeKind, HashProperty};
+use crate::topics::{DestinationType, EffectiveExchange, ExchangeKind, HashProperty};
 
 /// An exchange to make: what may be said beside the type depends on it.
 pub struct NewExchange;
@@ -103,6 +103,12 @@ pub struct Exchange {
     /// For delayed-message, where it is needed: how the exchange chooses once the delay is over.
     #[schema(required = false)]
     delayed_type: ExchangeKind,
+    /// The policy in force.
+    #[schema(required = false)]
+    policy: String,
+    /// What it does with what the policy says, where that makes a difference.
+    #[schema(required = false)]
+    effective: EffectiveExchange,
 }
 
 /// A way from an exchange to a topic or another exchange.

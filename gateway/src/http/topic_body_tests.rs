@@ -3,6 +3,9 @@ use serde_json::json;
 
 fn queue(settings: Value) -> TopicDescription {
     TopicDescription {
+        policy: None,
+        operator_policy: None,
+        effective: None,
         name: "q".into(),
         model: Model::Queue,
         queue: Some(serde_json::from_value(settings).unwrap()),

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::topics::{Overflow, QueueType};
+use crate::topics::{DeadLetterStrategy, Overflow, QueueType};
 
 /// A log's settings.
 #[derive(ToSchema)]
@@ -130,6 +130,8 @@ pub struct QueueChange {
     /// The routing key for it, instead of the message's own.
     #[schema(max_length = 255)]
     dead_letter_routing_key: Option<String>,
+    /// What becomes of dead letters that nothing takes.
+    dead_letter_strategy: Option<DeadLetterStrategy>,
     /// How often a message is delivered before it is dead-lettered.
     #[schema(minimum = 0, maximum = 4294967295u64)]
     delivery_limit: Option<u32>,

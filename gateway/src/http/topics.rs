@@ -81,7 +81,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
 /// Make a topic, or find it made the same way
 ///
 /// Idempotent: 201 when it was made, 200 when it was there with the same settings, 409 when it differs. Topics made
-/// here have names of letters, digits, `.`, `_` and `-`.
+/// here have names of letters, digits, `.`, `_` and `-`; a queue in a virtual host is called `vhost/name`.
 #[utoipa::path(
     put,
     path = "/v1/topics/{topic}",
@@ -103,7 +103,10 @@ pub async fn put(
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let name = TopicName::new(&topic).map_err(Refusal::from).map_err(|refusal| refusal.in_field("topic"))?;
-    name.check_for_log().map_err(Refusal::from).map_err(|refusal| refusal.in_field("topic"))?;
+    let host = api.topics().virtual_host_of(&topic);
+    TopicName::new(host.local(&topic))
+        .and_then(|local| local.check_for_log())
+        .map_err(|error| Refusal::from(error).in_field("topic"))?;
     let spec = topic_body::spec(document::read_document(&api, &parts.headers, body).await?)?;
     // Without the lock on definitions: the owner decides, and declarations that arrive together share one sync.
     let created = match api.topics().create(&name, spec.clone()).await {

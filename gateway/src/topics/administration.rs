@@ -11,8 +11,8 @@ use super::outgoing::Acks;
 use super::queue_topic::QueueTopic;
 use super::shard::{Engines, Room, Terms, Turn};
 use super::spec::{
-    Created, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings, QueueStats,
-    QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
+    Created, DeadLetterStrategy, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings,
+    QueueStats, QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
 };
 use super::{Topic, Topics};
 use crate::refusal::Refusal;
@@ -105,6 +105,9 @@ impl Topics {
             model: Model::Log,
             queue: None,
             log: Some(LogSettings { partitions: log.partitions(), config }),
+            policy: None,
+            operator_policy: None,
+            effective: None,
             queue_stats: None,
             partitions: Some(partitions.collect()),
         })
@@ -281,6 +284,9 @@ fn describe_queue(info: &QueueInfo) -> TopicDescription {
         model: Model::Queue,
         queue: Some(QueueSettings::from(info.options.clone())),
         log: None,
+        policy: info.policy.clone(),
+        operator_policy: info.operator_policy.clone(),
+        effective: (info.in_force != info.options).then(|| QueueSettings::from(info.in_force.clone())),
         queue_stats: Some(QueueStats {
             ready: info.ready,
             leased: info.leased,
@@ -301,6 +307,44 @@ fn describe_queue(info: &QueueInfo) -> TopicDescription {
     }
 }
 
+impl From<Overflow> for queue_engine::Overflow {
+    fn from(overflow: Overflow) -> queue_engine::Overflow {
+        match overflow {
+            Overflow::DropHead => queue_engine::Overflow::DropHead,
+            Overflow::RejectPublish => queue_engine::Overflow::RejectPublish,
+            Overflow::RejectPublishDlx => queue_engine::Overflow::RejectPublishDlx,
+        }
+    }
+}
+
+impl From<queue_engine::Overflow> for Overflow {
+    fn from(overflow: queue_engine::Overflow) -> Overflow {
+        match overflow {
+            queue_engine::Overflow::DropHead => Overflow::DropHead,
+            queue_engine::Overflow::RejectPublish => Overflow::RejectPublish,
+            queue_engine::Overflow::RejectPublishDlx => Overflow::RejectPublishDlx,
+        }
+    }
+}
+
+impl From<DeadLetterStrategy> for queue_engine::DeadLetterStrategy {
+    fn from(strategy: DeadLetterStrategy) -> queue_engine::DeadLetterStrategy {
+        match strategy {
+            DeadLetterStrategy::AtMostOnce => queue_engine::DeadLetterStrategy::AtMostOnce,
+            DeadLetterStrategy::AtLeastOnce => queue_engine::DeadLetterStrategy::AtLeastOnce,
+        }
+    }
+}
+
+impl From<queue_engine::DeadLetterStrategy> for DeadLetterStrategy {
+    fn from(strategy: queue_engine::DeadLetterStrategy) -> DeadLetterStrategy {
+        match strategy {
+            queue_engine::DeadLetterStrategy::AtMostOnce => DeadLetterStrategy::AtMostOnce,
+            queue_engine::DeadLetterStrategy::AtLeastOnce => DeadLetterStrategy::AtLeastOnce,
+        }
+    }
+}
+
 impl From<QueueSettings> for QueueOptions {
     fn from(settings: QueueSettings) -> QueueOptions {
         QueueOptions {
@@ -313,13 +357,10 @@ impl From<QueueSettings> for QueueOptions {
             expires_ms: settings.expires_ms,
             max_length: settings.max_length,
             max_length_bytes: settings.max_length_bytes,
-            overflow: match settings.overflow {
-                Overflow::DropHead => queue_engine::Overflow::DropHead,
-                Overflow::RejectPublish => queue_engine::Overflow::RejectPublish,
-                Overflow::RejectPublishDlx => queue_engine::Overflow::RejectPublishDlx,
-            },
+            overflow: settings.overflow.into(),
             dead_letter_exchange: settings.dead_letter_exchange,
             dead_letter_routing_key: settings.dead_letter_routing_key,
+            dead_letter_strategy: settings.dead_letter_strategy.map(Into::into),
             delivery_limit: settings.delivery_limit,
             lease_ms: settings.lease_ms,
             durable: settings.durable,
@@ -343,13 +384,10 @@ impl From<QueueOptions> for QueueSettings {
             expires_ms: options.expires_ms,
             max_length: options.max_length,
             max_length_bytes: options.max_length_bytes,
-            overflow: match options.overflow {
-                queue_engine::Overflow::DropHead => Overflow::DropHead,
-                queue_engine::Overflow::RejectPublish => Overflow::RejectPublish,
-                queue_engine::Overflow::RejectPublishDlx => Overflow::RejectPublishDlx,
-            },
+            overflow: options.overflow.into(),
             dead_letter_exchange: options.dead_letter_exchange,
             dead_letter_routing_key: options.dead_letter_routing_key,
+            dead_letter_strategy: options.dead_letter_strategy.map(Into::into),
             delivery_limit: options.delivery_limit,
             lease_ms: options.lease_ms,
             durable: options.durable,

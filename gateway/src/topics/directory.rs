@@ -2,6 +2,7 @@ use dashmap::DashMap;
 use message::{ErrorCode, TopicName};
 
 use super::Topic;
+use super::virtual_hosts::HostNames;
 use crate::refusal::Refusal;
 
 /// Every topic by name, for all doors. The owner changes it in step with the engines; readers never wait for it.
@@ -10,6 +11,7 @@ pub(crate) struct Directory {
     topics: DashMap<Box<str>, Topic>,
     /// Logs by the id that no other log ever gets.
     logs: DashMap<u64, TopicName>,
+    pub(crate) hosts: HostNames,
 }
 
 impl Directory {

@@ -175,6 +175,13 @@ fn yes() -> bool {
     true
 }
 
+/// What an exchange does with what policies say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EffectiveExchange {
+    /// Where messages go that no binding takes.
+    pub alternate_exchange: String,
+}
+
 /// An exchange as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ExchangeDescription {
@@ -183,6 +190,14 @@ pub struct ExchangeDescription {
     /// What it was made as.
     #[serde(flatten)]
     pub spec: ExchangeSpec,
+    /// The policy in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub policy: Option<String>,
+    /// What it does with what the policy says, where that makes a difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub effective: Option<EffectiveExchange>,
 }
 
 /// What a binding leads to.

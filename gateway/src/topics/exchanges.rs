@@ -6,7 +6,7 @@ use message::{ErrorCode, ExchangeName, HeaderTable, HeaderTableBuilder, TopicNam
 use queue_engine::{Binding, BindingTarget, ExchangeInfo, ExchangeOptions, QueueError};
 
 use super::exchange_spec::{
-    BindingDescription, BindingSpec, DestinationType, ExchangeDescription, ExchangeSpec,
+    BindingDescription, BindingSpec, DestinationType, EffectiveExchange, ExchangeDescription, ExchangeSpec,
 };
 use super::outgoing::Acks;
 use super::queue_topic::LOOK;
@@ -176,7 +176,7 @@ fn engine_form(spec: ExchangeSpec) -> Result<(queue_engine::ExchangeKind, Exchan
 }
 
 /// What the engine refuses, said of the body's own members.
-fn in_body(error: QueueError) -> Refusal {
+pub(crate) fn in_body(error: QueueError) -> Refusal {
     match &error {
         QueueError::InvalidOption { field, .. } => {
             Refusal::new(error.code(), error.to_string()).in_field(*field)
@@ -187,7 +187,10 @@ fn in_body(error: QueueError) -> Refusal {
 
 fn describe(info: ExchangeInfo) -> ExchangeDescription {
     let options = info.options;
+    let by_policy = info.alternate_exchange.filter(|_| options.alternate_exchange.is_none());
     ExchangeDescription {
+        policy: info.policy,
+        effective: by_policy.map(|alternate_exchange| EffectiveExchange { alternate_exchange }),
         name: info.name.to_string(),
         spec: ExchangeSpec {
             kind: info.kind.into(),

@@ -155,6 +155,7 @@ impl Topics {
         for name in names {
             engines.directory.insert(self.queue_topic(name));
         }
+        engines.directory.hosts.set(engines.queue.virtual_hosts());
         let logs: Vec<_> = engines.log.topics().map(Arc::clone).collect();
         for log in logs {
             self.enter_log(engines, &log);

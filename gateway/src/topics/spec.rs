@@ -86,6 +86,10 @@ pub struct QueueSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255, nullable = false)]
     pub dead_letter_routing_key: Option<String>,
+    /// What becomes of dead letters that nothing takes; absent is `at_most_once`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub dead_letter_strategy: Option<DeadLetterStrategy>,
     /// How often a message may come back before it is dead-lettered. Absent, a quorum queue takes 20 and a classic one
     /// any number; 4294967295 is any number for both. In a quorum queue nacks and consumer timeouts do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +124,17 @@ fn default_lease_ms() -> u64 {
 
 fn yes() -> bool {
     true
+}
+
+/// What becomes of a dead letter that nothing takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterStrategy {
+    /// It is gone.
+    #[default]
+    AtMostOnce,
+    /// It stays, out of sight, until all that it is routed to take it.
+    AtLeastOnce,
 }
 
 /// A log's settings.
@@ -201,6 +216,18 @@ pub struct TopicDescription {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub log: Option<LogSettings>,
+    /// The policy in force, if it is a queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub policy: Option<String>,
+    /// The operator policy in force, if it is a queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub operator_policy: Option<String>,
+    /// The settings in force, where policies make them differ from those in `queue`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub effective: Option<QueueSettings>,
     /// What it holds and did, if it is a queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

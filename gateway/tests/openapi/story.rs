@@ -25,6 +25,7 @@ pub async fn play() -> BTreeMap<String, Value> {
     story.groups().await;
     story.transactions().await;
     story.exchanges().await;
+    story.policies().await;
     story.jobs().await;
     story.endings().await;
     topics.close();
@@ -171,6 +172,25 @@ impl Story {
         self.tell("publishToExchange", "POST", publish, Some(messages)).await;
         self.tell("unbind", "DELETE", &path, None).await;
         self.tell("deleteExchange", "DELETE", "/v1/exchanges/router", None).await;
+    }
+
+    async fn policies(&mut self) {
+        self.tell("putVirtualHost", "PUT", "/v1/vhosts/staging", None).await;
+        self.tell("getVirtualHost", "GET", "/v1/vhosts/staging", None).await;
+        self.tell("listVirtualHosts", "GET", "/v1/vhosts", None).await;
+        let policy = json!({
+            "pattern": "^orders", "apply_to": "queues", "definition": {"dead_letter_exchange": "amq.fanout"}
+        });
+        self.tell("putPolicy", "PUT", "/v1/policies/letters", Some(policy)).await;
+        self.tell("getPolicy", "GET", "/v1/policies/letters", None).await;
+        self.tell("listPolicies", "GET", "/v1/policies?vhost=%2F", None).await;
+        let policy = json!({"pattern": "", "priority": 1, "definition": {"max_length": 1_000_000}});
+        self.tell("putOperatorPolicy", "PUT", "/v1/operator-policies/bound", Some(policy)).await;
+        self.tell("getOperatorPolicy", "GET", "/v1/operator-policies/bound", None).await;
+        self.tell("listOperatorPolicies", "GET", "/v1/operator-policies", None).await;
+        self.tell("deletePolicy", "DELETE", "/v1/policies/letters", None).await;
+        self.tell("deleteOperatorPolicy", "DELETE", "/v1/operator-policies/bound", None).await;
+        self.tell("deleteVirtualHost", "DELETE", "/v1/vhosts/staging", None).await;
     }
 
     async fn jobs(&mut self) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod arguments;
+mod at_least_once;
 mod bench;
 mod carbon_copies;
 mod consuming;
@@ -10,9 +11,12 @@ mod exchange_kinds;
 mod lifetimes;
 mod limits;
 mod memory;
+mod policies;
 mod prefetch;
 mod quorum;
 mod redriving;
 mod routing;
 mod settling;
 mod single_active;
+mod transactions;
+mod virtual_hosts;

@@ -1,0 +1,241 @@
+//! Policies and operator policies: set, read, taken away, listed.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use utoipa::{IntoParams, ToSchema};
+
+use super::api::AppState;
+use super::page::Page;
+use super::parameters::PageQuery;
+use super::path::At;
+use super::problem::Problem;
+use super::query::Query;
+use super::refusals::{ChangeRefusals, LookRefusals};
+use super::{document, reply};
+use crate::topics::{Created, PolicyDescription, PolicyKind, PolicySpec, VirtualHost};
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct PolicyPath {
+    /// The policy's name in its virtual host, percent-encoded.
+    #[param(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "short-queues")]
+    policy: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct HostQuery {
+    /// The virtual host; the default one if nothing is said.
+    #[param(required = false, min_length = 1, max_length = 127, default = "/")]
+    vhost: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct ListQuery {
+    /// Only those of this virtual host.
+    #[param(required = false, min_length = 1, max_length = 127)]
+    vhost: String,
+}
+
+/// A page of policies.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct PolicyPage {
+    policies: Vec<PolicyDescription>,
+    /// Where to go on, if there are more.
+    #[schema(required = false)]
+    next_cursor: String,
+}
+
+async fn list_of(api: &AppState, kind: PolicyKind, request: Request) -> Result<Response, Problem> {
+    let query = Query::parse(request.uri().query(), &["limit", "cursor", "vhost"])?;
+    let page = Page::of("policies", &query)?;
+    let vhost = query.filled("vhost", 127)?;
+    let found = api.topics().list_policies(kind, vhost, page.after.as_deref(), page.one_more()).await?;
+    Ok(page.answer("policies", found, PolicyDescription::sort_key))
+}
+
+async fn put_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let query = Query::parse(parts.uri.query(), &["vhost"])?;
+    let vhost = query.filled("vhost", 127)?.unwrap_or(VirtualHost::DEFAULT_NAME);
+    let body = document::read_document(api, &parts.headers, body).await?;
+    document::refuse_nulls(&body, &[])?;
+    let spec: PolicySpec = document::convert(body)?;
+    let created = api.topics().put_policy(kind, vhost, name, spec).await?;
+    let described = api.topics().policy(kind, vhost, name).await?;
+    let status = match created {
+        Created::Made => StatusCode::CREATED,
+        Created::Same => StatusCode::OK,
+    };
+    Ok(reply::json(status, &described))
+}
+
+async fn get_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
+    let query = Query::parse(request.uri().query(), &["vhost"])?;
+    let vhost = query.filled("vhost", 127)?.unwrap_or(VirtualHost::DEFAULT_NAME);
+    Ok(reply::json(StatusCode::OK, &api.topics().policy(kind, vhost, name).await?))
+}
+
+async fn delete_of(
+    api: &AppState,
+    kind: PolicyKind,
+    name: &str,
+    request: Request,
+) -> Result<Response, Problem> {
+    let query = Query::parse(request.uri().query(), &["vhost"])?;
+    let vhost = query.filled("vhost", 127)?.unwrap_or(VirtualHost::DEFAULT_NAME);
+    api.topics().delete_policy(kind, vhost, name).await?;
+    Ok(reply::no_content())
+}
+
+/// Policies, sorted by virtual host and name
+///
+/// A page ends with `next_cursor` if there are more: repeat the request with it as the parameter `cursor`.
+#[utoipa::path(
+    get,
+    path = "/v1/policies",
+    operation_id = "listPolicies",
+    tag = "policies",
+    params(PageQuery, ListQuery),
+    responses((status = 200, description = "A page of policies", body = PolicyPage), LookRefusals)
+)]
+pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+    list_of(&api, PolicyKind::User, request).await
+}
+
+/// Set a policy, in place of one of that name
+///
+/// It fills in what declarations left open; of lengths, times and delivery limits the smallest value wins. It is in force at once: 201 when it is new, 200 when it took the place of another.
+#[utoipa::path(
+    put,
+    path = "/v1/policies/{policy}",
+    operation_id = "putPolicy",
+    tag = "policies",
+    params(PolicyPath, HostQuery),
+    request_body = PolicySpec,
+    responses(
+        (status = 201, description = "New", body = PolicyDescription),
+        (status = 200, description = "Changed, or as it was", body = PolicyDescription),
+        ChangeRefusals
+    )
+)]
+pub async fn put(
+    State(api): State<AppState>,
+    At(name): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    put_of(&api, PolicyKind::User, &name, request).await
+}
+
+/// A policy
+#[utoipa::path(
+    get,
+    path = "/v1/policies/{policy}",
+    operation_id = "getPolicy",
+    tag = "policies",
+    params(PolicyPath, HostQuery),
+    responses((status = 200, description = "The policy", body = PolicyDescription), LookRefusals)
+)]
+pub async fn get(
+    State(api): State<AppState>,
+    At(name): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    get_of(&api, PolicyKind::User, &name, request).await
+}
+
+/// Take a policy away
+#[utoipa::path(
+    delete,
+    path = "/v1/policies/{policy}",
+    operation_id = "deletePolicy",
+    tag = "policies",
+    params(PolicyPath, HostQuery),
+    responses((status = 204, description = "Gone: what it set is as it was declared again"), ChangeRefusals)
+)]
+pub async fn delete(
+    State(api): State<AppState>,
+    At(name): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    delete_of(&api, PolicyKind::User, &name, request).await
+}
+
+/// Operator policies, sorted by virtual host and name
+///
+/// A page ends with `next_cursor` if there are more: repeat the request with it as the parameter `cursor`.
+#[utoipa::path(
+    get,
+    path = "/v1/operator-policies",
+    operation_id = "listOperatorPolicies",
+    tag = "policies",
+    params(PageQuery, ListQuery),
+    responses((status = 200, description = "A page of policies", body = PolicyPage), LookRefusals)
+)]
+pub async fn operator_list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+    list_of(&api, PolicyKind::Operator, request).await
+}
+
+/// Set an operator policy, in place of one of that name
+///
+/// It bounds lengths, times and delivery limits, whatever declarations and other policies say. It is in force at once: 201 when it is new, 200 when it took the place of another.
+#[utoipa::path(
+    put,
+    path = "/v1/operator-policies/{policy}",
+    operation_id = "putOperatorPolicy",
+    tag = "policies",
+    params(PolicyPath, HostQuery),
+    request_body = PolicySpec,
+    responses(
+        (status = 201, description = "New", body = PolicyDescription),
+        (status = 200, description = "Changed, or as it was", body = PolicyDescription),
+        ChangeRefusals
+    )
+)]
+pub async fn operator_put(
+    State(api): State<AppState>,
+    At(name): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    put_of(&api, PolicyKind::Operator, &name, request).await
+}
+
+/// An operator policy
+#[utoipa::path(
+    get,
+    path = "/v1/operator-policies/{policy}",
+    operation_id = "getOperatorPolicy",
+    tag = "policies",
+    params(PolicyPath, HostQuery),
+    responses((status = 200, description = "The policy", body = PolicyDescription), LookRefusals)
+)]
+pub async fn operator_get(
+    State(api): State<AppState>,
+    At(name): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    get_of(&api, PolicyKind::Operator, &name, request).await
+}
+
+/// Take an operator policy away
+#[utoipa::path(
+    delete,
+    path = "/v1/operator-policies/{policy}",
+    operation_id = "deleteOperatorPolicy",
+    tag = "policies",
+    params(PolicyPath, HostQuery),
+    responses((status = 204, description = "Gone: what it set is as it was declared again"), ChangeRefusals)
+)]
+pub async fn operator_delete(
+    State(api): State<AppState>,
+    At(name): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    delete_of(&api, PolicyKind::Operator, &name, request).await
+}
