@@ -10,6 +10,7 @@ mod http;
 mod latency;
 mod multiplexed;
 mod process;
+mod raw;
 mod rows;
 mod setup;
 mod shard;

@@ -77,6 +77,13 @@ impl Process {
         kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024
     }
 
+    /// Files that it holds open whose path has this part.
+    pub fn open_files_below(&self, part: &str) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).into_iter().flatten().flatten();
+        let paths = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        paths.filter(|path| path.to_string_lossy().contains(part)).count()
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.end();

@@ -1,11 +1,16 @@
 //! Every workload of the table, in its order.
 
 mod batch;
+mod compaction;
 mod declare;
 mod download;
 mod engine;
 mod latency;
+mod log_append;
+mod log_read;
+mod lookup;
 mod memory;
+mod partitions;
 mod restart;
 mod single;
 mod socket;
@@ -23,7 +28,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 14] = [
+pub const ROWS: [Row; 20] = [
     Row { name: "single", about: "one message per HTTP request beside a bare handler", run: single::run },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
     Row { name: "ws-queue", about: "WebSocket: publish, push, ack on a queue", run: socket::queue },
@@ -45,5 +50,15 @@ pub const ROWS: [Row; 14] = [
     Row { name: "restart-names", about: "restart after kill -9 with 10,000 queues", run: restart::names },
     Row { name: "memory", about: "base; per idle queue, partition and connection", run: memory::idle },
     Row { name: "memory-queued", about: "10 million messages queued", run: memory::queued },
+    Row {
+        name: "log-append",
+        about: "log appends beside large writes, up to 1,000 partitions",
+        run: log_append::run,
+    },
+    Row { name: "log-read", about: "log reads beside sendfile and plain reads", run: log_read::run },
+    Row { name: "log-compaction", about: "compaction of 1 GiB", run: compaction::run },
+    Row { name: "log-time", about: "finding a time in a log of 10 GiB", run: lookup::time },
+    Row { name: "log-offsets", about: "a million committed offsets", run: lookup::offsets },
+    Row { name: "log-partitions", about: "10,000 partitions, opened and idle", run: partitions::run },
     Row { name: "declare", about: "10,000 durable queues over one connection", run: declare::run },
 ];

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log_engine::{LogEngine, LogEngineConfig, SettleResult};
 use message::Timestamp;
@@ -36,18 +36,24 @@ pub struct Shard<R> {
     sync: Sender<Lsn>,
     groups: VecDeque<(Lsn, R)>,
     durable: Lsn,
+    synced_at: Instant,
     checkpointing: bool,
 }
 
 impl<R: Send + 'static> Shard<R> {
     /// On an empty directory.
     pub fn open(directory: &Path) -> Shard<R> {
+        Shard::open_with(directory, LogEngineConfig::default())
+    }
+
+    /// The same with other limits of the log engine.
+    pub fn open_with(directory: &Path, log: LogEngineConfig) -> Shard<R> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(directory.to_path_buf()));
         let config = JournalConfig::default();
         let engine = EngineConfig { segment_bytes: config.segment_bytes, ..EngineConfig::default() };
         let (journal, _) =
             Journal::open(Arc::clone(&disk), config, &mut |_| Ok(())).expect("an empty journal");
-        let mut log = LogEngine::open(disk, LogEngineConfig::default());
+        let mut log = LogEngine::open(disk, log);
         log.finish_recovery(now()).expect("an empty log");
         let (report, events) = channel();
         let (sync, asked) = channel::<Lsn>();
@@ -65,7 +71,8 @@ impl<R: Send + 'static> Shard<R> {
         });
         let (groups, durable) = (VecDeque::new(), journal.durable());
         let queue = QueueEngine::new(engine);
-        Shard { log, queue, journal, events, report, sync, groups, durable, checkpointing: false }
+        let synced_at = Instant::now();
+        Shard { log, queue, journal, events, report, sync, groups, durable, synced_at, checkpointing: false }
     }
 
     /// Makes sure that the next records find a place.
@@ -84,14 +91,27 @@ impl<R: Send + 'static> Shard<R> {
 
     /// Writes the group and asks for its sync.
     pub fn commit(&mut self, released: R) {
+        self.commit_with(released, true);
+    }
+
+    /// Writes the group. Without `synced` it is released as soon as it is written; a sync is asked for once a second
+    /// all the same, as the broker does.
+    pub fn commit_with(&mut self, released: R, synced: bool) {
         let end = self.journal.flush().expect("the disk takes it");
-        self.groups.push_back((end, released));
-        self.sync.send(end).expect("the sync thread runs");
+        let due = synced || self.synced_at.elapsed() >= Duration::from_secs(1);
+        self.groups.push_back((if synced { end } else { Lsn(0) }, released));
+        if due {
+            self.synced_at = Instant::now();
+            self.sync.send(end).expect("the sync thread runs");
+        }
         self.keep_short();
     }
 
     /// What became durable since the last time; waits for something when `wait` is set.
-    pub fn released(&mut self, mut wait: bool) -> Vec<R> {
+    pub fn released(&mut self, wait: bool) -> Vec<R> {
+        // What waits for no sync is there already, unless it is settling that is waited for.
+        let free = self.groups.front().is_some_and(|(end, _)| *end == Lsn(0));
+        let mut wait = wait && !(free && self.log.unsettled_bytes() < 128 << 20);
         loop {
             let event = if wait { self.events.recv().ok() } else { self.events.try_recv().ok() };
             match event {
@@ -137,6 +157,18 @@ impl<R: Send + 'static> Shard<R> {
             let pushed = records.iter().try_for_each(|(kind, record)| writer.push(*kind, &[record]));
             let _ = report.send(Event::Checkpointed(pushed.and_then(|()| writer.finish()), needed));
         });
+    }
+
+    /// Settles everything and waits for it.
+    pub fn settle_all(&mut self) {
+        let end = self.journal.flush().expect("the disk takes it");
+        self.durable = self.journal.syncer().sync(end).expect("the disk syncs");
+        while self.log.unsettled_bytes() > 0 {
+            self.log.settle_below(self.journal.end());
+            self.settle();
+            self.released(true);
+            self.journal.flush().expect("the disk takes it");
+        }
     }
 
     fn settle(&mut self) {

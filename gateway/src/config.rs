@@ -9,6 +9,7 @@ pub mod keys;
 mod page;
 mod source;
 
+use crate::topics::TopicConfig;
 use std::path::PathBuf;
 
 use message::Limits;
@@ -332,6 +333,10 @@ pub struct LogConfig {
     pub producer_expiration_ms: u64,
     /// Producers remembered in all partitions together.
     pub max_producers: usize,
+    /// Memory for keys while a log is compacted.
+    pub cleaner_bytes: usize,
+    /// What topics have unless they say otherwise.
+    pub topic_defaults: TopicConfig,
 }
 
 impl Default for LogConfig {
@@ -345,6 +350,8 @@ impl Default for LogConfig {
             check_interval_ms: 1000,
             producer_expiration_ms: 24 * 60 * 60 * 1000,
             max_producers: 1_000_000,
+            cleaner_bytes: 64 << 20,
+            topic_defaults: TopicConfig::default(),
         }
     }
 }

@@ -42,6 +42,8 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         ErrorCode::InvalidName => row(400, "The name is not allowed", 17, 406),
         ErrorCode::InvalidConfig => row(400, "A setting is unknown or out of range", 40, 406),
         ErrorCode::CorruptMessage => row(400, "The message or batch is broken", 2, 406),
+        ErrorCode::InvalidRecord => row(400, "The topic does not take such a record", 87, 406),
+        ErrorCode::InvalidTimestamp => row(400, "The timestamp is too far from the server's clock", 32, 406),
         ErrorCode::UnknownTopic => row(404, "No such topic", 3, 404),
         ErrorCode::UnknownPartition => row(404, "No such partition", 3, 404),
         ErrorCode::UnknownExchange => row(404, "No such exchange", 3, 404),

@@ -20,6 +20,7 @@ mod header_json;
 mod job_spec;
 mod jobs;
 mod lease;
+mod log_settings;
 mod log_topic;
 mod member_ids;
 mod opening;
@@ -66,11 +67,12 @@ pub use group_spec::{
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
 pub use log_engine::{
-    ActiveProducer, GroupConfig, Isolation, LogEngineConfig, LowWatermark, Offset, Producer, ProducerEpoch,
-    ProducerId, TopicPartition as EngineTopicPartition, TransactionDescription, TransactionOutcome,
-    TransactionalId,
+    ActiveProducer, ConfigChange, ConfigEntry, ConfigKind, ConfigSource, GroupConfig, Isolation,
+    LogEngineConfig, LowWatermark, Offset, Producer, ProducerEpoch, ProducerId, TopicConfig,
+    TopicPartition as EngineTopicPartition, TransactionDescription, TransactionOutcome, TransactionalId,
 };
-pub use log_topic::{LogSetting, LogTopic, LogWatch, PartitionBounds, StoredBatches};
+pub use log_settings::{Mode, Others};
+pub use log_topic::{LogTopic, LogWatch, PartitionBounds, StoredBatches};
 pub use opening::{OwnerTask, TopicsSettings};
 pub use outgoing::{Acks, IdempotencyKey, Outgoing, OutgoingOptions, Receipt, Receipts};
 pub use policy_spec::{ApplyTo, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec};
@@ -107,6 +109,7 @@ struct House {
     shard: ShardHandle,
     directory: Arc<Directory>,
     limits: Limits,
+    topic_defaults: TopicConfig,
     clock: clock::Clock,
     draining: CancellationToken,
     stop: CancellationToken,

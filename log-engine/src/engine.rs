@@ -5,6 +5,7 @@ use message::{Limits, Timestamp, TopicName};
 use segment_store::{Block, Disk, Lsn, RecordKind};
 
 use crate::batch::Batch;
+use crate::cleaner::Cleaning;
 use crate::group::{GroupConfig, Groups};
 use crate::partition::Partition;
 use crate::producer::ProducerId;
@@ -15,7 +16,9 @@ use crate::settle::Removal;
 use crate::transaction::Coordinator;
 use crate::transactions::Enrolment;
 use crate::view::ReadSettings;
-use crate::{LogError, Offset, PartitionId, PartitionView, TopicId, TopicPartition, TopicView, Visible};
+use crate::{
+    LogError, Offset, PartitionId, PartitionView, TopicConfig, TopicId, TopicPartition, TopicView, Visible,
+};
 
 /// What bounds a log engine.
 #[derive(Clone, Debug)]
@@ -46,6 +49,12 @@ pub struct LogEngineConfig {
     pub outcome_retention: std::time::Duration,
     /// Transactional ids remembered at a time.
     pub transactional_ids_max: usize,
+    /// Memory for keys while a partition is compacted.
+    pub cleaner_bytes: usize,
+    /// Makes the hashes of keys unpredictable, so that nobody can send two keys that compaction takes for one.
+    pub hash_secret: (u64, u64),
+    /// What topics have unless they say otherwise: the broker's own settings.
+    pub topic_defaults: TopicConfig,
     /// Sizes that nothing may exceed.
     pub limits: Limits,
 }
@@ -66,6 +75,9 @@ impl Default for LogEngineConfig {
             transactional_id_expiration: std::time::Duration::from_secs(7 * 24 * 3600),
             outcome_retention: std::time::Duration::from_secs(3600),
             transactional_ids_max: 100_000,
+            cleaner_bytes: 64 << 20,
+            hash_secret: (0, 0),
+            topic_defaults: TopicConfig::default(),
             limits: Limits::default(),
         }
     }
@@ -114,7 +126,20 @@ pub struct LogEngine {
     pub(crate) hanging: Vec<(PartitionId, ProducerId)>,
     /// Open transactions that the last crash took something of.
     pub(crate) lost: Vec<ProducerId>,
+    /// The time of the last tick.
+    pub(crate) ticked: Timestamp,
     pub(crate) scratch: Vec<u8>,
+    pub(crate) flushing: Flushing,
+    pub(crate) cleaning: Cleaning,
+}
+
+/// What topics want synced whatever their producers asked for: `flush.messages` and `flush.ms`.
+#[derive(Default)]
+pub(crate) struct Flushing {
+    /// Whether something appended since the last question must not be answered before it is synced.
+    now: bool,
+    /// When the oldest record that has waited for a sync has waited long enough.
+    at: Option<Timestamp>,
 }
 
 /// How far settling has come.
@@ -165,6 +190,8 @@ impl Settling {
 /// Files to remove once the record that gave them up is durable and nobody reads them.
 pub(crate) struct Doomed {
     pub record: Lsn,
+    /// They stay until then, unless the disk is full: `file.delete.delay.ms`.
+    pub not_before: Timestamp,
     pub what: DoomedFiles,
 }
 
@@ -202,7 +229,10 @@ impl LogEngine {
             transactions: Coordinator::default(),
             hanging: Vec::new(),
             lost: Vec::new(),
+            ticked: Timestamp(0),
             scratch: Vec::new(),
+            flushing: Flushing::default(),
+            cleaning: Cleaning::default(),
         }
     }
 
@@ -264,6 +294,15 @@ impl LogEngine {
             slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
         }
         let header = slot.place(block, batch, &mut self.settling, &mut self.advanced, now);
+        slot.unflushed = slot.unflushed.saturating_add(header.count as u64);
+        if slot.unflushed >= slot.config.flush_messages() {
+            slot.unflushed = 0;
+            self.flushing.now = true;
+        }
+        if slot.config.flush_ms() < i64::MAX {
+            let at = Timestamp(now.0.saturating_add(slot.config.flush_ms()));
+            self.flushing.at = Some(self.flushing.at.map_or(at, |earlier| earlier.min(at)));
+        }
         if is_produced {
             self.producer_count += usize::from(slot.producers.record(&header, now));
         }
@@ -286,6 +325,24 @@ impl LogEngine {
             Some((Arc::clone(&partition.view), partition.visible()))
         });
         advanced.collect()
+    }
+
+    /// Whether what was appended since the last call must be synced before it is answered, because `flush.messages`
+    /// of a topic says so.
+    pub fn take_flush_due(&mut self) -> bool {
+        std::mem::take(&mut self.flushing.now)
+    }
+
+    /// When the journal must be synced at the latest, because `flush.ms` of a topic says so. The shell syncs with
+    /// every [`LogEngine::tick`] and calls it then.
+    #[must_use]
+    pub fn flush_at(&self) -> Option<Timestamp> {
+        self.flushing.at
+    }
+
+    /// Takes note that everything appended so far is being synced.
+    pub(crate) fn forget_flush(&mut self) {
+        self.flushing.at = None;
     }
 
     /// A topic by name.

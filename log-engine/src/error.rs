@@ -39,6 +39,22 @@ pub enum LogError {
         /// What the topic allows.
         max: usize,
     },
+    /// A record has no key, and the topic is compacted by key.
+    #[error("record {0} of the batch has no key; a compacted topic takes only records with one")]
+    Keyless(u32),
+    /// A record's timestamp is too far from the broker's clock.
+    #[error(
+        "the timestamp {timestamp} is not allowed: the topic takes {earliest} to {latest}; see \
+         message.timestamp.before.max.ms and message.timestamp.after.max.ms"
+    )]
+    Timestamp {
+        /// What the record bears, in milliseconds.
+        timestamp: i64,
+        /// The earliest that is allowed.
+        earliest: i64,
+        /// The latest that is allowed.
+        latest: i64,
+    },
     /// The offset lies outside what the partition holds.
     #[error("offset {requested} is out of range: the partition holds {start} up to, not including, {end}")]
     OffsetOutOfRange {
@@ -165,6 +181,8 @@ impl LogError {
             LogError::Name(error) => error.code(),
             LogError::InvalidConfig(_) => ErrorCode::InvalidConfig,
             LogError::Batch(error) => error.code(),
+            LogError::Keyless(_) => ErrorCode::InvalidRecord,
+            LogError::Timestamp { .. } => ErrorCode::InvalidTimestamp,
             LogError::TooLarge { .. } => ErrorCode::TooLarge,
             LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             LogError::Damaged { .. } => ErrorCode::DataDamaged,

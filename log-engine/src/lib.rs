@@ -41,12 +41,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 pub mod batch;
+mod cleaner;
 mod engine;
 mod error;
 mod group;
 mod group_offsets;
 mod group_upkeep;
 mod groups;
+mod intake;
 mod offset;
 mod partition;
 mod producer;
@@ -66,6 +68,7 @@ mod transaction;
 mod transactions;
 mod view;
 
+pub use cleaner::{CleanJob, CleanOutcome, CleanResult};
 pub use engine::{Appended, LogEngine, LogEngineConfig};
 pub use error::LogError;
 pub use group::{
@@ -82,7 +85,9 @@ pub use recovery::Damage;
 pub use settle::{SettleJob, SettleOutcome, SettleResult};
 pub use time_lookup::TimedOffset;
 pub use topic::TopicView;
-pub use topic_config::{ConfigEntry, ConfigSource, TopicConfig};
+pub use topic_config::{
+    CleanupPolicy, ConfigChange, ConfigEntry, ConfigKey, ConfigKind, ConfigSource, FixedKey, TopicConfig,
+};
 pub use transaction::{
     AbortedTransaction, Isolation, TransactionOutcome, TransactionState, TransactionalId, drop_aborted,
 };

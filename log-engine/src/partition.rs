@@ -4,6 +4,7 @@ use message::Timestamp;
 use segment_store::{Block, Lsn, RecordKind};
 
 use crate::batch::{Batch, BatchHeader, ControlRecord, TimestampType};
+use crate::cleaner::CleanPoint;
 use crate::engine::Settling;
 use crate::producer::{Producer, ProducerEpoch, ProducerId, ProducerTable};
 use crate::producers::UNDATED;
@@ -31,6 +32,18 @@ pub(crate) struct Partition {
     pub tail_since: Timestamp,
     /// Who wrote to it lately.
     pub producers: ProducerTable,
+    /// Records appended since the last sync that `flush.messages` asked for.
+    pub unflushed: u64,
+    /// How far compaction has come.
+    pub clean: CleanPoint,
+    /// Whether a clean job works on it.
+    pub cleaning: bool,
+    /// Whether the last one left a part for lack of memory.
+    pub clean_on: bool,
+    /// After a failure, no attempt before this.
+    pub clean_after: Timestamp,
+    /// The highest that any of its segments has, or was to have.
+    pub generation: u32,
 }
 
 /// What moving a log's start set free.
@@ -40,6 +53,8 @@ pub(crate) struct Freed {
     pub weight: u64,
     /// Segments whose files can go.
     pub segments: Vec<Arc<SegmentFiles>>,
+    /// How long they stay in any case, in milliseconds.
+    pub keep_ms: i64,
 }
 
 impl Partition {
@@ -54,6 +69,12 @@ impl Partition {
             advanced: false,
             tail_since: now,
             producers: ProducerTable::default(),
+            unflushed: 0,
+            clean: CleanPoint::START,
+            cleaning: false,
+            clean_on: false,
+            clean_after: Timestamp(0),
+            generation: 0,
         }
     }
 
@@ -138,6 +159,12 @@ impl Partition {
         self.view.holdings.read().tail.first().map(|batch| batch.lsn)
     }
 
+    /// Whether there is a tail, and its segment should be closed by now.
+    pub(crate) fn is_tail_old(&self, now: Timestamp) -> bool {
+        let Some(base) = self.view.holdings.read().tail.first().map(|batch| batch.base) else { return false };
+        self.config.is_segment_old((self.view.id(), base), self.tail_since, now)
+    }
+
     /// Memory of the batches that have not settled.
     pub(crate) fn tail_weight(&self) -> u64 {
         self.view.holdings.read().tail.weight()
@@ -181,7 +208,8 @@ impl Partition {
         let mut holdings = self.view.holdings.write();
         for (number, state) in states.iter().enumerate() {
             let mut segment = Segment::new(self.view.id(), self.view.dir(), *state);
-            segment.sealed = number + 1 < states.len();
+            segment.sealed |= number + 1 < states.len();
+            self.generation = self.generation.max(state.generation);
             holdings.segments.push(segment);
         }
         self.view.count_bytes(&holdings);
@@ -205,6 +233,6 @@ impl Partition {
             holdings.segments = Vec::new();
         }
         self.view.count_bytes(&holdings);
-        Freed { weight, segments }
+        Freed { weight, segments, keep_ms: self.config.file_delete_delay_ms() }
     }
 }

@@ -1,6 +1,7 @@
 //! What the log engine writes into the journal and into checkpoints.
 use message::Timestamp;
 
+use crate::cleaner::CleanPoint;
 use crate::group::Committed;
 use crate::segment::{AbortedCount, SegmentState};
 use crate::transaction::TransactionRecord;
@@ -15,6 +16,8 @@ const OFFSETS: u8 = 6;
 const GROUP_DELETED: u8 = 7;
 const PARTITION: u8 = 8;
 const COUNTERS: u8 = 9;
+const CLEANED: u8 = 40;
+const CLEANED_TO: u8 = 41;
 const OFFSETS_DELETED: u8 = 60;
 const GROUP_OCCUPATION: u8 = 61;
 
@@ -44,6 +47,16 @@ pub(crate) enum LogRecord<'a> {
     GroupDeleted(&'a str),
     /// A partition as a checkpoint finds it.
     Partition { partition: PartitionId, start: Offset, settled: Offset, segments: Vec<SegmentState> },
+    /// Compaction put these segments in the place of those from `from` up to `to`.
+    Cleaned {
+        partition: PartitionId,
+        from: Offset,
+        to: Offset,
+        clean: CleanPoint,
+        segments: Vec<SegmentState>,
+    },
+    /// How far compaction has come, in a checkpoint.
+    CleanedTo { partition: PartitionId, clean: CleanPoint },
     /// The ids to give next, in a checkpoint.
     Counters { partition: u32, topic: u64 },
     /// Something about transactions or producers.
@@ -181,6 +194,19 @@ impl<'a> LogRecord<'a> {
                 out.extend_from_slice(&settled.0.to_le_bytes());
                 put_segments(out, segments);
             }
+            LogRecord::Cleaned { partition, from, to, clean, segments } => {
+                out.push(CLEANED);
+                out.extend_from_slice(&partition.0.to_le_bytes());
+                out.extend_from_slice(&from.0.to_le_bytes());
+                out.extend_from_slice(&to.0.to_le_bytes());
+                put_clean_point(out, clean);
+                put_segments(out, segments);
+            }
+            LogRecord::CleanedTo { partition, clean } => {
+                out.push(CLEANED_TO);
+                out.extend_from_slice(&partition.0.to_le_bytes());
+                put_clean_point(out, clean);
+            }
             LogRecord::Counters { partition, topic } => {
                 out.push(COUNTERS);
                 out.extend_from_slice(&partition.to_le_bytes());
@@ -225,6 +251,14 @@ impl<'a> LogRecord<'a> {
                 settled: Offset(from.i64()?),
                 segments: from.list(Fields::segment)?,
             },
+            CLEANED => LogRecord::Cleaned {
+                partition: from.partition()?,
+                from: Offset(from.i64()?),
+                to: Offset(from.i64()?),
+                clean: from.clean_point()?,
+                segments: from.list(Fields::segment)?,
+            },
+            CLEANED_TO => LogRecord::CleanedTo { partition: from.partition()?, clean: from.clean_point()? },
             COUNTERS => LogRecord::Counters { partition: from.u32()?, topic: from.u64()? },
             _ => return Err(LogError::Record("unknown kind")),
         };
@@ -242,6 +276,11 @@ fn put_time(out: &mut Vec<u8>, time: Option<Timestamp>) {
     out.extend_from_slice(&time.unwrap_or_default().0.to_le_bytes());
 }
 
+fn put_clean_point(out: &mut Vec<u8>, clean: &CleanPoint) {
+    out.extend_from_slice(&clean.to.0.to_le_bytes());
+    out.extend_from_slice(&clean.horizon.0.to_le_bytes());
+}
+
 fn put_segments(out: &mut Vec<u8>, segments: &[SegmentState]) {
     out.extend_from_slice(&(segments.len() as u32).to_le_bytes());
     for segment in segments {
@@ -256,6 +295,7 @@ fn put_segments(out: &mut Vec<u8>, segments: &[SegmentState]) {
         out.extend_from_slice(&segment.written.0.to_le_bytes());
         out.extend_from_slice(&segment.aborted.entries.to_le_bytes());
         out.extend_from_slice(&segment.aborted.crc.to_le_bytes());
+        out.extend_from_slice(&segment.generation.to_le_bytes());
     }
 }
 
@@ -327,6 +367,10 @@ impl<'a> Fields<'a> {
         Ok(items)
     }
 
+    fn clean_point(&mut self) -> Result<CleanPoint, LogError> {
+        Ok(CleanPoint { to: Offset(self.i64()?), horizon: Timestamp(self.i64()?) })
+    }
+
     fn segment(&mut self) -> Result<SegmentState, LogError> {
         Ok(SegmentState {
             base: Offset(self.i64()?),
@@ -339,6 +383,7 @@ impl<'a> Fields<'a> {
             created: Timestamp(self.i64()?),
             written: Timestamp(self.i64()?),
             aborted: AbortedCount { entries: self.u32()?, crc: self.u32()? },
+            generation: self.u32()?,
         })
     }
 }
@@ -381,6 +426,17 @@ mod tests {
                 start: Offset(1),
                 settled: Offset(2),
                 segments: vec![segment],
+            },
+            LogRecord::Cleaned {
+                partition: PartitionId(1),
+                from: Offset(3),
+                to: Offset(9),
+                clean: CleanPoint { to: Offset(8), horizon: Timestamp(77) },
+                segments: vec![segment],
+            },
+            LogRecord::CleanedTo {
+                partition: PartitionId(1),
+                clean: CleanPoint { to: Offset(8), horizon: Timestamp(77) },
             },
             LogRecord::Counters { partition: 5, topic: 6 },
         ];

@@ -3,6 +3,7 @@ use message::{GroupName, Timestamp, TopicName};
 use segment_store::{Lsn, RecordKind, Replayed, Source};
 
 use crate::batch::BatchHeader;
+use crate::cleaner::CleanPoint;
 use crate::engine::{Doomed, DoomedFiles};
 use crate::record::{CommittedOffset, LogRecord};
 use crate::settling::orphans;
@@ -10,7 +11,7 @@ use crate::tail::TailBatch;
 use crate::topic_changes::definition;
 use crate::transaction::{ProducerEntry, Transaction, TransactionEntry, TransactionRecord, TransactionalId};
 use crate::transactions::entry;
-use crate::{LogEngine, LogError, Offset, PartitionId, TopicConfig, TopicPartition};
+use crate::{LogEngine, LogError, Offset, PartitionId, TopicPartition};
 
 /// Producers, or aborted transactions, in one record of a checkpoint.
 const PRODUCERS_PER_RECORD: usize = 64;
@@ -79,7 +80,7 @@ impl LogEngine {
         match record {
             LogRecord::Append { .. } => {}
             LogRecord::Topic(topic) => {
-                let config = TopicConfig::parse(topic.config.iter().copied())?;
+                let config = self.config.topic_defaults.restored(topic.config.iter().copied())?;
                 let name = TopicName::new(topic.name)?;
                 self.define_topic(topic.id, &name, topic.created, topic.partitions, config, topic.created);
             }
@@ -94,6 +95,14 @@ impl LogEngine {
                 if let Some(slot) = self.partitions.get_mut(&partition) {
                     let freed = slot.move_start(start);
                     self.free(freed, lsn);
+                }
+            }
+            LogRecord::Cleaned { partition, from, to, clean, segments } => {
+                self.replay_cleaned(partition, (from, to), &segments, clean, lsn);
+            }
+            LogRecord::CleanedTo { partition, clean } => {
+                if let Some(slot) = self.partitions.get_mut(&partition) {
+                    slot.restore_clean(clean);
                 }
             }
             LogRecord::Partition { partition, start, settled, segments } => {
@@ -175,10 +184,12 @@ impl LogEngine {
         }
         let orphans = orphans(self).map_err(|error| LogError::io("listing the logs' directory", error))?;
         for orphan in orphans {
-            self.settling.doomed.push(Doomed { record: Lsn(0), what: DoomedFiles::Other(orphan) });
+            let what = DoomedFiles::Other(orphan);
+            self.settling.doomed.push(Doomed { record: Lsn(0), not_before: now, what });
             self.settling.removal_due = true;
         }
         self.next_check = now;
+        self.ticked = now;
         self.settling.oldest_known = None;
         let gaps = std::mem::take(&mut self.damage);
         Ok(gaps.into_iter().filter_map(|gap| self.really_lost(gap)).collect())
@@ -219,6 +230,9 @@ impl LogEngine {
                 let segments =
                     view.holdings.read().segments.iter().map(|segment| segment.recorded()).collect();
                 put(&LogRecord::Partition { partition: view.id(), start, settled, segments });
+                if partition.clean != CleanPoint::START {
+                    put(&LogRecord::CleanedTo { partition: view.id(), clean: partition.clean });
+                }
             }
         }
         self.checkpoint_transactions(&mut put);

@@ -10,11 +10,15 @@ const PARTITIONS_MAX: usize = 1024;
 
 impl LogEngine {
     /// Does what is due by time alone: retention, settling of old batches, what is due in groups, expiry of
-    /// producers, transactions that take too long, closing idle files. Answers when to call again, if at all.
+    /// producers, transactions that take too long, closing idle files. Answers when to call again, if at all. The shell
+    /// syncs what was appended before.
     pub fn tick(&mut self, block: &mut Block, now: Timestamp) -> Option<Timestamp> {
+        self.forget_flush();
+        self.ticked = now;
         if now >= self.next_check {
             self.check_logs(block, now);
             self.forget_producers(now);
+            self.find_dirty(now);
             self.cache_clock = self.settings.cache.close_idle(self.cache_clock);
             self.settling.removal_due |= !self.settling.doomed.is_empty();
             self.next_check = now.plus(self.config.check_interval);
@@ -69,9 +73,7 @@ impl LogEngine {
                 && start <= partition.view.high_watermark()
             {
                 shorter.push((*id, start));
-            } else if partition.config.is_segment_old(partition.tail_since, now)
-                && partition.oldest_lsn().is_some()
-            {
+            } else if partition.is_tail_old(now) {
                 self.settling.aged.push(*id);
             }
         }

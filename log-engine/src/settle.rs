@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use message::Timestamp;
-use segment_store::Disk;
+use segment_store::{Disk, OpenMode, PageBuffer};
 
-use crate::segment::{PartitionDir, SegmentState, SegmentWriter, WriterConfig, file_base};
+use crate::segment::{
+    PartitionDir, Piece, SegmentFiles, SegmentName, SegmentState, SegmentWriter, WriterConfig,
+};
 use crate::tail::TailBatch;
 use crate::transaction::AbortedTransaction;
-use crate::{Offset, PartitionId, TopicConfig};
+use crate::{PartitionId, TopicConfig};
 
 /// Partitions that are written before the first of them is synced: so many files are open at once, at most, and
 /// the file system commits their metadata together.
@@ -37,10 +39,12 @@ pub(crate) struct PartitionSettle {
     /// The segment to go on with.
     pub active: Option<SegmentState>,
     /// The segments that are known, when others must be removed first.
-    pub check: Option<Vec<Offset>>,
+    pub check: Option<Vec<SegmentName>>,
     pub batches: Vec<TailBatch>,
     /// The transactions that markers among the batches aborted, in their order.
     pub aborted: Vec<AbortedTransaction>,
+    /// When the first of them came.
+    pub since: Timestamp,
 }
 
 /// Files that nobody needs.
@@ -92,8 +96,10 @@ impl SettleJob {
                 _ => {}
             }
         }
+        let mut buffer = PageBuffer::default();
         for group in self.partitions.chunks(SYNC_GROUP) {
-            let written: Vec<_> = group.iter().map(|partition| partition.write(disk, self.now)).collect();
+            let written: Vec<_> =
+                group.iter().map(|partition| partition.write(disk, self.now, &mut buffer)).collect();
             let synced: Vec<_> =
                 written.into_iter().map(|written| written.and_then(WrittenPartition::sync)).collect();
             let named = sync_names(disk, group, &synced);
@@ -148,7 +154,12 @@ impl WrittenPartition {
 }
 
 impl PartitionSettle {
-    fn write(&self, disk: &dyn Disk, now: Timestamp) -> io::Result<WrittenPartition> {
+    fn write(
+        &self,
+        disk: &dyn Disk,
+        now: Timestamp,
+        buffer: &mut PageBuffer,
+    ) -> io::Result<WrittenPartition> {
         let dir = self.dir.path();
         let mut written = WrittenPartition { segments: Vec::new(), names_changed: false };
         if let Some(known) = &self.check {
@@ -157,41 +168,66 @@ impl PartitionSettle {
         let Some(first) = self.batches.first() else { return Ok(written) };
         let config = WriterConfig {
             segment_bytes: self.config.segment_bytes(),
+            index_bytes: self.config.segment_index_bytes(),
             index_interval: self.config.index_interval_bytes(),
+            preallocate: self.config.preallocate(),
             now,
         };
-        let active = self.active.filter(|active| !self.config.is_segment_old(active.created, now));
+        let is_old =
+            |active: &SegmentState| self.config.is_segment_old((self.id, active.base), active.created, now);
+        let active = self.active.filter(|active| !is_old(active));
         if active.is_none() {
+            self.give_back_room(disk)?;
             disk.create_dir_all(&dir)?;
             written.names_changed = true;
         }
-        let state = active.unwrap_or(SegmentState::begin(first.base, now));
-        let mut writer = SegmentWriter::open(disk, &dir, state, config, self.check.is_some())?;
+        // A segment is as old as its first batch, however long that waited to settle.
+        let begun = || SegmentState { created: self.since, ..SegmentState::begin(first.base, now) };
+        let state = active.unwrap_or_else(begun);
+        let open = |state, check, buffer: &mut PageBuffer| {
+            SegmentWriter::open(disk, &dir, state, config, check, std::mem::take(buffer))
+        };
+        let mut writer = open(state, self.check.is_some(), buffer)?;
         let mut aborted = self.aborted.iter().peekable();
-        for batch in &self.batches {
-            if writer.is_full_for(batch) {
-                written.segments.push(writer.finish(disk, &dir, true)?);
+        for batch in self.batches.iter().map(Piece::from) {
+            if writer.is_full_for(&batch) {
+                let (segment, used) = writer.finish(disk, &dir, true)?;
+                *buffer = used;
+                written.segments.push(segment);
                 written.names_changed = true;
                 if written.segments.len() >= SEGMENTS_MAX {
                     return Ok(written);
                 }
                 let next = SegmentState::begin(batch.base, now);
-                writer = SegmentWriter::open(disk, &dir, next, config, false)?;
+                writer = open(next, false, buffer)?;
             }
-            writer.push(batch)?;
+            writer.push(&batch)?;
             while let Some(transaction) = aborted.next_if(|transaction| transaction.last <= batch.last) {
                 writer.push_aborted(*transaction);
             }
         }
-        written.segments.push(writer.finish(disk, &dir, false)?);
+        let (segment, used) = writer.finish(disk, &dir, false)?;
+        *buffer = used;
+        written.segments.push(segment);
         Ok(written)
     }
 
+    /// Cuts the segment that grew so far, and is too old by now, to what it holds: it may have more room than that.
+    fn give_back_room(&self, disk: &dyn Disk) -> io::Result<()> {
+        let Some(last) = self.active.filter(|_| self.config.preallocate()) else { return Ok(()) };
+        let file =
+            match disk.open(&last.name().path(&self.dir.path(), SegmentFiles::LOG), OpenMode::ReadWrite) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                file => file?,
+            };
+        if file.size()? > last.len { file.set_len(last.len) } else { Ok(()) }
+    }
+
     /// Removes segments that the journal does not know: left by a crash, before settling or after retention.
-    fn remove_unknown(&self, disk: &dyn Disk, known: &[Offset]) -> io::Result<()> {
+    fn remove_unknown(&self, disk: &dyn Disk, known: &[SegmentName]) -> io::Result<()> {
         let dir = self.dir.path();
         for entry in disk.list(&dir)? {
-            if entry.is_dir || file_base(&entry.name).is_some_and(|base| known.contains(&base)) {
+            if entry.is_dir || SegmentName::parse(&entry.name).is_some_and(|name| known.contains(&name)) {
                 continue;
             }
             disk.remove(&dir.join(&entry.name))?;

@@ -55,7 +55,7 @@ impl LogEngine {
         if self.settling.in_flight || self.settling.blocked_until.is_some() {
             return None;
         }
-        let removals = self.take_removals(durable);
+        let removals = self.take_removals(durable, now);
         let mut partitions = Vec::new();
         for id in self.choose() {
             partitions.extend(self.settle_partition(id, true));
@@ -108,18 +108,23 @@ impl LogEngine {
 
     fn settle_partition(&mut self, id: PartitionId, write: bool) -> Option<PartitionSettle> {
         let partition = self.partitions.get_mut(&id)?;
-        if partition.settling || (!write && !partition.unchecked) {
+        // A clean job writes files that the journal does not know yet: they are not to be taken for leftovers.
+        if partition.settling
+            || (!write && !partition.unchecked)
+            || (partition.unchecked && partition.cleaning)
+        {
             return None;
         }
         partition.settling = true;
         let holdings = partition.view.holdings.read();
-        let known = |offsets: &[crate::segment::Segment]| offsets.iter().map(|s| s.state.base).collect();
+        let known = |offsets: &[crate::segment::Segment]| offsets.iter().map(|s| s.state.name()).collect();
         Some(PartitionSettle {
             id,
             dir: partition.view.dir().clone(),
             config: partition.config,
-            active: holdings.segments.last().map(crate::segment::Segment::recorded),
+            active: holdings.segments.last().filter(|last| !last.sealed).map(|last| last.state),
             check: partition.unchecked.then(|| known(&holdings.segments)),
+            since: partition.tail_since,
             batches: if write { holdings.tail.range(0).cloned().collect() } else { Vec::new() },
             aborted: if write { holdings.aborted.iter().copied().collect() } else { Vec::new() },
         })
@@ -161,7 +166,8 @@ impl LogEngine {
             self.settling.disk_full = false;
         }
         for (removal, _) in result.not_removed {
-            self.settling.doomed.push(Doomed { record: Lsn(0), what: DoomedFiles::Other(removal) });
+            let what = DoomedFiles::Other(removal);
+            self.settling.doomed.push(Doomed { record: Lsn(0), not_before: now, what });
         }
         if let Some(record) = last_record {
             self.hold_journal(record, oldest);
@@ -209,17 +215,22 @@ impl LogEngine {
     pub(crate) fn free(&mut self, freed: Freed, record: Lsn) {
         self.settling.unsettled -= freed.weight;
         self.settling.oldest_known = None;
+        let not_before = Timestamp(self.ticked.0.saturating_add(freed.keep_ms));
         for files in freed.segments {
-            self.settling.doomed.push(Doomed { record, what: DoomedFiles::Segment(files) });
+            self.settling.doomed.push(Doomed { record, not_before, what: DoomedFiles::Segment(files) });
             self.settling.removal_due = true;
         }
     }
 
-    fn take_removals(&mut self, durable: Lsn) -> Vec<Removal> {
+    fn take_removals(&mut self, durable: Lsn, now: Timestamp) -> Vec<Removal> {
         let mut removals = Vec::new();
         let settings = &self.settings;
+        let full = self.settling.disk_full;
         self.settling.doomed.retain_mut(|doomed| {
             if doomed.record >= durable && doomed.record != Lsn(0) {
+                return true;
+            }
+            if doomed.not_before > now && !full {
                 return true;
             }
             match &mut doomed.what {
@@ -227,7 +238,7 @@ impl LogEngine {
                     if Arc::strong_count(files) > 1 {
                         return true;
                     }
-                    settings.cache.close(files.partition, files.base);
+                    settings.cache.close(files.partition, files.name);
                     removals.extend(files.paths().map(Removal::File));
                 }
                 DoomedFiles::Other(removal) => removals.push(removal.clone()),

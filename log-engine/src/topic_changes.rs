@@ -51,7 +51,13 @@ impl LogEngine {
         Ok(())
     }
 
-    /// Replaces a topic's configuration.
+    /// What topics have unless they say otherwise.
+    #[must_use]
+    pub fn topic_defaults(&self) -> &TopicConfig {
+        &self.config.topic_defaults
+    }
+
+    /// Replaces a topic's configuration; what is not new takes effect with the next append, tick or job.
     pub fn alter_config(
         &mut self,
         block: &mut Block,
@@ -75,14 +81,9 @@ impl LogEngine {
         partitions: u32,
         now: Timestamp,
     ) -> Result<Arc<TopicView>, LogError> {
+        self.check_more_partitions(name, partitions)?;
         let topic = self.topics.get(name).ok_or_else(|| LogError::UnknownTopic(name.clone()))?;
-        let has = topic.partitions.len() as u32;
-        let Some(more @ 1..) = partitions.checked_sub(has) else {
-            return Err(LogError::InvalidConfig(format!(
-                "topic {name} has {has} partitions; give a larger number, for partitions can only be added"
-            )));
-        };
-        self.check_count(partitions, more)?;
+        let more = partitions - topic.partitions.len() as u32;
         let mut ids: Vec<_> = topic.partitions.iter().map(|view| view.id()).collect();
         ids.extend((0..more).map(|more| PartitionId(self.next_partition + more)));
         let (id, created, config) = (topic.id, topic.created, topic.config);
@@ -90,6 +91,18 @@ impl LogEngine {
         self.record_topic(block, &view);
         self.topic_changed_for_groups(name);
         Ok(view)
+    }
+
+    /// Whether [`LogEngine::add_partitions`] would do it.
+    pub fn check_more_partitions(&self, name: &TopicName, partitions: u32) -> Result<(), LogError> {
+        let topic = self.topics.get(name).ok_or_else(|| LogError::UnknownTopic(name.clone()))?;
+        let has = topic.partitions.len() as u32;
+        match partitions.checked_sub(has) {
+            Some(more @ 1..) => self.check_count(partitions, more),
+            _ => Err(LogError::InvalidConfig(format!(
+                "topic {name} has {has} partitions; give a larger number, for partitions can only be added"
+            ))),
+        }
     }
 
     fn check_count(&self, count: u32, more: u32) -> Result<(), LogError> {
@@ -162,7 +175,9 @@ impl LogEngine {
         }
         if let Some(directory) = directory {
             let what = DoomedFiles::Other(Removal::Directory(directory));
-            self.settling.doomed.push(Doomed { record, what });
+            let delay = topic.config.file_delete_delay_ms();
+            let not_before = Timestamp(self.ticked.0.saturating_add(delay));
+            self.settling.doomed.push(Doomed { record, not_before, what });
             self.settling.removal_due = true;
         }
         let gone: Vec<PartitionId> = topic.partitions.iter().map(|view| view.id()).collect();

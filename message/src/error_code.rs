@@ -11,6 +11,10 @@ pub enum ErrorCode {
     InvalidConfig,
     /// The stored form of a batch or message is broken.
     CorruptMessage,
+    /// The topic does not take such a record.
+    InvalidRecord,
+    /// A record's timestamp is too far from the broker's clock.
+    InvalidTimestamp,
     /// No topic has this name.
     UnknownTopic,
     /// The log has no such partition.
@@ -119,13 +123,15 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 56] = {
+    pub const ALL: [ErrorCode; 58] = {
         use ErrorCode::*;
         [
             InvalidRequest,
             InvalidName,
             InvalidConfig,
             CorruptMessage,
+            InvalidRecord,
+            InvalidTimestamp,
             UnknownTopic,
             UnknownPartition,
             UnknownExchange,
@@ -189,6 +195,8 @@ impl ErrorCode {
             ErrorCode::InvalidName => "invalid_name",
             ErrorCode::InvalidConfig => "invalid_config",
             ErrorCode::CorruptMessage => "corrupt_message",
+            ErrorCode::InvalidRecord => "invalid_record",
+            ErrorCode::InvalidTimestamp => "invalid_timestamp",
             ErrorCode::UnknownTopic => "unknown_topic",
             ErrorCode::UnknownPartition => "unknown_partition",
             ErrorCode::UnknownExchange => "unknown_exchange",

@@ -67,6 +67,7 @@ pub use error::StoreError;
 pub use journal::Journal;
 pub use lsn::Lsn;
 pub use lying_disk::{Crash, Fault, LyingDisk};
+pub use page_buffer::PageBuffer;
 pub use reader::JournalReader;
 pub use real_disk::RealDisk;
 pub use record::{RecordKind, Replayed, Source};

@@ -11,7 +11,8 @@ struct Page([u8; PAGE]);
 ///
 /// Direct writes need memory and file aligned alike; with this, the aligned middle of a block can go to the disk
 /// from where it was built, without a copy. The pages are kept from one use to the next.
-pub(crate) struct PageBuffer {
+#[derive(Default)]
+pub struct PageBuffer {
     pages: Vec<Page>,
     /// Where the content begins: the file position modulo the page size.
     start: usize,
@@ -19,39 +20,58 @@ pub(crate) struct PageBuffer {
 }
 
 impl PageBuffer {
-    pub(crate) fn new(position: u64) -> PageBuffer {
+    /// The unit in which disks are written directly.
+    pub const PAGE: usize = PAGE;
+
+    /// An empty buffer for content that will be written at `position`.
+    #[must_use]
+    pub fn new(position: u64) -> PageBuffer {
         PageBuffer { pages: Vec::new(), start: congruent(position), len: 0 }
     }
 
     /// Empties it for content that will be written at `position`.
-    pub(crate) fn restart(&mut self, position: u64) {
+    pub fn restart(&mut self, position: u64) {
         self.start = congruent(position);
         self.len = 0;
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Bytes of content.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn capacity(&self) -> usize {
+    /// Whether there is no content.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of memory.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
         self.pages.len() * PAGE
     }
 
-    /// Gives memory beyond `bytes` back; only while empty.
-    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+    /// Gives memory beyond `bytes` back.
+    ///
+    /// # Panics
+    /// When it has content.
+    pub fn shrink_to(&mut self, bytes: usize) {
         assert_eq!(self.len, 0, "only an empty buffer shrinks");
         self.pages.truncate(bytes.div_ceil(PAGE));
         self.pages.shrink_to_fit();
     }
 
-    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+    /// Adds content.
+    pub fn extend(&mut self, bytes: &[u8]) {
         let at = self.len;
         self.lengthen(at + bytes.len());
         self.as_mut_slice()[at..].copy_from_slice(bytes);
     }
 
     /// Makes it `len` bytes long, zeros in the new part.
-    pub(crate) fn zero_to(&mut self, len: usize) {
+    pub fn zero_to(&mut self, len: usize) {
         let at = self.len;
         self.lengthen(len);
         self.as_mut_slice()[at..].fill(0);
@@ -66,7 +86,9 @@ impl PageBuffer {
         self.len = len;
     }
 
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    /// The content.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
         let whole = self.capacity();
         // SAFETY: `Page` is `repr(C)` around a byte array whose size is a multiple of its alignment, so the pages are
         // `whole` initialized bytes in a row.
@@ -86,7 +108,8 @@ impl PageBuffer {
         &bytes[self.start.min(end)..]
     }
 
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+    /// The content, to be changed.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
         let whole = self.capacity();
         // SAFETY: as in `as_slice`, and `&mut self` makes it the only access.
         let bytes = unsafe { slice::from_raw_parts_mut(self.pages.as_mut_ptr().cast::<u8>(), whole) };

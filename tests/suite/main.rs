@@ -3,6 +3,7 @@
 mod bad_input;
 mod browse;
 mod cloudevents;
+mod compaction;
 mod connections;
 mod crash;
 mod drain;
@@ -27,6 +28,7 @@ mod socket_abuse;
 mod socket_logs;
 mod socket_queues;
 mod start;
+mod topic_settings;
 mod topics;
 mod tour;
 mod transactions;

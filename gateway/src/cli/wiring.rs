@@ -1,3 +1,4 @@
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use crate::amqp::{AmqpLimits, Mechanism};
@@ -30,6 +31,9 @@ pub fn topics(config: &Config) -> TopicsSettings {
         transactional_id_expiration: Duration::from_millis(config.transactions.id_expiration_ms),
         transactional_ids_max: config.transactions.max_ids,
         outcome_retention: Duration::from_millis(config.transactions.outcome_ms),
+        cleaner_bytes: config.log.cleaner_bytes,
+        hash_secret: secret(),
+        topic_defaults: config.log.topic_defaults.as_broker_defaults(),
         limits: config.limits,
     };
     settings.queue = QueueEngineConfig {
@@ -125,4 +129,11 @@ pub fn amqp(config: &Config) -> AmqpLimits {
 /// How AMQP clients may log in; the configuration was checked to name only what there is.
 pub fn mechanisms(config: &Config) -> Vec<Mechanism> {
     config.amqp.mechanisms.iter().filter_map(|name| Mechanism::from_name(name)).collect()
+}
+
+/// Two numbers that nobody can guess.
+fn secret() -> (u64, u64) {
+    // The standard library seeds every one of these from the operating system.
+    let number = || RandomState::new().build_hasher().finish();
+    (number(), number())
 }

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::topics::TopicConfig;
+
 /// A setting as a source says it, before it is known what it must be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -137,6 +139,24 @@ impl Field for Vec<String> {
             }
             Value::Number(_) | Value::Truth(_) => return Err("must be a list of strings".into()),
         };
+        Ok(())
+    }
+}
+
+impl Field for TopicConfig {
+    fn get(&self) -> Value {
+        Value::List(self.explicit().into_iter().map(|(key, value)| format!("{key}={value}")).collect())
+    }
+    /// A list of `key=value`.
+    fn set(&mut self, value: Value) -> Result<(), String> {
+        let mut items = Vec::new();
+        items.set(value)?;
+        let pair = |item: &String| match item.split_once('=') {
+            Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
+            None => Err(format!("must be a list of key=value; {item:?} has no `=`")),
+        };
+        let pairs = items.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+        *self = TopicConfig::parse(pairs).map_err(|error| error.to_string())?;
         Ok(())
     }
 }

@@ -477,6 +477,18 @@ pub const KEYS: &[Key] = &[
         "Idempotent producers remembered, counted once per partition. Beyond it those that were silent the longest, at least ten minutes, are forgotten; a newcomer for whom that makes no room is refused."
     ),
     key!(
+        "log.cleaner_bytes",
+        log.cleaner_bytes,
+        Some(64 * KIB..=64 * GIB),
+        "Memory for keys while a log is compacted, 24 bytes for each and a third more. A log with more keys takes several passes."
+    ),
+    key!(
+        "log.topic_defaults",
+        log.topic_defaults,
+        None,
+        "Settings that logs have unless they say otherwise, as a list of `key=value`; docs/topic-settings.md has the keys."
+    ),
+    key!(
         "groups.max_members",
         groups.max_members,
         Some(1..=1_000_000),

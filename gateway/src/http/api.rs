@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::body::BodyMemory;
 use super::refusals::ProblemSchema;
 use super::{
-    bindings, browse, events, exchanges, groups, policies, problem, publish, receive, records, replays,
-    settle, topics, transactions, virtual_hosts,
+    bindings, browse, events, exchanges, groups, policies, problem, publish, receive, record_deletion,
+    records, replays, settle, topic_settings, topics, transactions, virtual_hosts,
 };
 use crate::drain::Drain;
 use crate::topics::Topics;
@@ -105,7 +105,8 @@ pub fn endpoints() -> OpenApiRouter<AppState> {
         .routes(routes!(browse::get, browse::delete))
         .routes(routes!(receive::receive))
         .routes(routes!(settle::settle))
-        .routes(routes!(records::records))
+        .routes(routes!(topic_settings::get))
+        .routes(routes!(records::records, record_deletion::delete))
         .routes(routes!(events::events))
         .routes(routes!(groups::list))
         .routes(routes!(groups::get, groups::delete))

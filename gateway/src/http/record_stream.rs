@@ -31,6 +31,8 @@ pub struct RecordReader {
     next: i64,
     /// Where a stream ends: what could be read when it began.
     end: i64,
+    /// Records from here on are not shown.
+    until: i64,
     left: Bounds,
     values: ValueMode,
     isolation: Isolation,
@@ -55,6 +57,7 @@ impl RecordReader {
             partition,
             next: from,
             end: i64::MAX,
+            until: i64::MAX,
             left,
             values,
             isolation,
@@ -62,6 +65,11 @@ impl RecordReader {
             started: false,
             finished: false,
         }
+    }
+
+    /// Shows nothing from `until` on.
+    pub fn stop_before(&mut self, until: i64) {
+        self.until = until;
     }
 
     /// Reads the first chunk, waiting up to `wait` when there is nothing.
@@ -72,7 +80,7 @@ impl RecordReader {
         } else {
             self.log.read_wait(self.partition, self.next, step, wait, self.isolation).await?
         };
-        self.end = chunk.end;
+        self.end = chunk.end.min(self.until);
         self.chunk = Some(chunk);
         Ok(())
     }
@@ -84,11 +92,12 @@ impl RecordReader {
     /// Shows the records of the chunk at hand, as far as the bounds allow.
     fn show(&mut self, show: &mut dyn FnMut(&MessageView<'_>)) -> Result<(), Refusal> {
         let Some(chunk) = self.chunk.take() else { return Ok(()) };
-        let RecordReader { left, started, next, .. } = self;
+        let RecordReader { left, started, next, until, .. } = self;
         let mut full = false;
         chunk.for_each(&mut |view| {
             let size = size_of(&view);
-            if left.records == 0 || (*started && size > left.bytes) {
+            let beyond = matches!(view.place, crate::topics::Place::Log { offset, .. } if offset >= *until);
+            if beyond || left.records == 0 || (*started && size > left.bytes) {
                 full = true;
                 return ControlFlow::Break(());
             }

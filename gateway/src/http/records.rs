@@ -51,6 +51,9 @@ pub struct RecordsQuery {
         example = "earliest"
     )]
     offset: String,
+    /// Where to stop, before the record there: the same forms. What comes later is not shown; without it everything is.
+    #[param(required = false, pattern = "^(earliest|latest|[0-9]{1,15}|@[0-9]{1,13})$", example = "latest")]
+    to: String,
     /// Most records; 500 unless said, and as many as there are in streamed forms.
     #[param(required = false, minimum = 1, maximum = 1099511627776u64)]
     limit: u64,
@@ -94,7 +97,7 @@ pub struct Records {
     log_start_offset: i64,
 }
 
-const KNOWN: [&str; 6] = ["offset", "limit", "max_bytes", "wait_ms", "isolation", "values"];
+const KNOWN: [&str; 7] = ["offset", "to", "limit", "max_bytes", "wait_ms", "isolation", "values"];
 
 /// Read records of a partition
 ///
@@ -120,6 +123,8 @@ pub async fn records(
     let query = Query::parse(request.uri().query(), &KNOWN)?;
     let form = media::negotiate(request.headers(), &[Form::Json, Form::Ndjson, Form::Batch])?;
     let start = start_at::parse(query.text("offset").unwrap_or("earliest"))?;
+    let to = query.text("to").map(start_at::parse).transpose();
+    let to = to.map_err(|refusal| refusal.in_field("to"))?;
     let limit = query.number("limit", 1..=MOST)?.map(|limit| limit as u64);
     let max_bytes = query.number("max_bytes", 1..=MOST)?.map(|bytes| bytes as u64);
     let wait = Duration::from_millis(query.number("wait_ms", 0..=60_000)?.unwrap_or(0) as u64);
@@ -131,6 +136,7 @@ pub async fn records(
     let partition = path::partition(&partition)?;
     let log = api.topics().log(&topic)?;
     let from = log.resolve_isolated(partition, start, isolation)?;
+    let to = to.map(|to| log.resolve_isolated(partition, to, isolation)).transpose()?;
     let bounds = match form {
         Form::Json => Bounds {
             records: limit.unwrap_or(USUAL_RECORDS),
@@ -139,6 +145,9 @@ pub async fn records(
         _ => Bounds { records: limit.unwrap_or(u64::MAX), bytes: max_bytes.unwrap_or(u64::MAX) },
     };
     let mut reader = RecordReader::new(log, partition, from, bounds, values, isolation);
+    if let Some(to) = to {
+        reader.stop_before(to);
+    }
     // The first read happens before the status goes out, so that what is wrong is told by it.
     reader.first(wait).await?;
     Ok(match form {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::document;
-use super::topic_shapes::{LogConfigChange, NUMERIC_KEYS, NewLogSettings, QueueChange, bounds};
+use super::topic_shapes::{LogConfigChange, NewLogSettings, QueueChange, bounds, is_numeric};
 use crate::refusal::Refusal;
 use crate::topics::{LogSettings, Model, QueueSettings, TopicDescription, TopicPatch, TopicSpec};
 
@@ -169,8 +169,10 @@ fn spell_out(log: &mut Value) {
     let config = log.get_mut("config").and_then(Value::as_object_mut);
     for (key, value) in config.into_iter().flatten() {
         let (low, high) = bounds(key);
-        let fits = value.as_i64().is_some_and(|number| (low..=high).contains(&number));
-        if fits && NUMERIC_KEYS.contains(&key.as_str()) {
+        let whole = value.as_i64().is_some_and(|number| (low..=high).contains(&number));
+        let ratio = key == "min.cleanable.dirty.ratio"
+            && value.as_f64().is_some_and(|number| (0.0..=1.0).contains(&number));
+        if (whole || ratio) && is_numeric(key) {
             *value = Value::String(value.to_string());
         }
     }

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::topics::{DeadLetterStrategy, Overflow, QueueType};
+use crate::topics::{ConfigKind, DeadLetterStrategy, Overflow, QueueType, TopicConfig};
 
 /// A log's settings.
 #[derive(ToSchema)]
@@ -26,43 +26,51 @@ pub struct LogConfig;
 /// The same with `null` for a key that gets its default back.
 pub struct LogConfigChange;
 
-/// Every key with the values that it takes.
-const KEYS: [(&str, &str); 16] = [
-    ("cleanup.policy", "^delete$"),
-    ("compression.type", "^producer$"),
-    ("flush.messages", "^9223372036854775807$"),
-    ("flush.ms", "^9223372036854775807$"),
-    ("index.interval.bytes", "^[0-9]{1,9}$"),
-    ("max.message.bytes", "^[0-9]{1,9}$"),
-    ("message.timestamp.type", "^(CreateTime|LogAppendTime)$"),
-    ("min.insync.replicas", "^1$"),
-    ("preallocate", "^false$"),
-    ("remote.storage.enable", "^false$"),
-    ("retention.bytes", "^(-1|[0-9]{1,15})$"),
-    ("retention.ms", "^(-1|[0-9]{1,15})$"),
-    ("segment.bytes", "^([2-9][0-9]{3}|[1-9][0-9]{4,8})$"),
-    ("segment.jitter.ms", "^0$"),
-    ("segment.ms", "^[1-9][0-9]{0,14}$"),
-    ("unclean.leader.election.enable", "^false$"),
-];
+/// A whole number of up to 15 digits, or the largest there is.
+const LONG: &str = "^([0-9]{1,15}|9223372036854775807)$";
+const LONG_FROM_1: &str = "^([1-9][0-9]{0,14}|9223372036854775807)$";
 
-/// Keys whose values may be given as numbers, too.
-pub const NUMERIC_KEYS: [&str; 6] = [
-    "index.interval.bytes",
-    "max.message.bytes",
-    "retention.bytes",
-    "retention.ms",
-    "segment.bytes",
-    "segment.ms",
-];
+/// The values that a key takes, as a pattern. Numbers have at most as many digits as are sure to fit.
+fn pattern(key: &str, kind: ConfigKind) -> &'static str {
+    match key {
+        "cleanup.policy" => "^(delete|compact|compact,delete)$",
+        "compression.type" => "^(producer|uncompressed|gzip|snappy|lz4|zstd)$",
+        "compression.gzip.level" => "^[1-9]$",
+        "compression.zstd.level" => "^([1-9]|1[0-9]|2[0-2])$",
+        "message.timestamp.type" => "^(CreateTime|LogAppendTime)$",
+        "min.cleanable.dirty.ratio" => "^(0(\\.[0-9]{1,6})?|1)$",
+        "retention.bytes" | "retention.ms" => "^(-1|[0-9]{1,15})$",
+        "segment.bytes" => "^([2-9][0-9]{3}|[1-9][0-9]{4,8})$",
+        "segment.index.bytes" => "^[1-9][0-9]{2,8}$",
+        "segment.ms" => "^[1-9][0-9]{0,14}$",
+        "flush.messages" | "max.compaction.lag.ms" => LONG_FROM_1,
+        _ => match kind {
+            ConfigKind::Boolean => "^(true|false)$",
+            ConfigKind::Int => "^[0-9]{1,9}$",
+            ConfigKind::Long => LONG,
+            ConfigKind::Double | ConfigKind::String | ConfigKind::List => "",
+        },
+    }
+}
+
+/// Whether a key's value may be given as a number, too.
+pub fn is_numeric(key: &str) -> bool {
+    let number = |kind| matches!(kind, ConfigKind::Int | ConfigKind::Long | ConfigKind::Double);
+    TopicConfig::keys().iter().any(|known| known.name == key && number(known.kind))
+}
 
 /// The bounds of a key's number: what its pattern has.
 pub fn bounds(key: &str) -> (i64, i64) {
     match key {
+        "compression.gzip.level" => (1, 9),
+        "compression.zstd.level" => (1, 22),
+        "min.cleanable.dirty.ratio" => (0, 1),
         "retention.bytes" | "retention.ms" => (-1, 999_999_999_999_999),
         "segment.bytes" => (2_000, 999_999_999),
-        "segment.ms" => (1, 999_999_999_999_999),
-        _ => (0, 999_999_999),
+        "segment.index.bytes" => (100, 999_999_999),
+        "flush.messages" | "max.compaction.lag.ms" | "segment.ms" => (1, 999_999_999_999_999),
+        "index.interval.bytes" | "max.message.bytes" => (0, 999_999_999),
+        _ => (0, 999_999_999_999_999),
     }
 }
 
@@ -70,17 +78,34 @@ fn config(nullable: bool) -> Schema {
     let mut object = ObjectBuilder::new()
         .schema_type(Type::Object)
         .additional_properties(Some(AdditionalProperties::FreeForm(false)))
-        .description(Some("Values are text; numbers are taken as well."));
-    for (key, pattern) in KEYS {
-        let numeric = NUMERIC_KEYS.contains(&key);
-        let kinds = [(Type::String, true), (Type::Integer, numeric), (Type::Null, nullable)];
+        .description(Some(
+            "Values are text; numbers are taken as well. GET /v1/topics/{topic}/settings explains each.",
+        ));
+    let value = |kinds: [(Type, bool); 3], pattern: String| {
         let kinds = kinds.into_iter().filter(|(_, wanted)| *wanted).map(|(kind, _)| kind);
-        let mut value = ObjectBuilder::new().schema_type(SchemaType::from_iter(kinds)).pattern(Some(pattern));
+        ObjectBuilder::new().schema_type(SchemaType::from_iter(kinds)).pattern(Some(pattern))
+    };
+    for key in TopicConfig::keys() {
+        let numeric = is_numeric(key.name);
+        let number = if key.kind == ConfigKind::Double { Type::Number } else { Type::Integer };
+        let kinds = [(Type::String, true), (number, numeric), (Type::Null, nullable)];
+        let mut value = value(kinds, pattern(key.name, key.kind).to_owned()).description(Some(key.about));
         if numeric {
-            let (low, high) = bounds(key);
+            let (low, high) = bounds(key.name);
             value = value.minimum(Some(low)).maximum(Some(high));
         }
-        object = object.property(key, value);
+        object = object.property(key.name, value);
+    }
+    for key in TopicConfig::fixed_keys() {
+        let kinds = [(Type::String, true), (Type::Null, nullable), (Type::Null, false)];
+        object =
+            object.property(key.name, value(kinds, format!("^{}$", key.value)).description(Some(key.why)));
+    }
+    let older =
+        [("message.format.version", "^[1-9]\\.[0-9]{1,2}$"), ("message.timestamp.difference.max.ms", LONG)];
+    for (name, pattern) in older {
+        let kinds = [(Type::String, true), (Type::Null, nullable), (Type::Null, false)];
+        object = object.property(name, value(kinds, pattern.to_owned()).description(Some("Of older Kafka.")));
     }
     object.build().into()
 }

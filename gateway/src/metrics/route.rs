@@ -36,6 +36,7 @@ routes! {
     MetricsPerObject = "/metrics/per-object",
     Topics = "/v1/topics",
     Topic = "/v1/topics/{topic}",
+    TopicSettings = "/v1/topics/{topic}/settings",
     Messages = "/v1/topics/{topic}/messages",
     Message = "/v1/topics/{topic}/messages/{id}",
     Receive = "/v1/topics/{topic}/receive",
@@ -95,6 +96,7 @@ pub fn route(path: &str) -> Route {
         ("topics", None, ..) => Route::Topics,
         ("topics", Some(_), None, ..) => Route::Topic,
         ("topics", Some(_), Some(part), None, _) => match part {
+            "settings" => Route::TopicSettings,
             "messages" => Route::Messages,
             "receive" => Route::Receive,
             "events" => Route::Events,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use log_engine::{TopicConfig, TopicView};
+use log_engine::{ConfigChange, TopicConfig, TopicView};
 use message::TopicName;
 use queue_engine::{QueueInfo, QueueOptions};
 
@@ -18,7 +18,7 @@ use super::{Topic, Topics};
 use crate::refusal::Refusal;
 
 /// Definitions are always on disk before they are confirmed.
-const DEFINE: Terms = Terms { acks: Acks::All, weight: 512 << 10, room: Room::Ordinary };
+pub(crate) const DEFINE: Terms = Terms { acks: Acks::All, weight: 512 << 10, room: Room::Ordinary };
 const UNDEFINE: Terms = Terms { acks: Acks::All, weight: 512 << 10, room: Room::Reserved };
 
 impl Topics {
@@ -63,7 +63,7 @@ impl Topics {
         settings: LogSettings,
     ) -> Result<Created, Refusal> {
         turn.engines.check_name_is_free_of(&name, "queue")?;
-        let config = TopicConfig::parse(settings.config.iter())?;
+        let config = turn.engines.log.topic_defaults().with(settings.config.iter())?;
         if let Some(have) = turn.engines.log.topic(&name) {
             check_same_log(have, settings.partitions, &config)?;
             return Ok(Created::Same);
@@ -99,7 +99,8 @@ impl Topics {
             high_watermark: partition.view.high_watermark().0,
             bytes: partition.view.size_bytes(),
         });
-        let config = log.0.config.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let config = log.0.settings.explicit().into_iter();
+        let config = config.map(|(key, value)| (key.to_owned(), value)).collect();
         Ok(TopicDescription {
             name: log.name().to_string(),
             model: Model::Log,
@@ -178,13 +179,14 @@ impl Topics {
         changes: &std::collections::BTreeMap<String, Option<String>>,
     ) -> Result<(), Refusal> {
         let Some(have) = turn.engines.log.topic(name).map(Arc::clone) else { return Ok(()) };
+        let change = |value: &Option<String>| match value {
+            Some(value) => ConfigChange::Set(value.clone()),
+            None => ConfigChange::Unset,
+        };
+        let changes: Vec<_> = changes.iter().map(|(key, value)| (key.as_str(), change(value))).collect();
         let mut config = *have.config();
-        for (key, value) in changes {
-            match value {
-                Some(value) => config.set(key, value)?,
-                None => config.unset(key)?,
-            }
-        }
+        let defaults = turn.engines.log.topic_defaults();
+        config.change(changes.iter().map(|(key, change)| (*key, change)), defaults)?;
         let mut changed = turn.engines.log.alter_config(turn.journal.block(), name, config, turn.now)?;
         if let Some(partitions) = partitions.filter(|wanted| *wanted as usize != have.partitions().len()) {
             changed = turn.engines.log.add_partitions(turn.journal.block(), name, partitions, turn.now)?;
@@ -251,10 +253,7 @@ impl Topics {
             name: topic.name().clone(),
             partitions: partitions.collect(),
             partitioner: Arc::default(),
-            batch_bytes: topic.config().max_message_bytes(),
-            append_time: topic.config().timestamp_type() == log_engine::batch::TimestampType::LogAppendTime,
             settings: *topic.config(),
-            config: topic.config().explicit(),
             decompressed_bytes: self.limits().decompressed_bytes,
             draining: self.draining().clone(),
         };

@@ -78,20 +78,39 @@ impl Topics {
     /// What is appended by a call whose future was polled once comes before what later calls append.
     pub async fn append(&self, batches: Vec<BatchAppend>, acks: Acks) -> Result<Appends, Refusal> {
         self.check_not_draining()?;
+        let now = self.now();
         let mut calls = Vec::with_capacity(1);
         let (mut call, mut weight) = (Vec::with_capacity(batches.len()), 256);
+        let mut outcomes: Vec<Option<Refusal>> = Vec::with_capacity(batches.len());
         for append in batches {
-            let bytes = LogEngine::transactional_append_len(append.batch.0.len());
+            // Whatever the topic asks of a batch is done here: the owner has better things to do.
+            let BatchAppend { log, partition, batch: ProducerBatch(batch), transaction } = append;
+            let batch = match log.take_in(batch, now) {
+                Ok(batch) => ProducerBatch(batch),
+                Err(refusal) => {
+                    outcomes.push(Some(refusal));
+                    continue;
+                }
+            };
+            outcomes.push(None);
+            let bytes = LogEngine::transactional_append_len(batch.0.len());
             if !call.is_empty() && weight + bytes > CALL_BYTES {
                 calls.push((std::mem::take(&mut call), std::mem::replace(&mut weight, 256)));
             }
             weight += bytes;
-            call.push(append);
+            call.push(BatchAppend { log, partition, batch, transaction });
         }
-        calls.push((call, weight));
+        if !call.is_empty() {
+            calls.push((call, weight));
+        }
         let calls = calls.into_iter().map(|(call, weight)| self.append_call(call, weight, acks));
-        let outcomes = futures_util::future::join_all(calls).await;
-        Ok(outcomes.into_iter().flatten().collect())
+        let appended = futures_util::future::join_all(calls).await;
+        let mut appended = appended.into_iter().flatten();
+        let outcome = |refused: Option<Refusal>| match refused {
+            Some(refusal) => Some(Err(refusal)),
+            None => appended.next(),
+        };
+        Ok(outcomes.into_iter().filter_map(outcome).collect())
     }
 
     async fn append_call(&self, batches: Vec<BatchAppend>, weight: usize, acks: Acks) -> Appends {
@@ -129,7 +148,7 @@ fn append_one(turn: &mut Turn<'_>, append: BatchAppend) -> Result<AppendedBatch,
     Vitals::count(&turn.engines.vitals.confirmed, count);
     Ok(AppendedBatch {
         base_offset: base_offset.0,
-        arrived_at: log.0.append_time.then_some(timestamp.0),
+        arrived_at: log.stamps_arrival().then_some(timestamp.0),
         log_start: partition.view.log_start().0,
     })
 }

@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use log_engine::{Isolation, Offset, PartitionId, PartitionView, Read};
+use log_engine::batch::TimestampType;
+use log_engine::{Isolation, Offset, PartitionId, PartitionView, Read, TopicConfig};
 use message::{ErrorCode, TopicName};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -29,14 +29,7 @@ pub(crate) struct LogInner {
     pub name: TopicName,
     pub partitions: Vec<Arc<LogPartition>>,
     pub partitioner: Arc<Partitioner>,
-    /// Largest batch that the topic takes, in bytes.
-    pub batch_bytes: usize,
-    /// All its settings.
-    pub settings: log_engine::TopicConfig,
-    /// The settings that were made explicitly.
-    pub config: BTreeMap<&'static str, String>,
-    /// Whether records bear the time of their arrival instead of the producer's.
-    pub append_time: bool,
+    pub settings: TopicConfig,
     pub decompressed_bytes: usize,
     pub draining: CancellationToken,
 }
@@ -46,17 +39,6 @@ pub(crate) struct LogPartition {
     pub id: PartitionId,
     pub view: Arc<PartitionView>,
     pub grew: Notify,
-}
-
-/// One setting of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogSetting {
-    /// Kafka's name for it.
-    pub name: &'static str,
-    /// Its value, as text.
-    pub value: String,
-    /// Whether somebody set it; otherwise it is the default.
-    pub explicit: bool,
 }
 
 /// Whole stored batches, as a fetch returns them.
@@ -115,33 +97,10 @@ impl LogTopic {
         })
     }
 
-    /// Every setting that it has, by name, and whether it was made explicitly.
-    #[must_use]
-    pub fn settings(&self) -> Vec<LogSetting> {
-        described(&self.0.settings)
-    }
-
-    /// What settings a log made so would have, or why it cannot be made.
-    pub fn check(settings: &super::LogSettings) -> Result<Vec<LogSetting>, Refusal> {
-        Ok(described(&log_engine::TopicConfig::parse(settings.config.iter())?))
-    }
-
-    /// Whether these settings could be made and taken back.
-    pub fn check_changes(&self, changes: &BTreeMap<String, Option<String>>) -> Result<(), Refusal> {
-        let mut settings = self.0.settings;
-        for (name, value) in changes {
-            match value {
-                Some(value) => settings.set(name, value)?,
-                None => settings.unset(name)?,
-            }
-        }
-        Ok(())
-    }
-
     /// Whether records bear the time of their arrival instead of the producer's.
     #[must_use]
     pub fn stamps_arrival(&self) -> bool {
-        self.0.append_time
+        self.0.settings.timestamp_type() == TimestampType::LogAppendTime
     }
 
     /// Bytes that a partition holds.
@@ -322,15 +281,6 @@ impl LogTopic {
         let partition = Arc::clone(self.partition(partition)?);
         Ok(LogWatch { partition, seen: Offset(from), isolation })
     }
-}
-
-fn described(config: &log_engine::TopicConfig) -> Vec<LogSetting> {
-    let setting = |entry: log_engine::ConfigEntry| LogSetting {
-        name: entry.name,
-        value: entry.value,
-        explicit: entry.source == log_engine::ConfigSource::Topic,
-    };
-    config.describe().into_iter().map(setting).collect()
 }
 
 /// Tells when a partition may hold something new.

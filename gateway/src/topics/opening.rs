@@ -92,6 +92,7 @@ impl Topics {
         let clock = Clock::start();
         settings.log.limits = settings.limits;
         settings.log.groups.format = consumer_protocol::FORMAT;
+        let topic_defaults = settings.log.topic_defaults;
         settings.queue.segment_bytes = settings.journal.segment_bytes;
         let directory = Arc::new(Directory::default());
         let vitals = Arc::new(Vitals::default());
@@ -134,6 +135,7 @@ impl Topics {
             shard,
             directory,
             limits: settings.limits,
+            topic_defaults,
             clock,
             draining: CancellationToken::new(),
             stop: stop.clone(),

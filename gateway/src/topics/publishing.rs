@@ -49,7 +49,7 @@ impl Topics {
         let built = record_batches::build(
             &messages,
             log.partitions(),
-            log.0.batch_bytes,
+            &log.0.settings,
             self.limits(),
             &log.0.partitioner,
             self.now(),
@@ -170,7 +170,7 @@ impl Appends<'_> {
             Ok((partition, base, batch_timestamp)) => Ok(Receipt::Log {
                 partition: *partition,
                 offset: base + i64::from(place.index),
-                timestamp: if self.log.0.append_time { *batch_timestamp } else { place.timestamp },
+                timestamp: if self.log.stamps_arrival() { *batch_timestamp } else { place.timestamp },
             }),
             Err(error) => Err(Box::new(Refusal::from(error))),
         };

@@ -1,6 +1,6 @@
 use bytes::Bytes;
-use log_engine::Producer;
-use log_engine::batch::{Batch, BatchBuilder};
+use log_engine::batch::{Batch, BatchBuilder, Compression};
+use log_engine::{Producer, TopicConfig};
 use message::{ErrorCode, HeaderValue, Limits, Timestamp};
 
 use super::header_json;
@@ -38,13 +38,16 @@ pub(crate) struct RecordBatches {
 pub(crate) fn build(
     messages: &[Outgoing],
     partitions: u32,
-    batch_bytes: usize,
+    settings: &TopicConfig,
     limits: &Limits,
     partitioner: &Partitioner,
     now: Timestamp,
     transaction: Option<Producer>,
 ) -> RecordBatches {
-    let mut building = Building { open: Vec::new(), done: Vec::new(), batch_bytes, now, transaction };
+    let batch_bytes = settings.max_message_bytes();
+    let compression = settings.compression();
+    let mut building =
+        Building { open: Vec::new(), done: Vec::new(), batch_bytes, compression, now, transaction };
     let keyless =
         if messages.iter().any(|message| message.key.is_none() && message.options.partition.is_none()) {
             partitioner.of_request(partitions)
@@ -54,6 +57,11 @@ pub(crate) fn build(
     let payload: usize = messages.iter().map(record_len).sum();
     let slots = messages.iter().map(|message| {
         check(message, partitions, batch_bytes, limits)?;
+        let timestamp = message.options.timestamp.unwrap_or(now.0);
+        settings.check_record(message.key.is_some(), timestamp, now).map_err(|error| {
+            let field = if message.key.is_none() { "key" } else { "timestamp" };
+            Box::new(Refusal::from(error).in_field(field))
+        })?;
         let partition = match (message.options.partition, &message.key) {
             (Some(partition), _) => partition,
             (None, Some(key)) => Partitioner::of_key(key, partitions),
@@ -69,6 +77,7 @@ struct Building {
     open: Vec<(u32, u32, BatchBuilder)>,
     done: Vec<Option<(u32, Batch)>>,
     batch_bytes: usize,
+    compression: Option<Compression>,
     now: Timestamp,
     transaction: Option<Producer>,
 }
@@ -82,7 +91,7 @@ impl Building {
             && self.open[at].2.len() + len > self.batch_bytes
         {
             let (partition, index, full) = self.open.swap_remove(at);
-            self.done[index as usize] = Some((partition, full.build()));
+            self.done[index as usize] = Some((partition, self.close(full)));
         }
         let at = self.open.iter().position(|(have, _, _)| *have == partition).unwrap_or_else(|| {
             let capacity = (payload + 128).min(self.batch_bytes.max(len + 128));
@@ -101,9 +110,16 @@ impl Building {
         Place { batch: *index, index: place, timestamp: message.options.timestamp.unwrap_or(self.now.0) }
     }
 
+    fn close(&self, builder: BatchBuilder) -> Batch {
+        match self.compression {
+            None => builder.build(),
+            Some(compression) => builder.build_packed(compression),
+        }
+    }
+
     fn finish(mut self) -> Vec<(u32, Batch)> {
-        for (partition, index, builder) in self.open {
-            self.done[index as usize] = Some((partition, builder.build()));
+        for (partition, index, builder) in std::mem::take(&mut self.open) {
+            self.done[index as usize] = Some((partition, self.close(builder)));
         }
         self.done.into_iter().flatten().collect()
     }
@@ -234,7 +250,8 @@ mod tests {
     }
 
     fn build_all(messages: &[Outgoing], batch_bytes: usize) -> RecordBatches {
-        build(messages, 3, batch_bytes, &Limits::default(), &Partitioner::default(), Timestamp(1), None)
+        let settings = TopicConfig::parse([("max.message.bytes", batch_bytes.to_string())]).unwrap();
+        build(messages, 3, &settings, &Limits::default(), &Partitioner::default(), Timestamp(1), None)
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Topics {
         let built = record_batches::build(
             &messages,
             log.partitions(),
-            log.0.batch_bytes,
+            &log.0.settings,
             self.limits(),
             &log.0.partitioner,
             self.now(),

@@ -109,6 +109,7 @@ impl Story {
         self.call("POST", "/v1/topics/events/messages", Some(events)).await;
         let path = "/v1/topics/events/partitions/0/records?offset=earliest&limit=10";
         self.tell("readRecords", "GET", path, None).await;
+        self.tell("getTopicSettings", "GET", "/v1/topics/events/settings", None).await;
         let path = "/v1/topics/events/events?offset=earliest";
         let mut exchange = self.client.exchange("GET", path, None, Some("12B")).await;
         let text = exchange["response"]["body"].as_str().unwrap().to_string();
@@ -217,6 +218,8 @@ impl Story {
 
     async fn endings(&mut self) {
         self.tell("purge", "DELETE", "/v1/topics/orders/messages", None).await;
+        let path = "/v1/topics/events/partitions/0/records?before=1";
+        self.tell("deleteRecords", "DELETE", path, None).await;
         self.tell("deleteTopic", "DELETE", "/v1/topics/orders?if_empty=true", None).await;
         self.tell("live", "GET", "/livez", None).await;
         self.tell("ready", "GET", "/readyz", None).await;

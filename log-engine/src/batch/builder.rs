@@ -3,7 +3,7 @@ use message::Timestamp;
 
 use super::header::{self, BatchHeader};
 use super::varint::{self, Numbers};
-use super::{Batch, BatchError, Codec, HEADER_LEN};
+use super::{Batch, BatchError, Codec, Compression, HEADER_LEN};
 use crate::Offset;
 use crate::producer::Producer;
 
@@ -163,7 +163,7 @@ impl BatchBuilder {
     pub fn build_compressed(mut self, codec: Codec) -> Result<Batch, BatchError> {
         if codec != Codec::None {
             let records = self.bytes.split_off(HEADER_LEN);
-            codec
+            Compression::usual(codec)
                 .compress(&records, &mut self.bytes)
                 .map_err(|_| BatchError::Malformed("it cannot be compressed"))?;
         }
@@ -174,6 +174,22 @@ impl BatchBuilder {
     pub(super) fn build_marker(mut self, producer: Producer) -> Batch {
         self.from = Source::of(producer, -1, header::TRANSACTIONAL | header::CONTROL);
         self.seal(Codec::None)
+    }
+
+    /// Ends the batch with its records compressed as asked; not compressed if the codec's library fails, which it does
+    /// only when memory runs out.
+    ///
+    /// # Panics
+    /// When nothing was pushed.
+    #[must_use]
+    pub fn build_packed(self, compression: Compression) -> Batch {
+        let mut packed = BytesMut::with_capacity(HEADER_LEN + self.bytes.len() / 2);
+        packed.put_bytes(0, HEADER_LEN);
+        let records = self.bytes.get(HEADER_LEN..).unwrap_or_default();
+        match compression.compress(records, &mut packed) {
+            Ok(()) => BatchBuilder { bytes: packed, ..self }.seal(compression.codec()),
+            Err(_) => self.seal(Codec::None),
+        }
     }
 
     fn seal(mut self, codec: Codec) -> Batch {

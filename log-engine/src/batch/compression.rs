@@ -89,13 +89,43 @@ impl Codec {
         read.map_err(|_| BatchError::Decompress(self.as_str()))?;
         Ok(Bytes::from(out))
     }
+}
+
+/// A codec and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    codec: Codec,
+    /// What the codec's library takes; none is its usual level.
+    level: Option<i32>,
+}
+
+impl Compression {
+    /// A codec at a level of its own scale. Only gzip and zstd have one.
+    #[must_use]
+    pub fn new(codec: Codec, level: i32) -> Compression {
+        Compression { codec, level: Some(level) }
+    }
+
+    /// A codec as it usually works.
+    #[must_use]
+    pub fn usual(codec: Codec) -> Compression {
+        Compression { codec, level: None }
+    }
+
+    /// The codec.
+    #[must_use]
+    pub fn codec(self) -> Codec {
+        self.codec
+    }
 
     /// Compresses records, behind what `out` holds already.
     pub(super) fn compress(self, content: &[u8], out: &mut BytesMut) -> io::Result<()> {
-        match self {
+        match self.codec {
             Codec::None => out.extend_from_slice(content),
             Codec::Gzip => {
-                let mut encoder = flate2::bufread::GzEncoder::new(content, flate2::Compression::default());
+                let level = self.level.and_then(|level| u32::try_from(level).ok());
+                let level = level.map_or_else(flate2::Compression::default, flate2::Compression::new);
+                let mut encoder = flate2::bufread::GzEncoder::new(content, level);
                 let mut packed = Vec::new();
                 encoder.read_to_end(&mut packed)?;
                 out.extend_from_slice(&packed);
@@ -115,7 +145,10 @@ impl Codec {
                 io::Write::write_all(&mut encoder, content)?;
                 out.extend_from_slice(&encoder.finish().map_err(io::Error::other)?);
             }
-            Codec::Zstd => out.extend_from_slice(&zstd::stream::encode_all(content, 0)?),
+            // 0 is the library's usual level.
+            Codec::Zstd => {
+                out.extend_from_slice(&zstd::stream::encode_all(content, self.level.unwrap_or(0))?);
+            }
         }
         Ok(())
     }
@@ -164,7 +197,7 @@ mod tests {
         let content: Vec<u8> = (0..200_000u32).flat_map(|i| (i / 7).to_le_bytes()).collect();
         for codec in ALL {
             let mut packed = BytesMut::new();
-            codec.compress(&content, &mut packed).unwrap();
+            Compression::usual(codec).compress(&content, &mut packed).unwrap();
             assert_eq!(Codec::from_attributes(codec.attributes()), Ok(codec));
             assert_eq!(codec.decompress(&packed, content.len()).unwrap(), content, "{codec:?}");
             if codec != Codec::None {
@@ -184,7 +217,7 @@ mod tests {
     fn refuses_broken_content_and_unknown_codecs() {
         for codec in &ALL[1..] {
             let mut packed = BytesMut::new();
-            codec.compress(&[7; 5000], &mut packed).unwrap();
+            Compression::usual(*codec).compress(&[7; 5000], &mut packed).unwrap();
             packed.truncate(packed.len() / 2);
             assert_eq!(codec.decompress(&packed, 1 << 20), Err(BatchError::Decompress(codec.as_str())));
         }

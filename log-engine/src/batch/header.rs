@@ -113,6 +113,22 @@ impl BatchHeader {
         Codec::from_attributes(self.attributes)
     }
 
+    /// Names another codec.
+    pub(super) fn set_codec(&mut self, codec: Codec) {
+        self.attributes = self.attributes & !7 | codec.attributes();
+    }
+
+    /// Says whether the base timestamp is a delete horizon.
+    pub(super) fn set_delete_horizon(&mut self, present: bool) {
+        self.attributes = self.attributes & !DELETE_HORIZON | if present { DELETE_HORIZON } else { 0 };
+    }
+
+    /// When what the batch keeps for a while may go, in milliseconds: tombstones, or a transaction's marker.
+    #[must_use]
+    pub fn delete_horizon(&self) -> Option<Timestamp> {
+        self.has_delete_horizon().then_some(Timestamp(self.base_timestamp))
+    }
+
     /// Whose clock the timestamps come from.
     #[must_use]
     pub fn timestamp_type(&self) -> TimestampType {

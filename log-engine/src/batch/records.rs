@@ -69,6 +69,11 @@ impl<'a> RecordSet<'a> {
         &self.header
     }
 
+    /// The records' bytes, decompressed.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.content
+    }
+
     /// All records, in order.
     #[must_use]
     pub fn iter(&self) -> RecordIter<'_> {
@@ -135,6 +140,19 @@ pub struct Record<'a> {
     pub headers: RecordHeaders<'a>,
 }
 
+/// One record with the bytes that it consists of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawRecord<'a> {
+    pub record: Record<'a>,
+    /// All of it, its length included.
+    pub whole: &'a [u8],
+    pub attributes: u8,
+    /// Its timestamp as it is stored: relative to the batch's base.
+    pub timestamp_delta: i64,
+    /// What follows its offset: key, value, headers.
+    pub rest: &'a [u8],
+}
+
 /// The headers of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHeaders<'a> {
@@ -180,6 +198,30 @@ impl<'a> RecordIter<'a> {
         let len = usize::try_from(self.rest.varint()?)
             .map_err(|_| BatchError::Malformed("a record's length is negative"))?;
         Ok(Cursor::new(self.rest.take(len)?))
+    }
+
+    /// The records with the bytes that they consist of.
+    pub(crate) fn raw(mut self) -> impl Iterator<Item = Result<RawRecord<'a>, BatchError>> {
+        std::iter::from_fn(move || {
+            if self.left <= 0 {
+                return None;
+            }
+            let raw = self.raw_record();
+            self.left = if raw.is_ok() { self.left - 1 } else { 0 };
+            Some(raw)
+        })
+    }
+
+    fn raw_record(&mut self) -> Result<RawRecord<'a>, BatchError> {
+        let before = self.rest.rest();
+        let mut body = self.body()?;
+        let whole = before.get(..before.len() - self.rest.rest().len()).unwrap_or_default();
+        let attributes = body.byte()?;
+        let timestamp_delta = body.varlong()?;
+        body.varint()?;
+        let rest = body.rest();
+        let mut again = RecordIter { header: self.header, rest: Cursor::new(whole), left: 1 };
+        Ok(RawRecord { record: again.record()?, whole, attributes, timestamp_delta, rest })
     }
 
     /// Offset and timestamp: what every record starts with.

@@ -12,9 +12,9 @@ use super::aborted_index::{self, AbortedCount, AbortedScan};
 use super::offset_index::{self, OffsetIndex};
 use super::rebuild::rebuild;
 use super::time_index::{self, TimeIndex};
-use super::{Segment, SegmentFiles};
+use super::{Segment, SegmentFiles, SegmentName};
+use crate::PartitionId;
 use crate::transaction::AbortedTransaction;
-use crate::{Offset, PartitionId};
 
 /// How far a segment may grow before its index is mapped anew; reading over that stretch costs less.
 const INDEX_LAG_MAX: u64 = 256 << 10;
@@ -31,7 +31,7 @@ pub(crate) struct SegmentCache {
 #[derive(Default)]
 struct OpenFiles {
     clock: u64,
-    by_segment: HashMap<(PartitionId, Offset), Slot>,
+    by_segment: HashMap<(PartitionId, SegmentName), Slot>,
 }
 
 struct Slot {
@@ -57,7 +57,7 @@ impl SegmentCache {
 
     /// The open files of a segment.
     pub(super) fn open(&self, segment: &Segment) -> io::Result<Arc<OpenSegment>> {
-        let key = (segment.files.partition, segment.files.base);
+        let key = (segment.files.partition, segment.files.name);
         {
             let mut open = self.open.lock();
             open.clock += 1;
@@ -87,8 +87,8 @@ impl SegmentCache {
     }
 
     /// Closes one segment's files, because they are about to be removed or replaced.
-    pub(crate) fn close(&self, partition: PartitionId, base: Offset) {
-        self.open.lock().by_segment.remove(&(partition, base));
+    pub(crate) fn close(&self, partition: PartitionId, name: SegmentName) {
+        self.open.lock().by_segment.remove(&(partition, name));
     }
 
     /// Closes what was not used since the call that answered `since`; answers what to ask with next time.

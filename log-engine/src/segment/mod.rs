@@ -14,5 +14,6 @@ mod writer;
 pub(crate) use aborted_index::AbortedCount;
 pub(crate) use cache::SegmentCache;
 pub(crate) use reader::{SegmentFault, Want, read};
-pub(crate) use state::{PartitionDir, Segment, SegmentFiles, SegmentState, file_base};
-pub(crate) use writer::{SegmentWriter, WriterConfig, Written};
+pub(crate) use salvage::{Found, Salvage};
+pub(crate) use state::{PartitionDir, Segment, SegmentFiles, SegmentName, SegmentState};
+pub(crate) use writer::{Piece, SegmentWriter, WriterConfig, Written};

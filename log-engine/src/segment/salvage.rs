@@ -6,17 +6,19 @@ use segment_store::DiskFile;
 
 use super::SegmentState;
 use crate::Offset;
-use crate::batch::{BatchHeader, HEADER_LEN};
+use crate::batch::{BatchHeader, HEADER_LEN, checksum_matches};
 
 /// Bytes read at once.
 const CHUNK: usize = 256 << 10;
+/// Batches up to this size are read as a whole.
+const WHOLE_MAX: usize = 4 << 20;
 /// Where a batch's checksum begins to cover it.
 const COVERED_FROM: u64 = 21;
 const MAGIC_AT: usize = 16;
 
 /// What lies at a place in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// A whole batch whose checksum holds.
     Batch { position: u64, header: BatchHeader },
     /// Offsets that are lost; reading goes on at the position.
@@ -26,7 +28,7 @@ pub(super) enum Found {
 }
 
 /// A segment's log file, read in chunks and checked batch by batch.
-pub(super) struct Salvage<'a> {
+pub(crate) struct Salvage<'a> {
     file: &'a dyn DiskFile,
     state: &'a SegmentState,
     chunk: Vec<u8>,
@@ -34,12 +36,12 @@ pub(super) struct Salvage<'a> {
 }
 
 impl<'a> Salvage<'a> {
-    pub(super) fn new(file: &'a dyn DiskFile, state: &'a SegmentState) -> Salvage<'a> {
+    pub(crate) fn new(file: &'a dyn DiskFile, state: &'a SegmentState) -> Salvage<'a> {
         Salvage { file, state, chunk: Vec::new(), chunk_at: 0 }
     }
 
     /// What is found at `position`, where the record `expected` should be.
-    pub(super) fn step(&mut self, position: u64, expected: Offset) -> io::Result<Found> {
+    pub(crate) fn step(&mut self, position: u64, expected: Offset) -> io::Result<Found> {
         if position >= self.state.len {
             let end = self.state.end;
             return Ok(if expected < end {
@@ -86,7 +88,18 @@ impl<'a> Salvage<'a> {
         }))
     }
 
+    /// All bytes of a batch that was found.
+    pub(crate) fn batch(&mut self, position: u64, header: &BatchHeader) -> io::Result<&[u8]> {
+        let bytes = self.bytes(position, header.total_len)?;
+        bytes.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "a segment became shorter"))
+    }
+
     fn checksum_holds(&mut self, position: u64, header: &BatchHeader) -> io::Result<bool> {
+        if header.total_len <= WHOLE_MAX {
+            // Read once: whoever walks through the segment wants the batch as well.
+            let batch = self.bytes(position, header.total_len)?;
+            return Ok(batch.is_some_and(checksum_matches));
+        }
         let end = position + header.total_len as u64;
         let mut at = position + COVERED_FROM;
         let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);

@@ -63,11 +63,24 @@ pub(crate) struct SegmentState {
     pub written: Timestamp,
     /// What its transaction index holds.
     pub aborted: AbortedCount,
+    /// 0 as it was settled; compaction writes a segment anew under a higher one.
+    pub generation: u32,
+}
+
+/// What tells a segment's files from those of all others of its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SegmentName {
+    pub base: Offset,
+    pub generation: u32,
 }
 
 impl SegmentState {
     /// Bytes that it takes in a record.
-    pub(crate) const RECORD_LEN: u64 = 72;
+    pub(crate) const RECORD_LEN: u64 = 76;
+
+    pub(crate) fn name(&self) -> SegmentName {
+        SegmentName { base: self.base, generation: self.generation }
+    }
 
     pub(crate) fn begin(base: Offset, now: Timestamp) -> SegmentState {
         SegmentState {
@@ -81,6 +94,7 @@ impl SegmentState {
             created: now,
             written: now,
             aborted: AbortedCount::default(),
+            generation: 0,
         }
     }
 
@@ -105,7 +119,7 @@ pub(crate) struct Segment {
 pub(crate) struct SegmentFiles {
     pub partition: PartitionId,
     pub dir: PartitionDir,
-    pub base: Offset,
+    pub name: SegmentName,
     /// Entries that the index files really have, which a rebuild may change after they were recorded.
     pub index_entries: AtomicU32,
     pub time_entries: AtomicU32,
@@ -116,11 +130,12 @@ impl Segment {
         let files = SegmentFiles {
             partition,
             dir: dir.clone(),
-            base: state.base,
+            name: state.name(),
             index_entries: AtomicU32::new(state.index_entries),
             time_entries: AtomicU32::new(state.time_entries),
         };
-        Segment { state, sealed: false, files: Arc::new(files) }
+        // What compaction wrote is complete.
+        Segment { state, sealed: state.generation > 0, files: Arc::new(files) }
     }
 
     /// The state to write down, with the indexes as they are by now: only those of a sealed segment change without
@@ -150,27 +165,62 @@ impl SegmentFiles {
     pub(crate) const TIME_INDEX: &str = "timeindex";
     pub(crate) const ABORTED_INDEX: &str = "txnindex";
 
+    const EXTENSIONS: [&str; 4] = [Self::LOG, Self::INDEX, Self::TIME_INDEX, Self::ABORTED_INDEX];
+
     /// The path of the file with this extension.
     pub(crate) fn path(&self, extension: &str) -> PathBuf {
-        segment_path(&self.dir.path(), self.base, extension)
+        self.name.path(&self.dir.path(), extension)
     }
 
     /// All of them, whether or not there is one.
     pub(crate) fn paths(&self) -> [PathBuf; 4] {
-        [Self::LOG, Self::INDEX, Self::TIME_INDEX, Self::ABORTED_INDEX].map(|extension| self.path(extension))
+        self.name.paths(&self.dir.path())
     }
 }
 
-/// A segment's file is named after its first offset, 20 digits wide.
-pub(crate) fn segment_path(dir: &Path, base: Offset, extension: &str) -> PathBuf {
-    dir.join(format!("{:020}.{extension}", base.0))
+impl SegmentName {
+    /// The path of the file with this extension: it is named after its first offset, 20 digits wide, and its generation
+    /// unless that is 0.
+    pub(crate) fn path(self, dir: &Path, extension: &str) -> PathBuf {
+        match self.generation {
+            0 => dir.join(format!("{:020}.{extension}", self.base.0)),
+            generation => dir.join(format!("{:020}-{generation}.{extension}", self.base.0)),
+        }
+    }
+
+    /// All files, whether or not there is one.
+    pub(crate) fn paths(self, dir: &Path) -> [PathBuf; 4] {
+        SegmentFiles::EXTENSIONS.map(|extension| self.path(dir, extension))
+    }
+
+    /// What a file's name tells, when it is a segment's.
+    pub(crate) fn parse(file: &str) -> Option<SegmentName> {
+        let (stem, extension) = file.split_once('.')?;
+        let (digits, generation) = match stem.split_once('-') {
+            None => (stem, 0),
+            Some((digits, generation)) => (digits, generation.parse().ok()?),
+        };
+        let known = SegmentFiles::EXTENSIONS.contains(&extension);
+        let base = digits.parse().ok().map(Offset)?;
+        (known && digits.len() == 20).then_some(SegmentName { base, generation })
+    }
 }
 
-/// The base offset that a file's name tells, when it is a segment's.
-pub(crate) fn file_base(name: &str) -> Option<Offset> {
-    let (digits, extension) = name.split_once('.')?;
-    let known =
-        [SegmentFiles::LOG, SegmentFiles::INDEX, SegmentFiles::TIME_INDEX, SegmentFiles::ABORTED_INDEX];
-    let known = known.contains(&extension);
-    (known && digits.len() == 20).then(|| digits.parse().ok().map(Offset)).flatten()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_others_are_not_segments() {
+        for generation in [0, 1, 77] {
+            let name = SegmentName { base: Offset(1234), generation };
+            for path in name.paths(Path::new("logs/t/0")) {
+                let file = path.file_name().and_then(|file| file.to_str()).unwrap();
+                assert_eq!(SegmentName::parse(file), Some(name), "{file}");
+            }
+        }
+        for other in ["00000000000000000042.fresh", "42.log", "lock", "00000000000000000042-x.log", "x.y"] {
+            assert_eq!(SegmentName::parse(other), None, "{other}");
+        }
+    }
 }

@@ -2,16 +2,16 @@ use std::io;
 use std::path::Path;
 
 use message::Timestamp;
-use segment_store::{Disk, DiskFile, OpenMode};
+use segment_store::{Disk, DiskFile, OpenMode, PageBuffer};
 
 use super::aborted_index;
 use super::rebuild::{IndexBuilder, rebuild};
-use super::state::segment_path;
 use super::{SegmentFiles, SegmentState, offset_index, time_index};
+use crate::Offset;
 use crate::tail::TailBatch;
 use crate::transaction::AbortedTransaction;
 
-/// Bytes gathered before they are written.
+/// Bytes gathered before they are written: enough for a write past the page cache to cost little per byte.
 const WRITE_CHUNK: usize = 1 << 20;
 /// The largest span of offsets and of bytes that an index entry can express.
 const SPAN_MAX: i64 = i32::MAX as i64;
@@ -20,15 +20,37 @@ const SPAN_MAX: i64 = i32::MAX as i64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WriterConfig {
     pub segment_bytes: u64,
+    /// Bytes of an offset index that end its segment.
+    pub index_bytes: u64,
     pub index_interval: u64,
+    /// Whether a new segment gets its room at once.
+    pub preallocate: bool,
     pub now: Timestamp,
 }
 
-/// Appends batches to one segment's files, in large writes.
+/// One whole batch on its way into a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece<'b> {
+    pub base: Offset,
+    pub last: Offset,
+    pub max_timestamp: i64,
+    pub bytes: &'b [u8],
+}
+
+impl<'b> From<&'b TailBatch> for Piece<'b> {
+    fn from(batch: &'b TailBatch) -> Piece<'b> {
+        let TailBatch { base, last, max_timestamp, bytes, .. } = batch;
+        Piece { base: *base, last: *last, max_timestamp: *max_timestamp, bytes }
+    }
+}
+
+/// Appends batches to one segment's files, in large writes of whole pages, which a real disk takes directly. What goes
+/// through the page cache is only the part of a page at either end.
 pub(crate) struct SegmentWriter {
     state: SegmentState,
     log: Box<dyn DiskFile>,
-    buffer: Vec<u8>,
+    /// What is to be written from `written` on.
+    buffer: PageBuffer,
     written: u64,
     index: IndexBuilder,
     aborted: Vec<AbortedTransaction>,
@@ -37,48 +59,60 @@ pub(crate) struct SegmentWriter {
 
 impl SegmentWriter {
     /// Opens a segment's log file, making it when it is new. With `check`, what a crash may have left is put right:
-    /// bytes beyond the recorded ones go, and an index that lacks entries is made anew.
+    /// bytes beyond the recorded ones go, and an index that lacks entries is made anew. The buffer's content is not
+    /// looked at; [`SegmentWriter::finish`] gives it back.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
         mut state: SegmentState,
         config: WriterConfig,
         check: bool,
+        mut buffer: PageBuffer,
     ) -> io::Result<SegmentWriter> {
-        let log = disk.open(&segment_path(dir, state.base, SegmentFiles::LOG), OpenMode::Create)?;
+        let log = disk.open(&state.name().path(dir, SegmentFiles::LOG), OpenMode::Create)?;
         if check || state.len == 0 {
             if log.size()? > state.len {
                 log.set_len(state.len)?;
             }
             repair_indexes(disk, dir, &mut state, log.as_ref(), config.index_interval)?;
         }
+        if config.preallocate && state.len == 0 {
+            log.allocate(config.segment_bytes)?;
+        }
         let index = IndexBuilder::resume(&state, config.index_interval);
+        buffer.restart(state.len);
         let (written, aborted) = (state.len, Vec::new());
-        Ok(SegmentWriter { state, log, buffer: Vec::new(), written, index, aborted, config })
+        Ok(SegmentWriter { state, log, buffer, written, index, aborted, config })
     }
 
     /// Whether the batch must start a new segment.
-    pub(crate) fn is_full_for(&self, batch: &TailBatch) -> bool {
+    pub(crate) fn is_full_for(&self, batch: &Piece<'_>) -> bool {
         let len = self.state.len + batch.bytes.len() as u64;
         self.state.len > 0
             && (len > self.config.segment_bytes.min(SPAN_MAX as u64)
+                || self.index_len() + offset_index::ENTRY_LEN as u64 > self.config.index_bytes
                 || batch.last.0 - self.state.base.0 > SPAN_MAX
                 // After a loss the next segment's name tells where the log goes on.
                 || batch.base != self.state.end)
     }
 
+    fn index_len(&self) -> u64 {
+        u64::from(self.state.index_entries) * offset_index::ENTRY_LEN as u64 + self.index.offsets.len() as u64
+    }
+
     /// Adds a batch.
-    pub(crate) fn push(&mut self, batch: &TailBatch) -> io::Result<()> {
+    pub(crate) fn push(&mut self, batch: &Piece<'_>) -> io::Result<()> {
         let len = batch.bytes.len() as u64;
         self.index.add_parts(batch.last, batch.max_timestamp, len, self.state.len);
-        if self.buffer.len() + batch.bytes.len() > WRITE_CHUNK {
-            self.write_out()?;
-        }
-        if batch.bytes.len() >= WRITE_CHUNK {
-            self.log.write_all_at(&batch.bytes, self.written)?;
-            self.written += len;
-        } else {
-            self.buffer.extend_from_slice(&batch.bytes);
+        let mut rest = batch.bytes;
+        while !rest.is_empty() {
+            let room = WRITE_CHUNK.saturating_sub(self.buffer.len());
+            let (piece, more) = rest.split_at(room.min(rest.len()));
+            self.buffer.extend(piece);
+            rest = more;
+            if self.buffer.len() >= WRITE_CHUNK {
+                self.write_pages()?;
+            }
         }
         self.state.len += len;
         self.state.end = batch.last.next();
@@ -92,38 +126,51 @@ impl SegmentWriter {
         self.aborted.push(transaction);
     }
 
-    fn write_out(&mut self) -> io::Result<()> {
-        if !self.buffer.is_empty() {
-            self.log.write_all_at(&self.buffer, self.written)?;
-            self.written += self.buffer.len() as u64;
-            self.buffer.clear();
-        }
+    /// Writes what is there up to the end of its last whole page; the rest waits for more.
+    fn write_pages(&mut self) -> io::Result<()> {
+        let end = self.written + self.buffer.len() as u64;
+        let whole = end - end % PageBuffer::PAGE as u64;
+        let (pages, rest) = self.buffer.as_slice().split_at((whole - self.written) as usize);
+        self.log.write_all_at(pages, self.written)?;
+        let rest = rest.to_vec();
+        self.buffer.restart(whole);
+        self.buffer.extend(&rest);
+        self.written = whole;
         Ok(())
     }
 
     /// Writes what is left, entries of the indexes included; [`Written::sync`] makes it durable.
-    pub(crate) fn finish(mut self, disk: &dyn Disk, dir: &Path, seal: bool) -> io::Result<Written> {
-        self.write_out()?;
-        self.buffer = Vec::new();
+    pub(crate) fn finish(
+        mut self,
+        disk: &dyn Disk,
+        dir: &Path,
+        seal: bool,
+    ) -> io::Result<(Written, PageBuffer)> {
+        if !self.buffer.is_empty() {
+            self.log.write_all_at(self.buffer.as_slice(), self.written)?;
+        }
         if seal {
             self.index.mark_time();
+            if self.config.preallocate {
+                self.log.set_len(self.state.len)?;
+            }
         }
         let state = &mut self.state;
         let offsets = append_entries(
             disk,
-            &segment_path(dir, state.base, SegmentFiles::INDEX),
+            &state.name().path(dir, SegmentFiles::INDEX),
             u64::from(state.index_entries) * offset_index::ENTRY_LEN as u64,
             &self.index.offsets,
         )?;
         let times = append_entries(
             disk,
-            &segment_path(dir, state.base, SegmentFiles::TIME_INDEX),
+            &state.name().path(dir, SegmentFiles::TIME_INDEX),
             u64::from(state.time_entries) * time_index::ENTRY_LEN as u64,
             &self.index.times,
         )?;
         let aborted = append_entries(
             disk,
-            &segment_path(dir, state.base, SegmentFiles::ABORTED_INDEX),
+            &state.name().path(dir, SegmentFiles::ABORTED_INDEX),
             state.aborted.len(),
             &aborted_index::encode(&self.aborted),
         )?;
@@ -132,7 +179,7 @@ impl SegmentWriter {
         state.time_entries += (self.index.times.len() / time_index::ENTRY_LEN) as u32;
         // The indexes of a growing segment are made anew when a crash takes them; a sealed one should not need that.
         let indexes = if seal { [offsets, times, aborted] } else { [None, None, None] };
-        Ok(Written { state: self.state, log: self.log, indexes })
+        Ok((Written { state: self.state, log: self.log, indexes }, self.buffer))
     }
 }
 
@@ -175,8 +222,8 @@ fn repair_indexes(
     log: &dyn DiskFile,
     interval: u64,
 ) -> io::Result<()> {
-    let index_path = segment_path(dir, state.base, SegmentFiles::INDEX);
-    let time_path = segment_path(dir, state.base, SegmentFiles::TIME_INDEX);
+    let index_path = state.name().path(dir, SegmentFiles::INDEX);
+    let time_path = state.name().path(dir, SegmentFiles::TIME_INDEX);
     let index_len = u64::from(state.index_entries) * offset_index::ENTRY_LEN as u64;
     let time_len = u64::from(state.time_entries) * time_index::ENTRY_LEN as u64;
     if !has_entries(disk, &index_path, index_len)? || !has_entries(disk, &time_path, time_len)? {

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 
 mod classic_groups;
+mod compaction;
+mod compaction_crash;
+mod compaction_transactions;
 mod concurrent;
 mod consumer_groups;
 mod crash;

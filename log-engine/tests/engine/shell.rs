@@ -129,6 +129,38 @@ impl Shell {
         Ok(outcome)
     }
 
+    /// Compacts what is dirty enough, if the disk allows; answers how many passes that took.
+    pub fn clean(&mut self) -> Result<usize, StoreError> {
+        self.tick_now()?;
+        let mut passes = 0;
+        while let Some(job) = self.engine.take_clean_job(self.now) {
+            self.finish_clean(job.run())?;
+            passes += 1;
+            self.tick_now()?;
+        }
+        Ok(passes)
+    }
+
+    /// Takes what a clean job did.
+    pub fn finish_clean(&mut self, result: log_engine::CleanResult) -> Result<(), StoreError> {
+        self.journal.make_room()?;
+        self.journal.ensure(16 << 10)?;
+        let outcome = self.engine.cleaned(self.journal.block(), result, self.now);
+        if let Some(error) = outcome.failed {
+            return Err(StoreError::Io {
+                context: error.to_string(),
+                source: std::io::Error::other("clean"),
+            });
+        }
+        self.commit()
+    }
+
+    /// A tick that looks at every log, whenever the last one was.
+    fn tick_now(&mut self) -> Result<(), StoreError> {
+        self.now = Timestamp(self.now.0 + 1000);
+        self.tick().map(drop)
+    }
+
     pub fn tick(&mut self) -> Result<Option<Timestamp>, StoreError> {
         self.journal.make_room()?;
         self.journal.ensure(16 << 10)?;
@@ -170,6 +202,37 @@ fn store(error: LogError) -> StoreError {
 
 pub fn group(name: &str) -> GroupName {
     GroupName::new(name).unwrap()
+}
+
+/// Key, and value unless it is a tombstone.
+pub type Keyed = (String, Option<String>);
+
+/// A batch of keyed records that bear the time `now`.
+pub fn keyed(records: &[Keyed], codec: Codec, now: Timestamp) -> Batch {
+    let mut builder = BatchBuilder::new(now);
+    for (key, value) in records {
+        builder.push(Some(key.as_bytes()), value.as_deref().map(str::as_bytes), &[], None);
+    }
+    builder.build_compressed(codec).unwrap()
+}
+
+/// Every keyed record of a partition by offset, read a little at a time.
+pub fn read_keyed(view: &PartitionView, max_bytes: usize) -> Vec<(i64, Keyed)> {
+    let mut found = Vec::new();
+    let mut at = view.log_start();
+    while at < view.high_watermark() {
+        let read = view.read(at, max_bytes).unwrap();
+        assert!(read.next_offset > at, "nothing was read at {at}");
+        for batch in &read.batches {
+            for record in RecordSet::open(batch, 1 << 20).unwrap().iter_from(at) {
+                let record = record.unwrap();
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                found.push((record.offset.0, (text(record.key.unwrap()), record.value.map(text))));
+            }
+        }
+        at = read.next_offset;
+    }
+    found
 }
 
 pub fn batch(entries: &[Entry], codec: Codec) -> Batch {

@@ -1,14 +1,12 @@
 //! What the APIs about settings share.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use kafka_wire::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResource, AlterConfigsResourceResponse, AlterConfigsResponse,
 };
 
 use super::Call;
 use crate::kafka::error::{KafkaError, Wrong};
-use crate::topics::{LogSetting, TopicPatch};
+use crate::topics::{ConfigChange, ConfigEntry, ConfigSource, Mode, Others};
 
 /// Kinds of things that have settings.
 pub const TOPIC: i8 = 2;
@@ -23,8 +21,12 @@ pub const STATIC_BROKER_CONFIG: i8 = 4;
 pub const DEFAULT_CONFIG: i8 = 5;
 
 /// Where a log's setting comes from.
-pub fn source(setting: &LogSetting) -> i8 {
-    if setting.explicit { DYNAMIC_TOPIC_CONFIG } else { DEFAULT_CONFIG }
+pub fn source(setting: &ConfigEntry) -> i8 {
+    match setting.source {
+        ConfigSource::Topic => DYNAMIC_TOPIC_CONFIG,
+        ConfigSource::Broker => STATIC_BROKER_CONFIG,
+        ConfigSource::Default => DEFAULT_CONFIG,
+    }
 }
 
 /// Replaces the settings of each topic by those given.
@@ -43,17 +45,13 @@ pub async fn alter(call: &Call, request: AlterConfigsRequest) -> AlterConfigsRes
 }
 
 async fn replace(call: &Call, resource: &AlterConfigsResource, only_check: bool) -> Result<(), Wrong> {
-    let log = call
-        .door
-        .topics()
-        .log(topic(resource.resource_type, &resource.resource_name)?)
-        .map_err(Wrong::from)?;
-    let given = resource.configs.iter().map(|config| (config.name.clone(), config.value.clone()));
-    let mut changes: BTreeMap<String, Option<String>> = given.collect();
-    for setting in log.settings().into_iter().filter(|setting| setting.explicit) {
-        changes.entry(setting.name.to_owned()).or_insert(None);
-    }
-    change(call, &resource.resource_name, changes, only_check).await
+    let name = topic(resource.resource_type, &resource.resource_name)?;
+    let change = |value: &Option<String>| match value {
+        Some(value) => ConfigChange::Set(value.clone()),
+        None => ConfigChange::Unset,
+    };
+    let changes = resource.configs.iter().map(|config| (config.name.clone(), change(&config.value)));
+    change_log(call, name, changes.collect(), Others::Unset, only_check).await
 }
 
 /// The topic whose settings are to change; of nothing else can they.
@@ -71,48 +69,15 @@ pub fn topic(kind: i8, name: &str) -> Result<&str, Wrong> {
     }
 }
 
-/// Sets and takes back settings of a log, or only says whether that would do.
-pub async fn change(
+/// Changes settings of a log, or only says whether that would do.
+pub async fn change_log(
     call: &Call,
     name: &str,
-    changes: BTreeMap<String, Option<String>>,
+    changes: Vec<(String, ConfigChange)>,
+    others: Others,
     only_check: bool,
 ) -> Result<(), Wrong> {
-    let topics = call.door.topics();
-    let log = topics.log(name).map_err(Wrong::from)?;
-    log.check_changes(&changes).map_err(Wrong::from)?;
-    if only_check || changes.is_empty() {
-        return Ok(());
-    }
-    topics
-        .update(name, TopicPatch::Log { partitions: None, config: changes })
-        .await
-        .map(drop)
-        .map_err(Wrong::from)
-}
-
-/// A list as settings have it, with items added or taken away.
-pub fn edit_list(list: &str, items: &str, add: bool) -> String {
-    let split = |text: &str| -> Vec<String> {
-        text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
-    };
-    let given: BTreeSet<String> = split(items).into_iter().collect();
-    let mut list = split(list);
-    list.retain(|item| !given.contains(item));
-    if add {
-        list.extend(split(items));
-    }
-    list.join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_edited_item_by_item() {
-        assert_eq!(edit_list("delete", "compact", true), "delete,compact");
-        assert_eq!(edit_list("delete,compact", "delete", false), "compact");
-        assert_eq!(edit_list("", "a, b", true), "a,b");
-    }
+    let mode = if only_check { Mode::Check } else { Mode::Make };
+    let changed = call.door.topics().change_log_settings(name, changes, others, mode).await;
+    changed.map(drop).map_err(Wrong::from)
 }

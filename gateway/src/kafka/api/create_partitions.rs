@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
-
 use kafka_wire::messages::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
 };
 
 use super::Call;
 use crate::kafka::error::{KafkaError, Wrong};
-use crate::topics::TopicPatch;
+use crate::topics::Mode;
 
 pub async fn answer(call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
@@ -38,9 +36,6 @@ async fn grow(call: &Call, asked: &CreatePartitionsTopic, only_check: bool) -> R
             return Err(Wrong::new(KafkaError::INVALID_REPLICA_ASSIGNMENT, why));
         }
     }
-    if only_check {
-        return Ok(());
-    }
-    let patch = TopicPatch::Log { partitions: Some(count), config: BTreeMap::new() };
-    call.door.topics().update(&asked.name, patch).await.map(drop).map_err(Wrong::from)
+    let mode = if only_check { Mode::Check } else { Mode::Make };
+    call.door.topics().add_partitions(&asked.name, count, mode).await.map_err(Wrong::from)
 }

@@ -8,7 +8,7 @@ use message::TopicName;
 use super::{Call, configs};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::kafka::topic_ids;
-use crate::topics::{Created, LogSettings, LogTopic, Topic, TopicSpec};
+use crate::topics::{Created, LogSettings, Topic, TopicSpec};
 
 /// Longest name that Kafka allows a topic.
 const NAME_MAX: usize = 249;
@@ -94,7 +94,7 @@ async fn create(call: &Call, asked: CreatableTopic, only_check: bool) -> Result<
         ..CreatableTopicResult::default()
     };
     if only_check {
-        result.configs = Some(told(LogTopic::check(&settings).map_err(Wrong::from)?));
+        result.configs = Some(told(topics.check_log_settings(&settings).map_err(Wrong::from)?));
         return Ok(result);
     }
     if topics.create(&name, TopicSpec::Log(settings)).await.map_err(Wrong::from)? == Created::Same {
@@ -106,8 +106,8 @@ async fn create(call: &Call, asked: CreatableTopic, only_check: bool) -> Result<
     Ok(result)
 }
 
-fn told(settings: Vec<crate::topics::LogSetting>) -> Vec<CreatableTopicConfigs> {
-    let told = |setting: crate::topics::LogSetting| CreatableTopicConfigs {
+fn told(settings: Vec<crate::topics::ConfigEntry>) -> Vec<CreatableTopicConfigs> {
+    let told = |setting: crate::topics::ConfigEntry| CreatableTopicConfigs {
         config_source: configs::source(&setting),
         name: setting.name.to_owned(),
         value: Some(setting.value),

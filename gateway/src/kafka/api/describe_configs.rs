@@ -5,18 +5,19 @@ use kafka_wire::messages::describe_configs::{
 
 use super::{Call, configs};
 use crate::kafka::error::{KafkaError, Wrong};
-use crate::topics::{LogSetting, Topic};
+use crate::topics::{ConfigEntry, ConfigKind, Topic};
 
 /// Kinds of values.
 const BOOLEAN: i8 = 1;
 const STRING: i8 = 2;
 const INT: i8 = 3;
 const LONG: i8 = 5;
+const DOUBLE: i8 = 6;
 const LIST: i8 = 7;
 
 pub async fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let results = request.resources.into_iter().map(|resource| {
-        let described = describe(call, &resource, request.include_synonyms);
+        let described = describe(call, &resource, (request.include_synonyms, request.include_documentation));
         let (wrong, mut found) = match described {
             Ok(found) => (None, found),
             Err(wrong) => (Some(wrong), Vec::new()),
@@ -38,14 +39,14 @@ pub async fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeCon
 fn describe(
     call: &Call,
     resource: &DescribeConfigsResource,
-    synonyms: bool,
+    (synonyms, about): (bool, bool),
 ) -> Result<Vec<DescribeConfigsResourceResult>, Wrong> {
     let name = resource.resource_name.as_str();
     let node_id = call.door.node_id();
     match resource.resource_type {
         configs::TOPIC => match call.door.topics().topic(name).map_err(Wrong::from)? {
             Topic::Log(log) => {
-                Ok(log.settings().into_iter().map(|setting| of_log(setting, synonyms)).collect())
+                Ok(log.settings().into_iter().map(|setting| of_log(setting, synonyms, about)).collect())
             }
             // A queue's settings have no names that Kafka knows.
             Topic::Queue(_) => Ok(Vec::new()),
@@ -62,7 +63,7 @@ fn describe(
     }
 }
 
-fn of_log(setting: LogSetting, synonyms: bool) -> DescribeConfigsResourceResult {
+fn of_log(setting: ConfigEntry, synonyms: bool, about: bool) -> DescribeConfigsResourceResult {
     let source = configs::source(&setting);
     let synonym =
         DescribeConfigsSynonym { name: setting.name.into(), value: Some(setting.value.clone()), source };
@@ -70,16 +71,22 @@ fn of_log(setting: LogSetting, synonyms: bool) -> DescribeConfigsResourceResult 
         name: setting.name.to_owned(),
         config_source: source,
         synonyms: if synonyms { vec![synonym] } else { Vec::new() },
-        config_type: kind(setting.name, &setting.value),
+        config_type: match setting.kind {
+            ConfigKind::Boolean => BOOLEAN,
+            ConfigKind::String => STRING,
+            ConfigKind::Int => INT,
+            ConfigKind::Long => LONG,
+            ConfigKind::Double => DOUBLE,
+            ConfigKind::List => LIST,
+        },
         value: Some(setting.value),
-        documentation: None,
+        documentation: about.then(|| setting.about.to_owned()),
         ..DescribeConfigsResourceResult::default()
     }
 }
 
 fn kind(name: &str, value: &str) -> i8 {
     match (name, value) {
-        ("cleanup.policy", _) => LIST,
         (_, "true" | "false") => BOOLEAN,
         (name, value) if value.parse::<i64>().is_ok() => {
             if name.ends_with(".ms") || name == "retention.bytes" || name == "flush.messages" {

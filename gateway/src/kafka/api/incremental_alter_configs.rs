@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use kafka_wire::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
@@ -7,14 +5,12 @@ use kafka_wire::messages::incremental_alter_configs::{
 
 use super::{Call, configs};
 use crate::kafka::error::{KafkaError, Wrong};
+use crate::topics::{ConfigChange, Others};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
-/// Settings whose values are lists.
-const LISTS: [&str; 3] =
-    ["cleanup.policy", "follower.replication.throttled.replicas", "leader.replication.throttled.replicas"];
 
 pub async fn answer(call: &Call, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
     let mut responses = Vec::with_capacity(request.resources.len());
@@ -32,28 +28,23 @@ pub async fn answer(call: &Call, request: IncrementalAlterConfigsRequest) -> Inc
 
 async fn alter(call: &Call, resource: &AlterConfigsResource, only_check: bool) -> Result<(), Wrong> {
     let name = configs::topic(resource.resource_type, &resource.resource_name)?;
-    let settings = call.door.topics().log(name).map_err(Wrong::from)?.settings();
-    let mut changes = BTreeMap::new();
+    let mut changes: Vec<(String, ConfigChange)> = Vec::with_capacity(resource.configs.len());
     for config in &resource.configs {
         let wrong = |error, why: &str| Wrong::new(error, format!("{}: {why}", config.name));
-        let value = config.value.clone();
-        let now = settings.iter().find(|setting| setting.name == config.name);
-        let change = match (config.config_operation, value) {
-            (DELETE, _) => None,
-            (_, None) => return Err(wrong(KafkaError::INVALID_REQUEST, "a value is missing")),
-            (SET, value) => value,
-            (APPEND | SUBTRACT, _) if !LISTS.contains(&config.name.as_str()) => {
-                return Err(wrong(KafkaError::INVALID_CONFIG, "its value is no list"));
+        let change = match (config.config_operation, config.value.clone()) {
+            (DELETE, _) => ConfigChange::Unset,
+            (SET | APPEND | SUBTRACT, None) => {
+                return Err(wrong(KafkaError::INVALID_REQUEST, "a value is missing"));
             }
-            (operation @ (APPEND | SUBTRACT), Some(items)) => {
-                let list = now.map_or("", |setting| setting.value.as_str());
-                Some(configs::edit_list(list, &items, operation == APPEND))
-            }
+            (SET, Some(value)) => ConfigChange::Set(value),
+            (APPEND, Some(items)) => ConfigChange::Append(items),
+            (SUBTRACT, Some(items)) => ConfigChange::Subtract(items),
             _ => return Err(wrong(KafkaError::INVALID_REQUEST, "the operation is unknown")),
         };
-        if changes.insert(config.name.clone(), change).is_some() {
+        if changes.iter().any(|(name, _)| *name == config.name) {
             return Err(wrong(KafkaError::INVALID_REQUEST, "it is changed twice"));
         }
+        changes.push((config.name.clone(), change));
     }
-    configs::change(call, name, changes, only_check).await
+    configs::change_log(call, name, changes, Others::Stay, only_check).await
 }

@@ -122,7 +122,7 @@ fn append_to_log_of_that_name(
     let built = record_batches::build(
         &outgoing,
         topic.partitions().len() as u32,
-        topic.config().max_message_bytes(),
+        topic.config(),
         &turn.engines.limits,
         &turn.engines.partitioner,
         turn.now,

@@ -81,11 +81,10 @@ impl Engines {
         for (name, messages) in by_log {
             let Some(topic) = self.log.topic(&name).map(Arc::clone) else { continue };
             let partitions = topic.partitions().len() as u32;
-            let batch_bytes = topic.config().max_message_bytes();
             let built = record_batches::build(
                 &messages,
                 partitions,
-                batch_bytes,
+                topic.config(),
                 &self.limits,
                 &self.partitioner,
                 now,
@@ -96,8 +95,9 @@ impl Engines {
                 journal.ensure(LogEngine::append_record_len(batch.len()))?;
                 self.log.append(journal.block(), view.id(), batch, now)?;
             }
-            if let Some(refusal) = built.slots.into_iter().find_map(Result::err) {
-                return Err(*refusal);
+            // What the log does not take can go nowhere: as a broker drops what no queue is bound for.
+            for refusal in built.slots.into_iter().filter_map(Result::err) {
+                warn!(log = %name, %refusal, "a message that was routed to a log was dropped");
             }
         }
         Ok(())

@@ -130,8 +130,12 @@ impl Owner {
                 Err(refusal) => command.refuse(refusal),
             }
         }
+        synced |= self.engines.log.take_flush_due();
         if self.poisoned.is_none() {
             self.due = self.tick(now);
+            if let Some(flush_at) = self.engines.log.flush_at() {
+                self.due = self.due.min(flush_at);
+            }
             self.close_group(commands, synced, taken_at);
         } else {
             self.due = now.plus(TICK);

@@ -1,4 +1,4 @@
-use log_engine::SettleResult;
+use log_engine::{CleanResult, SettleResult};
 use message::Timestamp;
 use segment_store::{Journal, Lsn, RecordKind, StoreError};
 use tokio::sync::mpsc;
@@ -11,7 +11,7 @@ const SEGMENTS_KEPT: u64 = 4;
 /// Journal bytes of long-lived messages moved forward at a time at most, so that no group waits long for it.
 const RELOCATED_AT_A_TIME: u64 = 512 << 10;
 
-/// Keeps the journal short: settles logs, moves long-lived messages forward, writes checkpoints, recycles segments.
+/// Keeps the journal and the logs short: settles and compacts logs, moves long-lived messages forward, writes checkpoints, recycles segments.
 ///
 /// Slow work runs on blocking threads and reports back; the owner only starts it and takes the reports.
 pub(crate) struct Upkeep {
@@ -25,6 +25,7 @@ pub(crate) struct Upkeep {
 /// A piece of slow work that ended.
 pub(crate) enum UpkeepDone {
     Settled(SettleResult),
+    Cleaned(CleanResult),
     Checkpointed { outcome: Result<Lsn, StoreError>, needed: Lsn },
 }
 
@@ -61,6 +62,12 @@ impl Upkeep {
             let report = self.report.clone();
             tokio::task::spawn_blocking(move || report.send(UpkeepDone::Settled(job.run())));
         }
+        if engines.log.wants_clean()
+            && let Some(job) = engines.log.take_clean_job(now)
+        {
+            let report = self.report.clone();
+            tokio::task::spawn_blocking(move || report.send(UpkeepDone::Cleaned(job.run())));
+        }
     }
 
     /// After a group was written, when memory and journal say the same: a checkpoint, if one would free segments.
@@ -95,6 +102,16 @@ impl Upkeep {
                 debug!(bytes = outcome.freed_bytes, "settled");
                 for (partition, error) in outcome.failed {
                     warn!(%partition, %error, "records could not settle; they stay in the journal and are tried again");
+                }
+            }
+            UpkeepDone::Cleaned(result) => {
+                let outcome = engines.log.cleaned(journal.block(), result, now);
+                let (partition, (before, after)) = (outcome.partition, outcome.bytes);
+                match outcome.failed {
+                    None => debug!(%partition, before, after, "compacted"),
+                    Some(error) => {
+                        warn!(%partition, %error, "a log could not be compacted; it stays as it is and is tried again");
+                    }
                 }
             }
             UpkeepDone::Checkpointed { outcome: Ok(at), needed } => {

@@ -1,0 +1,147 @@
+//! What a topic asks of a batch before it is appended: done by whoever brings it, not by the partition's owner.
+use message::Timestamp;
+
+use crate::batch::{Batch, RecordSet};
+use crate::{LogError, TopicConfig};
+
+impl TopicConfig {
+    /// Checks a batch against the topic's settings and compresses it as they ask. Costs nothing per record unless the
+    /// topic is compacted, bounds timestamps into the past, or compresses anew; then compressed records are opened, up
+    /// to `decompressed_max` bytes. What depends on the log itself is checked by [`crate::LogEngine::append`].
+    pub fn take_in(&self, batch: Batch, now: Timestamp, decompressed_max: usize) -> Result<Batch, LogError> {
+        self.check_records(&batch, now, decompressed_max)?;
+        let batch = match self.compression() {
+            None => batch,
+            Some(compression) => batch.recompress(compression, decompressed_max)?,
+        };
+        let (size, max) = (batch.len(), self.max_message_bytes());
+        if size > max { Err(LogError::TooLarge { size, max }) } else { Ok(batch) }
+    }
+
+    /// What [`TopicConfig::take_in`] checks of a single record with the given timestamp, in milliseconds.
+    pub fn check_record(&self, has_key: bool, timestamp: i64, now: Timestamp) -> Result<(), LogError> {
+        if self.cleanup().compact && !has_key {
+            return Err(LogError::Keyless(0));
+        }
+        self.check_time(timestamp, now)
+    }
+
+    fn check_records(&self, batch: &Batch, now: Timestamp, decompressed_max: usize) -> Result<(), LogError> {
+        let (compact, bounds) = (self.cleanup().compact, self.timestamp_bounds(now));
+        let newest = batch.header().max_timestamp;
+        if bounds.is_some() {
+            self.check_time(newest, now)?;
+        }
+        let bounded_below = bounds.is_some_and(|bounds| *bounds.start() > i64::MIN);
+        if !compact && !bounded_below {
+            return Ok(());
+        }
+        let records = RecordSet::open(batch.as_bytes(), decompressed_max)?;
+        for (number, record) in records.iter().enumerate() {
+            let record = record?;
+            if compact && record.key.is_none() {
+                return Err(LogError::Keyless(number as u32));
+            }
+            if bounded_below {
+                self.check_time(record.timestamp, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A record without a timestamp is as old as its arrival.
+    fn check_time(&self, timestamp: i64, now: Timestamp) -> Result<(), LogError> {
+        match self.timestamp_bounds(now) {
+            Some(bounds) if timestamp != -1 && !bounds.contains(&timestamp) => {
+                Err(LogError::Timestamp { timestamp, earliest: *bounds.start(), latest: *bounds.end() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{BatchBuilder, Codec};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+    const MAX: usize = 1 << 20;
+    const ALL: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+
+    fn batch(codec: Codec, key: Option<&[u8]>, timestamps: &[i64]) -> Batch {
+        let mut builder = BatchBuilder::new(NOW);
+        for timestamp in timestamps {
+            builder.push(key, Some(&[b'v'; 200]), &[(b"h", None)], Some(*timestamp));
+        }
+        builder.build_compressed(codec).unwrap()
+    }
+
+    fn records(batch: &Batch) -> Vec<(i64, Option<Vec<u8>>, i64)> {
+        let set = RecordSet::open(batch.as_bytes(), MAX).unwrap();
+        let records = set.iter().map(Result::unwrap);
+        records.map(|record| (record.offset.0, record.key.map(<[u8]>::to_vec), record.timestamp)).collect()
+    }
+
+    #[test]
+    fn compresses_anew_from_and_to_every_codec() {
+        for from in ALL {
+            for to in ["uncompressed", "gzip", "snappy", "lz4", "zstd"] {
+                let sent = batch(from, Some(b"k"), &[NOW.0, NOW.0 - 5, NOW.0 + 7]);
+                let before = (records(&sent), sent.header().max_timestamp, sent.count());
+                let config = TopicConfig::parse([("compression.type", to)]).unwrap();
+                let taken = config.take_in(sent, NOW, MAX).unwrap();
+                let after = (records(&taken), taken.header().max_timestamp, taken.count());
+                assert_eq!(after, before, "{from:?} to {to}");
+                assert!(crate::batch::checksum_matches(taken.as_bytes()));
+                let name = taken.header().codec().unwrap().as_str();
+                assert_eq!(name, if to == "uncompressed" { "none" } else { to });
+            }
+        }
+    }
+
+    #[test]
+    fn keeps_what_the_producer_chose_byte_for_byte() {
+        for codec in ALL {
+            let sent = batch(codec, None, &[NOW.0]);
+            let bytes = sent.as_bytes().to_vec();
+            assert_eq!(TopicConfig::default().take_in(sent, NOW, MAX).unwrap().as_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_compacted_topic_takes_no_record_without_a_key() {
+        let config = TopicConfig::parse([("cleanup.policy", "compact")]).unwrap();
+        for codec in ALL {
+            assert!(config.take_in(batch(codec, Some(b""), &[NOW.0]), NOW, MAX).is_ok());
+            let refused = config.take_in(batch(codec, None, &[NOW.0]), NOW, MAX);
+            assert_eq!(refused.unwrap_err().code(), message::ErrorCode::InvalidRecord);
+        }
+    }
+
+    #[test]
+    fn timestamps_stay_within_bounds_inside_compressed_batches_too() {
+        let config = TopicConfig::parse([
+            ("message.timestamp.before.max.ms", "1000"),
+            ("message.timestamp.after.max.ms", "50"),
+        ])
+        .unwrap();
+        for codec in ALL {
+            let taken = |timestamps: &[i64]| config.take_in(batch(codec, None, timestamps), NOW, MAX);
+            assert!(taken(&[NOW.0 - 1000, NOW.0 + 50, -1]).is_ok());
+            for outside in [NOW.0 - 1001, NOW.0 + 51] {
+                let refused = taken(&[NOW.0, outside, NOW.0]).unwrap_err();
+                assert_eq!(refused.code(), message::ErrorCode::InvalidTimestamp, "{codec:?} {outside}");
+            }
+        }
+        let own = config.with([("message.timestamp.type", "LogAppendTime")]).unwrap();
+        assert!(own.take_in(batch(Codec::None, None, &[5]), NOW, MAX).is_ok());
+    }
+
+    #[test]
+    fn a_bomb_is_not_opened() {
+        let config = TopicConfig::parse([("compression.type", "zstd")]).unwrap();
+        let sent = batch(Codec::Gzip, None, &[NOW.0; 100]);
+        assert_eq!(config.take_in(sent, NOW, 1000).unwrap_err().code(), message::ErrorCode::TooLarge);
+    }
+}
