@@ -27,10 +27,10 @@ use message::HeaderTable;
 use super::identity::ClientIdentity;
 use super::limits::{AmqpLimits, FRAME_BEFORE_TUNE};
 use super::login::Mechanism;
-use super::wire::{Output, Reply};
+use super::wire::{MethodId, Output, Reply};
 use crate::topics::LogTopic;
-use crate::topics::session::{Action, ChannelKey, ConsumerNumber, Operation, SessionEvent};
-use answers::Awaited;
+use crate::topics::session::{Action, ChannelKey, ConsumerNumber, Operation, Request, SessionEvent};
+use answers::{Awaited, Expect};
 use channel::Channel;
 use heartbeats::Heartbeats;
 pub use streams::Start;
@@ -157,6 +157,9 @@ pub struct Connection {
     /// How many of them are not handed over yet, and those of each batch that was.
     gathered: usize,
     submitted: VecDeque<usize>,
+    /// The number of the batch that is being gathered, counted from 1, and how many were answered.
+    batch: u64,
+    answered: u64,
     /// Bytes of messages that are incomplete or not committed.
     assembling: usize,
     /// Credit to be given back once the output has drained: messages and bytes.
@@ -201,6 +204,8 @@ impl Connection {
             in_flight: 0,
             gathered: 0,
             submitted: VecDeque::new(),
+            batch: 1,
+            answered: 0,
             assembling: 0,
             owed: HashMap::new(),
             repaid: HashMap::new(),
@@ -232,6 +237,7 @@ impl Connection {
     pub fn handle_event(&mut self, now: Instant, event: SessionEvent) {
         match event {
             SessionEvent::Done { outcomes } => {
+                self.answered += 1;
                 self.in_flight -= self.submitted.pop_front().unwrap_or(0);
                 self.handle_outcomes(now, outcomes);
             }
@@ -240,6 +246,12 @@ impl Connection {
                 self.fail(now, error);
             }
             SessionEvent::Delivered { consumer, run } => self.deliver(consumer, run),
+            SessionEvent::Replied { consumer, reply } => {
+                // Replies are not kept for who does not take them, as RabbitMQ does not keep them either.
+                if self.output.len() < self.terms.limits.buffered_bytes {
+                    self.deliver(consumer, vec![reply]);
+                }
+            }
             SessionEvent::Ended { consumer } => self.subscription_ended(consumer),
             SessionEvent::Records { consumer, chunk } => self.deliver_records(now, consumer, chunk),
         }
@@ -329,6 +341,7 @@ impl Connection {
         if !self.work.is_empty() && !self.released {
             let work = std::mem::take(&mut self.work);
             self.submitted.push_back(std::mem::take(&mut self.gathered));
+            self.batch += 1;
             self.effects.push_back(Effect::Submit(work));
         }
     }
@@ -343,6 +356,20 @@ impl Connection {
 
     fn say(&mut self, channel: u16, reply: &Reply<'_>) {
         reply.put(&mut self.output, channel);
+    }
+
+    /// Says something on a channel once everything that was asked before it on that channel is answered.
+    fn say_in_order(&mut self, number: u16, reply: Reply<'static>) {
+        if self.is_quiet(number) {
+            self.say(number, &reply);
+        } else {
+            self.ask(number, MethodId::NONE, Expect::Say(reply), Request::Barrier);
+        }
+    }
+
+    /// Whether nothing that was asked on the channel is still to be answered.
+    fn is_quiet(&self, number: u16) -> bool {
+        self.channels.get(&number).is_none_or(|channel| channel.busy_until <= self.answered)
     }
 
     fn next_key(&mut self) -> ChannelKey {

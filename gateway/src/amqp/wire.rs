@@ -13,7 +13,7 @@ mod table;
 
 pub use content::{ContentHeader, put_content};
 pub use frame::{FRAME_OVERHEAD, Frame, FrameError, FrameKind, next_frame};
-pub use method::{Binding, Method, MethodId, SyntaxError};
+pub use method::{Binding, ConsumeFlags, Method, MethodId, SyntaxError};
 pub use output::Output;
 pub use reply::Reply;
 pub use table::{describe_value, put_table};

@@ -19,6 +19,7 @@ use super::directory::Directory;
 use super::jobs::Jobs;
 use super::member_ids::MemberIds;
 use super::partitioner::Partitioner;
+use super::session::ReplyBook;
 use super::shard::{
     Engines, Idempotency, IdempotencySettings, Outlets, Owner, ShardHandle, Staging, StagingSettings, Upkeep,
     Waiters,
@@ -103,6 +104,7 @@ impl Topics {
             staging: Staging::new(settings.staging),
             outlets: Outlets::default(),
             waiters: Waiters::default(),
+            replies: ReplyBook::default(),
             directory: Arc::clone(&directory),
             bells: HashMap::new(),
             partitioner: Partitioner::default(),

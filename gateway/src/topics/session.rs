@@ -13,6 +13,7 @@ mod outcome;
 mod properties;
 mod publishing;
 mod queue_arguments;
+mod replies;
 mod requests;
 
 use std::sync::Arc;
@@ -27,11 +28,13 @@ pub use outcome::{
     Answer, Fault, Outcome, PublishFailure, Published, SessionDelivery, SessionError, SessionEvent,
 };
 
-pub use properties::{MessageProperties, read_properties};
+pub use properties::{MessageProperties, read_properties, with_reply_to};
 pub use queue_arguments::interval_ms;
+pub use replies::REPLY_TO;
 
 use batch::{Batch, Weight};
 pub(crate) use link::Link;
+pub(crate) use replies::ReplyBook;
 
 use super::Topics;
 use super::outgoing::Acks;

@@ -26,19 +26,61 @@ pub(super) struct Awaited {
 /// What is said when the answer is there, and what is needed to say it.
 #[derive(Debug)]
 pub(super) enum Expect {
-    QueueDeclareOk { nowait: bool, declaration: QueueDeclaration },
-    ExchangeDeclareOk { nowait: bool, declaration: ExchangeDeclaration },
-    ExchangeDeleteOk { nowait: bool, exchange: String },
-    QueueBindOk { nowait: bool, binding: Binding },
-    QueueUnbindOk { binding: Binding },
-    ExchangeBindOk { nowait: bool, binding: Binding },
-    ExchangeUnbindOk { nowait: bool, binding: Binding },
-    QueuePurgeOk { nowait: bool, queue: String },
-    QueueDeleteOk { nowait: bool, queue: String, if_empty: bool },
-    ConsumeOk { tag: Arc<str>, nowait: bool, queue: String, start: Start },
-    CancelOk { tag: Arc<str>, nowait: bool },
-    Get { no_ack: bool, queue: String },
+    QueueDeclareOk {
+        nowait: bool,
+        declaration: QueueDeclaration,
+    },
+    ExchangeDeclareOk {
+        nowait: bool,
+        declaration: ExchangeDeclaration,
+    },
+    ExchangeDeleteOk {
+        nowait: bool,
+        exchange: String,
+    },
+    QueueBindOk {
+        nowait: bool,
+        binding: Binding,
+    },
+    QueueUnbindOk {
+        binding: Binding,
+    },
+    ExchangeBindOk {
+        nowait: bool,
+        binding: Binding,
+    },
+    ExchangeUnbindOk {
+        nowait: bool,
+        binding: Binding,
+    },
+    QueuePurgeOk {
+        nowait: bool,
+        queue: String,
+    },
+    QueueDeleteOk {
+        nowait: bool,
+        queue: String,
+        if_empty: bool,
+    },
+    ConsumeOk {
+        tag: Arc<str>,
+        nowait: bool,
+        queue: String,
+        start: Start,
+    },
+    CancelOk {
+        tag: Arc<str>,
+        nowait: bool,
+    },
+    Get {
+        no_ack: bool,
+        queue: String,
+    },
     QosOk,
+    /// What needs no answer of the owner's, said in its turn.
+    Say(Reply<'static>),
+    /// A mistake, told in its turn.
+    Fail(AmqpError),
     TxCommitOk,
     ChannelCloseOk,
     ConnectionCloseOk,
@@ -53,7 +95,14 @@ impl Connection {
     }
 
     pub(super) fn await_answer(&mut self, number: u16, key: ChannelKey, id: MethodId, expect: Expect) {
+        self.mark_busy(number);
         self.awaited.push_back(Awaited { number, key, id, expect });
+    }
+
+    /// Notes that the channel waits for the batch that is being gathered.
+    pub(super) fn mark_busy(&mut self, number: u16) {
+        let batch = self.batch;
+        self.channels.get_mut(&number).into_iter().for_each(|channel| channel.busy_until = batch);
     }
 
     /// What became of a batch.
@@ -109,7 +158,7 @@ impl Connection {
     fn is_current(&self, awaited: &Awaited) -> bool {
         self.channels
             .get(&awaited.number)
-            .is_some_and(|channel| channel.key == awaited.key && channel.state == ChannelState::Open)
+            .is_some_and(|channel| channel.key == awaited.key && channel.can_hear())
     }
 
     fn handle_published(&mut self, now: Instant, number: u16, published: Published) {
@@ -243,6 +292,8 @@ impl Connection {
             (Expect::ConsumeOk { tag, nowait: false, .. }, _) => {
                 self.say(number, &Reply::ConsumeOk { tag: &tag });
             }
+            (Expect::Say(reply), _) => self.say(number, &reply),
+            (Expect::Fail(error), _) => self.fail_channel(now, number, error),
             (Expect::QosOk, _) => self.say(number, &Reply::QosOk),
             (Expect::CancelOk { tag, nowait }, _) => {
                 self.end_consumer(number, &tag);
@@ -273,7 +324,7 @@ impl Connection {
         };
         got.put(&mut self.output, number);
         let (properties, headers) = (delivery.properties(), delivery.headers());
-        put_content(&mut self.output, number, properties, headers, delivery.body(), frame_max);
+        put_content(&mut self.output, number, properties, &headers, delivery.body(), frame_max);
     }
 
     fn begin_log(

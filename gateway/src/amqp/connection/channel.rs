@@ -15,6 +15,8 @@ use crate::topics::session::{ChannelKey, ConsumerNumber};
 pub(super) enum ChannelState {
     /// Everything goes.
     Open,
+    /// It made a mistake and is closed as soon as what it asked before is answered.
+    Failing,
     /// A close was sent; nothing but its answer matters.
     Closing,
     /// The client closed it; what it asked before is being finished.
@@ -25,6 +27,10 @@ pub(super) enum ChannelState {
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) key: ChannelKey,
+    /// The last batch that holds something of this channel that is answered.
+    pub(super) busy_until: u64,
+    /// Where replies to the channel's own requests go, while it takes some: the address and the subscription's tag.
+    pub(super) replies: Option<(Arc<str>, Arc<str>)>,
     pub(super) state: ChannelState,
     /// A message that is not complete yet.
     pub(super) incoming: Option<Box<Incoming>>,
@@ -79,6 +85,8 @@ impl Channel {
     fn new(key: ChannelKey) -> Channel {
         Channel {
             key,
+            busy_until: 0,
+            replies: None,
             state: ChannelState::Open,
             incoming: None,
             memory: PublishMemory::default(),
@@ -102,6 +110,11 @@ impl Channel {
         };
         let error = AmqpError::new(ReplyCode::UnexpectedFrame, text);
         if self.incoming.is_some() { error.of(MethodId { class: 60, method: 40 }) } else { error }
+    }
+
+    /// Whether its client still hears answers.
+    pub(super) fn can_hear(&self) -> bool {
+        matches!(self.state, ChannelState::Open | ChannelState::Failing)
     }
 
     pub(super) fn next_delivery(&mut self) -> u64 {

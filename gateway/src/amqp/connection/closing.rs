@@ -31,13 +31,24 @@ impl Connection {
             return self.fail(now, error);
         }
         let Some(channel) = self.channels.get_mut(&number) else { return };
-        if channel.state != ChannelState::Open {
+        if !channel.can_hear() {
             return;
         }
         channel.state = ChannelState::Closing;
         let AmqpError { code, text, fault } = error;
         self.say(number, &Reply::ChannelClose { code: code.number(), text: &text, fault });
         self.let_go(number);
+    }
+
+    /// The same, once everything that the channel asked before is answered.
+    pub(super) fn fail_in_order(&mut self, now: Instant, number: u16, error: AmqpError) {
+        if self.is_quiet(number) {
+            return self.fail_channel(now, number, error);
+        }
+        if let Some(channel) = self.channels.get_mut(&number) {
+            channel.state = ChannelState::Failing;
+        }
+        self.ask(number, MethodId::NONE, Expect::Fail(error), Request::Barrier);
     }
 
     /// The client closes a channel: it is told when everything that it asked before is done.
@@ -59,6 +70,7 @@ impl Connection {
             freed += transaction.bytes();
             leases.extend(transaction.leases());
         }
+        channel.replies = None;
         let consumers: Vec<_> = channel.consumers.drain().map(|(_, consumer)| consumer).collect();
         channel.memory = Default::default();
         self.assembling -= freed;

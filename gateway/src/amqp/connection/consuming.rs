@@ -10,8 +10,8 @@ use super::streams::Start;
 use crate::amqp::Effect;
 use crate::amqp::error::{AmqpError, ReplyCode};
 use crate::amqp::unsettled::Pending;
-use crate::amqp::wire::{Method, MethodId, Reply, put_content};
-use crate::topics::session::{Action, Consume, ConsumerNumber, Request, SessionDelivery};
+use crate::amqp::wire::{ConsumeFlags, Method, MethodId, Reply, put_content};
+use crate::topics::session::{Action, Consume, ConsumerNumber, REPLY_TO, Request, SessionDelivery};
 
 /// What a consumer without a prefetch of its own may have on its way to it.
 const OPEN_WINDOW: u64 = 4096;
@@ -42,7 +42,7 @@ impl Connection {
                 if let Some(channel) = self.channels.get_mut(&number) {
                     channel.prefetch = prefetch_count;
                 }
-                self.say(number, &Reply::QosOk);
+                self.say_in_order(number, Reply::QosOk);
                 Ok(())
             }
             Method::Consume { .. } => self.consume(number, id, method),
@@ -63,6 +63,9 @@ impl Connection {
     fn consume(&mut self, number: u16, id: MethodId, method: &Method<'_>) -> Result<(), AmqpError> {
         let Method::Consume { queue, tag, flags, arguments } = *method else { return Ok(()) };
         let queue = self.queue_name(number, queue)?;
+        if queue == REPLY_TO {
+            return self.consume_replies(number, id, tag, flags);
+        }
         let arguments = table(arguments)?;
         let priority = match arguments.get("x-priority") {
             None => 0,
@@ -121,13 +124,56 @@ impl Connection {
         Ok(())
     }
 
+    /// Replies to what the channel asks come straight to it.
+    fn consume_replies(
+        &mut self,
+        number: u16,
+        id: MethodId,
+        tag: &str,
+        flags: ConsumeFlags,
+    ) -> Result<(), AmqpError> {
+        let refuse = |text| Err(AmqpError::new(ReplyCode::PreconditionFailed, text));
+        let has_one = self.channels.get(&number).is_some_and(|channel| channel.replies.is_some());
+        if has_one {
+            return refuse("reply consumer already set");
+        }
+        if !flags.no_ack {
+            return refuse("reply consumer cannot acknowledge");
+        }
+        let tag: Arc<str> = if tag.is_empty() { self.make_up_name("amq.ctag-").into() } else { tag.into() };
+        let address = self.make_up_name("amq.rabbitmq.reply-to.");
+        self.next_consumer += 1;
+        let consumer = ConsumerNumber(self.next_consumer);
+        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        channel.replies = Some((address.as_str().into(), Arc::clone(&tag)));
+        channel.consumers.insert(
+            Arc::clone(&tag),
+            Consumer {
+                number: consumer,
+                no_ack: true,
+                prefetch: 0,
+                window_bytes: 0,
+                is_log: false,
+                cancelled: true,
+            },
+        );
+        self.consumers.insert(consumer, (number, Arc::clone(&tag)));
+        let queue = REPLY_TO.to_owned();
+        let expect = Expect::ConsumeOk { tag, nowait: flags.nowait, queue, start: Start::Next };
+        self.ask(number, id, expect, Request::TakeReplies { consumer, address });
+        Ok(())
+    }
+
     fn cancel(&mut self, number: u16, id: MethodId, tag: &str, nowait: bool) {
         let Some(channel) = self.channels.get_mut(&number) else { return };
+        if channel.replies.as_ref().is_some_and(|(_, own)| **own == *tag) {
+            channel.replies = None;
+            let expect = Expect::CancelOk { tag: tag.into(), nowait };
+            return self.ask(number, id, expect, Request::LeaveReplies);
+        }
         let Some((key, consumer)) = channel.consumers.get_key_value(tag) else {
-            if !nowait {
-                self.say(number, &Reply::CancelOk { tag });
-            }
-            return;
+            let expect = Expect::CancelOk { tag: tag.into(), nowait };
+            return self.ask(number, id, expect, Request::Barrier);
         };
         let (tag, consumer) = (Arc::clone(key), consumer.number);
         if let Some(consumer) = channel.consumers.get_mut(&tag) {
@@ -192,7 +238,7 @@ impl Connection {
                 &mut self.output,
                 number,
                 delivery.properties(),
-                delivery.headers(),
+                &delivery.headers(),
                 body,
                 frame_max as usize,
             );

@@ -8,7 +8,7 @@ use super::Connection;
 use super::channel::{ChannelState, Mode};
 use crate::amqp::error::{AmqpError, ReplyCode};
 use crate::amqp::wire::{ContentHeader, Frame, Method, MethodId, SyntaxError};
-use crate::topics::session::{Action, Durability, Publish};
+use crate::topics::session::{Action, Durability, Publish, REPLY_TO};
 
 const PUBLISH: MethodId = MethodId { class: 60, method: 40 };
 const BASIC: u16 = 60;
@@ -37,6 +37,8 @@ struct Head {
     properties: Bytes,
     headers: HeaderTable,
     persistent: bool,
+    /// Whether replies are to come to the channel itself.
+    fast_reply: bool,
 }
 
 /// What a channel's last publish was like: most are like the one before, and need not be read or kept again.
@@ -184,12 +186,21 @@ impl Connection {
             (Mode::Confirm(_), false) => Durability::Cache,
             (Mode::Plain | Mode::Transaction(_), _) => Durability::None,
         };
-        let Head { properties, headers, .. } = content.head;
+        let Head { mut properties, headers, fast_reply, .. } = content.head;
+        if fast_reply {
+            let Some((address, _)) = &channel.replies else {
+                let error =
+                    AmqpError::new(ReplyCode::PreconditionFailed, "fast reply consumer does not exist");
+                return self.fail_in_order(now, number, error.of(PUBLISH));
+            };
+            properties = crate::topics::session::with_reply_to(&properties, address);
+        }
         let publish = Publish { exchange, routing_key, properties, headers, body, mandatory, durability };
         if let Mode::Transaction(transaction) = &mut channel.mode {
             self.assembling += transaction.publish(publish);
             return self.check_assembling(now);
         }
+        channel.busy_until = self.batch;
         let key = channel.key;
         self.push(key, Action::Publish(publish));
     }
@@ -249,7 +260,8 @@ fn read_head(header: &ContentHeader<'_>, user: &str) -> Result<Head, AmqpError> 
         return refuse(format!("user_id property set to '{claimed}' but authenticated user was '{user}'"));
     }
     let persistent = read.delivery_mode == Some(2);
-    Ok(Head { properties, headers, persistent })
+    let fast_reply = read.reply_to == Some(REPLY_TO);
+    Ok(Head { properties, headers, persistent, fast_reply })
 }
 
 /// Milliseconds, as many as RabbitMQ's timers can wait; what is wrong, in its words.

@@ -129,7 +129,7 @@ impl Connection {
                 _ => {}
             },
             // The client said goodbye; whatever follows until it is answered is not for anybody.
-            ChannelState::Leaving => {}
+            ChannelState::Leaving | ChannelState::Failing => {}
             ChannelState::Open if channel.incoming.is_some() => {
                 let error = channel.unexpected();
                 self.fail(now, error);

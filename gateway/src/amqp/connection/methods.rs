@@ -39,12 +39,12 @@ impl Connection {
                 Ok(())
             }
             Method::Flow { active: true } => {
-                self.say(number, &Reply::FlowOk { active: true });
+                self.say_in_order(number, Reply::FlowOk { active: true });
                 Ok(())
             }
             Method::Flow { active: false } => Err(AmqpError::new(ReplyCode::NotImplemented, "active=false")),
             Method::AccessRequest => {
-                self.say(number, &Reply::AccessRequestOk);
+                self.say_in_order(number, Reply::AccessRequestOk);
                 Ok(())
             }
             // Answers to what is sent without waiting for an answer.
@@ -61,7 +61,7 @@ impl Connection {
             }
         };
         if let Err(error) = handled {
-            self.fail_channel(now, number, error.of(id));
+            self.fail_in_order(now, number, error.of(id));
         }
     }
 
@@ -76,7 +76,7 @@ impl Connection {
             Mode::Plain => channel.mode = Mode::Confirm(Confirms::default()),
         }
         if !nowait {
-            self.say(number, &Reply::ConfirmSelectOk);
+            self.say_in_order(number, Reply::ConfirmSelectOk);
         }
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Connection {
             Mode::Transaction(_) => {}
             Mode::Plain => channel.mode = Mode::Transaction(Transaction::default()),
         }
-        self.say(number, &Reply::TxSelectOk);
+        self.say_in_order(number, Reply::TxSelectOk);
         Ok(())
     }
 }

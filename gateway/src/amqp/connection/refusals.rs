@@ -34,6 +34,7 @@ pub(super) fn of_request(error: &SessionError, expect: &Expect, vhost: &str) -> 
         },
         Expect::Get { queue, .. } => Subject::queue(queue),
         Expect::CancelOk { .. } | Expect::TxCommitOk | Expect::QosOk => Subject::queue(""),
+        Expect::Say(_) | Expect::Fail(_) => Subject::queue(""),
         Expect::ChannelCloseOk | Expect::ConnectionCloseOk => Subject::queue(""),
     };
     let name = what.name;

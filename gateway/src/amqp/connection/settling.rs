@@ -14,14 +14,17 @@ impl Connection {
             Method::Nack { tag, multiple, requeue } => {
                 self.settle_tags(number, tag, multiple, settlement(requeue))
             }
-            Method::Reject { tag, requeue } => self.settle_tags(number, tag, false, settlement(requeue)),
+            Method::Reject { tag, requeue: true } => self.settle_tags(number, tag, false, Settlement::Fail),
+            Method::Reject { tag, requeue: false } => {
+                self.settle_tags(number, tag, false, Settlement::Discard)
+            }
             Method::Recover { requeue: false, .. } => {
                 Err(AmqpError::new(ReplyCode::NotImplemented, "requeue=false"))
             }
             Method::Recover { requeue: true, answered } => {
                 self.settle_all(number, Settlement::Requeue);
                 if answered {
-                    self.say(number, &Reply::RecoverOk);
+                    self.say_in_order(number, Reply::RecoverOk);
                 }
                 Ok(())
             }

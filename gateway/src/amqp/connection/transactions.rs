@@ -67,7 +67,7 @@ impl Connection {
             // As if they had never been settled.
             channel.unsettled.put_back(transaction.settled.into_iter().map(|(pending, _)| pending));
         }
-        self.say(number, &Reply::TxRollbackOk);
+        self.say_in_order(number, Reply::TxRollbackOk);
         Ok(())
     }
 

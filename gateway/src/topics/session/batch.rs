@@ -10,6 +10,7 @@ use super::operation::{
 };
 use super::outcome::{Outcome, Published, SessionError, SessionEvent};
 use super::publishing::{self, RUN_BYTES};
+use super::replies::Reply;
 use super::requests;
 use crate::refusal::Refusal;
 use crate::topics::outgoing::Acks;
@@ -23,6 +24,8 @@ pub(super) struct Batch {
     terms: Terms,
     operations: Vec<Operation>,
     outcomes: Vec<(ChannelKey, Outcome)>,
+    /// Replies that go straight to who asked.
+    replies: Vec<Reply>,
     link: Arc<Link>,
     topics: Topics,
     _permit: OwnedSemaphorePermit,
@@ -75,6 +78,8 @@ fn durability(action: &Action) -> Durability {
             | Request::Cancel { .. }
             | Request::Get { .. }
             | Request::LimitChannel { .. }
+            | Request::TakeReplies { .. }
+            | Request::LeaveReplies
             | Request::EndOwner
             | Request::Barrier => Durability::Cache,
         },
@@ -94,7 +99,7 @@ impl Batch {
         topics: Topics,
         permit: OwnedSemaphorePermit,
     ) -> Batch {
-        Batch { terms, operations, outcomes: Vec::new(), link, topics, _permit: permit }
+        Batch { terms, operations, outcomes: Vec::new(), replies: Vec::new(), link, topics, _permit: permit }
     }
 
     fn carry_out(&mut self, turn: &mut Turn<'_>, book: &mut Book) {
@@ -120,7 +125,7 @@ impl Batch {
                             run.push(publish);
                         }
                     }
-                    let published = publishing::publish(turn, run);
+                    let published = publishing::publish(turn, run, &mut self.replies);
                     if published.fatal.is_some() {
                         book.failed.insert(channel);
                     }
@@ -136,7 +141,7 @@ impl Batch {
                     self.outcomes.push((channel, Outcome::Asked(asked)));
                 }
                 Action::Commit(steps) => {
-                    let committed = commit(turn, book, steps);
+                    let committed = commit(turn, book, steps, &mut self.replies);
                     if committed.is_err() {
                         book.failed.insert(channel);
                     }
@@ -173,6 +178,7 @@ fn settle(turn: &mut Turn<'_>, book: &mut Book, settles: &[(Lease, Settlement)])
             action: match settlement {
                 Settlement::Ack => SettleAction::Ack,
                 Settlement::Requeue => SettleAction::Nack { delay: std::time::Duration::ZERO },
+                Settlement::Fail => SettleAction::Fail,
                 Settlement::Discard => SettleAction::Reject,
             },
         };
@@ -189,19 +195,24 @@ fn settle(turn: &mut Turn<'_>, book: &mut Book, settles: &[(Lease, Settlement)])
 }
 
 fn credit(turn: &mut Turn<'_>, book: &Book, consumer: ConsumerNumber, messages: u64, bytes: u64) {
-    let Some((id, _)) = book.consumers.get(&consumer) else { return };
+    let Some(one) = book.consumers.get(&consumer) else { return };
     if turn.journal.ensure(Batch::ROOM).is_ok() {
         // A subscription that ended meanwhile needs no credit.
-        let _ = turn.engines.queue.add_credit(turn.journal.block(), *id, messages, bytes, turn.now);
+        let _ = turn.engines.queue.add_credit(turn.journal.block(), one.id, messages, bytes, turn.now);
     }
 }
 
-fn commit(turn: &mut Turn<'_>, book: &mut Book, steps: Vec<Action>) -> Result<Published, SessionError> {
+fn commit(
+    turn: &mut Turn<'_>,
+    book: &mut Book,
+    steps: Vec<Action>,
+    replies: &mut Vec<Reply>,
+) -> Result<Published, SessionError> {
     let mut sum = Published::default();
     for step in steps {
         match step {
             Action::Publish(publish) => {
-                let one = publishing::publish(turn, vec![publish]);
+                let one = publishing::publish(turn, vec![publish], replies);
                 if let Some(fatal) = one.fatal {
                     return Err(fatal);
                 }
@@ -233,7 +244,8 @@ impl Command for Batch {
     }
 
     fn release(self: Box<Self>) {
-        let Batch { link, outcomes, .. } = *self;
+        let Batch { link, outcomes, replies, .. } = *self;
+        replies.into_iter().for_each(Reply::send);
         link.tell(SessionEvent::Done { outcomes });
     }
 

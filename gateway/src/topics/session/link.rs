@@ -2,7 +2,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
-use queue_engine::{ConsumerId, Delivery, LeaseToken, OpenLeases, OwnerId, PoolId, QueueError};
+use queue_engine::{
+    ConsumerId, Delivery, LeaseToken, OpenLeases, OwnerId, PoolId, QueueError, Settle, SettleAction,
+};
 use tokio::sync::mpsc;
 
 use super::operation::{ChannelKey, ConsumerNumber};
@@ -25,14 +27,25 @@ pub(crate) struct Link {
 /// A session's subscriptions and failed channels.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    pub(super) consumers: HashMap<ConsumerNumber, (ConsumerId, ChannelKey)>,
+    pub(super) consumers: HashMap<ConsumerNumber, Subscriber>,
     pub(super) failed: HashSet<ChannelKey>,
     /// What bounds whole channels.
     pub(super) pools: HashMap<ChannelKey, PoolId>,
+    /// Where each channel takes replies, if it does.
+    pub(super) replies: HashMap<ChannelKey, String>,
     /// Leases of messages that were taken one by one, which no subscription holds.
     pub(super) taken: HashSet<LeaseToken>,
     /// The session is over: nothing more is to be begun for it.
     pub(super) ended: bool,
+}
+
+/// One of a session's subscriptions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subscriber {
+    pub(super) id: ConsumerId,
+    pub(super) channel: ChannelKey,
+    /// Whether its queue counts failures.
+    pub(super) counts_failures: bool,
 }
 
 impl Link {
@@ -60,7 +73,8 @@ impl Link {
         if self.outlet.is_closed() {
             return Err(run);
         }
-        let run = run.into_iter().map(SessionDelivery::from).collect();
+        let counted = self.book.lock().consumers.get(&consumer).is_some_and(|one| one.counts_failures);
+        let run = run.into_iter().map(|delivery| SessionDelivery::new(delivery, counted)).collect();
         // A session that closed just now drains what it was sent, or ends the subscription, which returns its leases.
         self.tell(SessionEvent::Delivered { consumer, run });
         Ok(())
@@ -85,12 +99,15 @@ impl Link {
     pub(super) fn end(&self, turn: &mut Turn<'_>, leases: &[Lease]) {
         self.with_book(|book| {
             book.ended = true;
-            for (_, (consumer, _)) in book.consumers.drain() {
-                turn.engines.cancel(turn.journal.block(), consumer, turn.now);
+            for (_, one) in book.consumers.drain() {
+                turn.engines.cancel(turn.journal.block(), one.id, turn.now);
             }
             let mut held: Vec<LeaseToken> = leases.iter().map(|lease| LeaseToken::from(*lease)).collect();
             held.extend(book.taken.drain());
             return_leases(turn, &held);
+            for (_, address) in book.replies.drain() {
+                turn.engines.replies.close(&address);
+            }
             for (_, pool) in book.pools.drain() {
                 turn.engines.queue.close_pool(pool);
             }
@@ -105,15 +122,18 @@ impl Book {
     /// Ends a channel: its subscriptions, and what it holds beside them.
     pub(super) fn close_channel(&mut self, turn: &mut Turn<'_>, channel: ChannelKey, leases: &[Lease]) {
         self.failed.remove(&channel);
-        let ours: Vec<_> = self.consumers.extract_if(|_, (_, whose)| *whose == channel).collect();
-        for (_, (consumer, _)) in ours {
-            turn.engines.cancel(turn.journal.block(), consumer, turn.now);
+        let ours: Vec<_> = self.consumers.extract_if(|_, one| one.channel == channel).collect();
+        for (_, one) in ours {
+            turn.engines.cancel(turn.journal.block(), one.id, turn.now);
         }
         let held: Vec<LeaseToken> = leases.iter().map(|lease| LeaseToken::from(*lease)).collect();
         for lease in &held {
             self.taken.remove(lease);
         }
         return_leases(turn, &held);
+        if let Some(address) = self.replies.remove(&channel) {
+            turn.engines.replies.close(&address);
+        }
         if let Some(pool) = self.pools.remove(&channel) {
             turn.engines.queue.close_pool(pool);
         }
@@ -131,10 +151,10 @@ impl Book {
         }
         let pool = turn.engines.queue.open_pool(unsettled);
         self.pools.insert(channel, pool);
-        for (consumer, whose) in self.consumers.values() {
-            if *whose == channel {
+        for one in self.consumers.values() {
+            if one.channel == channel {
                 // One that ended meanwhile needs no bound.
-                let _ = turn.engines.queue.join_pool(*consumer, pool);
+                let _ = turn.engines.queue.join_pool(one.id, pool);
             }
         }
         Ok(())
@@ -142,20 +162,23 @@ impl Book {
 
     /// Ends one subscription; what it holds stays with its channel.
     pub(super) fn cancel(&mut self, turn: &mut Turn<'_>, consumer: ConsumerNumber) {
-        let Some((id, _)) = self.consumers.remove(&consumer) else { return };
+        let Some(Subscriber { id, .. }) = self.consumers.remove(&consumer) else { return };
         turn.engines.outlets.remove(id);
         // One that ended meanwhile is unknown, and as cancelled as it can be.
         let _ = turn.engines.queue.cancel(turn.journal.block(), id, OpenLeases::Keep, turn.now);
     }
 }
 
-/// Returns leases a stretch at a time, each with room in the journal.
+/// Returns the leases of a client that left them behind, a stretch at a time, each with room in the journal.
 fn return_leases(turn: &mut Turn<'_>, leases: &[LeaseToken]) {
     for stretch in leases.chunks(1024) {
         if turn.journal.ensure(64 << 10).is_err() {
             // The next start finds them unsettled, which is what they are.
             return;
         }
-        turn.engines.give_back(turn.journal.block(), stretch, turn.now);
+        let fail = |lease: &LeaseToken| Settle { lease: *lease, action: SettleAction::Fail };
+        let settles: Vec<Settle> = stretch.iter().map(fail).collect();
+        // A lease that ended meanwhile needs no return.
+        let _ = turn.engines.queue.settle(turn.journal.block(), &settles, turn.now);
     }
 }

@@ -69,6 +69,8 @@ pub enum Settlement {
     Ack,
     /// Back to its place.
     Requeue,
+    /// Back to its place, because dealing with it failed: quorum queues count that.
+    Fail,
     /// Never to be delivered again.
     Discard,
 }
@@ -124,6 +126,13 @@ pub enum Request {
     LimitChannel {
         unsettled: Option<u64>,
     },
+    /// Takes replies that are published to an address, on behalf of one subscription of the channel.
+    TakeReplies {
+        consumer: ConsumerNumber,
+        address: String,
+    },
+    /// Takes them no more.
+    LeaveReplies,
     /// Ends all that the session owns: subscriptions of all channels were ended before.
     EndOwner,
     /// Answers once everything before it was carried out, and is on disk if that was asked for.

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,6 +25,13 @@ pub enum SessionEvent {
         consumer: ConsumerNumber,
         /// The messages.
         run: Vec<SessionDelivery>,
+    },
+    /// A reply that came straight from who published it.
+    Replied {
+        /// The subscription that takes replies.
+        consumer: ConsumerNumber,
+        /// The reply.
+        reply: SessionDelivery,
     },
     /// A subscription ended, not at the session's wish.
     Ended {
@@ -198,20 +206,26 @@ fn told(want: &str, have: &str) -> (String, String) {
 pub struct SessionDelivery {
     lease: Option<Lease>,
     redelivered: bool,
+    failures: Option<u32>,
     message: Arc<Message>,
 }
 
-impl From<Delivery> for SessionDelivery {
-    fn from(delivery: Delivery) -> SessionDelivery {
+impl SessionDelivery {
+    /// A message of a queue; whether the queue counts failures is for the caller to know.
+    pub(super) fn new(delivery: Delivery, counts_failures: bool) -> SessionDelivery {
         SessionDelivery {
             lease: delivery.lease.map(|lease| Lease(lease.to_bytes())),
             redelivered: delivery.redelivered,
+            failures: counts_failures.then_some(delivery.failures),
             message: delivery.message,
         }
     }
-}
 
-impl SessionDelivery {
+    /// A message that came by no queue.
+    pub(super) fn direct(message: Arc<Message>) -> SessionDelivery {
+        SessionDelivery { lease: None, redelivered: false, failures: None, message }
+    }
+
     /// What to settle it with; `None` when it is gone from the queue already.
     #[must_use]
     pub fn lease(&self) -> Option<Lease> {
@@ -242,10 +256,19 @@ impl SessionDelivery {
         self.message.properties.as_bytes()
     }
 
-    /// Its headers in AMQP's form.
+    /// Its headers in AMQP's form, with the count of failures where its queue keeps one.
     #[must_use]
-    pub fn headers(&self) -> &[u8] {
-        self.message.headers.as_bytes()
+    pub fn headers(&self) -> Cow<'_, [u8]> {
+        const NAME: &[u8] = b"x-delivery-count";
+        let own = self.message.headers.as_bytes();
+        let Some(failures) = self.failures else { return Cow::Borrowed(own) };
+        let mut all = Vec::with_capacity(own.len() + NAME.len() + 10);
+        all.extend_from_slice(own);
+        all.push(NAME.len() as u8);
+        all.extend_from_slice(NAME);
+        all.push(b'l');
+        all.extend_from_slice(&i64::from(failures).to_be_bytes());
+        Cow::Owned(all)
     }
 
     /// Its body.

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use queue_engine::{Properties, PropertyError};
+use queue_engine::{Properties, PropertyError, PropertyFields};
 
 /// What doors need to know of properties that they pass on unread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,4 +29,12 @@ pub fn read_properties(raw: &Bytes) -> Result<MessageProperties<'_>, PropertyErr
         user_id: fields.user_id.and_then(within),
         reply_to: fields.reply_to.and_then(within),
     })
+}
+
+/// Properties with another address for replies.
+#[must_use]
+pub fn with_reply_to(raw: &Bytes, address: &str) -> Bytes {
+    let Ok(properties) = Properties::from_bytes(raw.clone()) else { return raw.clone() };
+    let fields = PropertyFields { reply_to: Some(address), ..properties.fields() };
+    fields.build().map_or_else(|_| raw.clone(), |changed| changed.as_bytes().clone())
 }

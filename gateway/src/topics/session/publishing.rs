@@ -5,6 +5,7 @@ use queue_engine::{Destination, NewMessage, Properties, QueueError};
 
 use super::operation::{Durability, Publish};
 use super::outcome::{PublishFailure, Published, SessionError};
+use super::replies::{Reply, ReplyBook};
 use crate::refusal::Refusal;
 use crate::topics::outgoing::Outgoing;
 use crate::topics::queue_topic::SETTLE_WEIGHT;
@@ -23,10 +24,10 @@ pub(super) fn weight(publish: &Publish) -> usize {
 }
 
 /// Publishes messages that all go to the same exchange with the same routing key.
-pub(super) fn publish(turn: &mut Turn<'_>, run: Vec<Publish>) -> Published {
+pub(super) fn publish(turn: &mut Turn<'_>, run: Vec<Publish>, replies: &mut Vec<Reply>) -> Published {
     let count = run.len() as u64;
     let Some(exchange) = run.first().map(|first| first.exchange.clone()) else { return Published::default() };
-    match try_publish(turn, run) {
+    match try_publish(turn, run, replies) {
         Ok(exceptions) => Published { count, exceptions, fatal: None },
         Err(Unpublished::Refused) => {
             let refused = (0..count).map(|at| (at, PublishFailure::Refused)).collect();
@@ -64,7 +65,11 @@ impl From<QueueError> for Unpublished {
     }
 }
 
-fn try_publish(turn: &mut Turn<'_>, run: Vec<Publish>) -> Result<Vec<(u64, PublishFailure)>, Unpublished> {
+fn try_publish(
+    turn: &mut Turn<'_>,
+    run: Vec<Publish>,
+    replies: &mut Vec<Reply>,
+) -> Result<Vec<(u64, PublishFailure)>, Unpublished> {
     let Some(first) = run.first() else { return Ok(Vec::new()) };
     make_room(turn, run.iter().map(weight).sum())?;
     let (exchange, routing_key) = (first.exchange.clone(), first.routing_key.clone());
@@ -77,6 +82,18 @@ fn try_publish(turn: &mut Turn<'_>, run: Vec<Publish>) -> Result<Vec<(u64, Publi
         messages.push(new_message(publish)?);
     }
     Vitals::count(&turn.engines.vitals.received, messages.len());
+    if exchange.is_empty() && ReplyBook::is_address(&routing_key) {
+        let found = turn.engines.replies.replies(&routing_key, messages);
+        let returned =
+            |(at, kept): (usize, Option<Box<Publish>>)| Some((at as u64, PublishFailure::Unroutable(kept?)));
+        return Ok(match found {
+            Some(found) => {
+                replies.extend(found);
+                Vec::new()
+            }
+            None => kept.into_iter().enumerate().filter_map(returned).collect(),
+        });
+    }
     if exchange.is_empty()
         && let Some(refused) = append_to_log_of_that_name(turn, &routing_key, &messages)?
     {

@@ -3,14 +3,15 @@ use std::sync::Arc;
 use message::{ErrorCode, ExchangeName, TopicName};
 use queue_engine::{
     BindingTarget, ConsumerOptions, ExchangeKind, ExchangeOptions, LeaseFor, OwnerId, QueueError, QueueInfo,
-    QueueOptions,
+    QueueOptions, QueueType,
 };
 
-use super::link::{Book, Link};
+use super::link::{Book, Link, Subscriber};
 use super::operation::{
     BindTo, Binding, ChannelKey, Consume, ExchangeDeclaration, QueueDeclaration, Request,
 };
 use super::outcome::{Answer, Fault, SessionDelivery, SessionError};
+use super::replies::REPLY_TO;
 use super::{exchange_arguments, queue_arguments};
 use crate::refusal::Refusal;
 use crate::topics::shard::Turn;
@@ -58,6 +59,17 @@ pub(super) fn carry_out(
             book.limit_channel(turn, channel, unsettled)?;
             Ok(Answer::Done)
         }
+        Request::TakeReplies { consumer, address } => {
+            turn.engines.replies.open(&address, link, consumer);
+            book.replies.insert(channel, address);
+            Ok(Answer::Done)
+        }
+        Request::LeaveReplies => {
+            if let Some(address) = book.replies.remove(&channel) {
+                turn.engines.replies.close(&address);
+            }
+            Ok(Answer::Done)
+        }
         Request::EndOwner => {
             turn.engines.queue.end_owner(turn.journal.block(), link.owner(), turn.now);
             Ok(Answer::Done)
@@ -85,6 +97,10 @@ fn declare_queue(
     wanted: &QueueDeclaration,
 ) -> Answered {
     if wanted.passive {
+        let is_reply = |name: &str| name == REPLY_TO || turn.engines.replies.is_taken(name);
+        if is_reply(&wanted.queue) {
+            return Ok(Answer::Queue { messages: 0, consumers: 1 });
+        }
         let name = queue_name(&wanted.queue)?;
         if turn.engines.log.topic(&name).is_some() {
             return Ok(Answer::Queue { messages: 0, consumers: 0 });
@@ -291,7 +307,8 @@ fn subscribe(
     let id = turn.engines.queue.subscribe(turn.journal.block(), &name, options, turn.now)?;
     let outlet = shard::Outlet::Session(Arc::clone(link), consume.consumer);
     turn.engines.outlets.insert(id, outlet);
-    book.consumers.insert(consume.consumer, (id, channel));
+    let counts_failures = counts_failures(turn, &name);
+    book.consumers.insert(consume.consumer, Subscriber { id, channel, counts_failures });
     Ok(Answer::Done)
 }
 
@@ -307,7 +324,13 @@ fn get(turn: &mut Turn<'_>, book: &mut Book, owner: OwnerId, queue: &str, no_ack
     let Some(delivery) = taken.pop() else { return Ok(Answer::Got(None)) };
     book.taken.extend(delivery.lease);
     let left = turn.engines.queue.queue_info(&name).map_or(0, |info| info.ready);
-    Ok(Answer::Got(Some((SessionDelivery::from(delivery), left))))
+    let counted = counts_failures(turn, &name);
+    Ok(Answer::Got(Some((SessionDelivery::new(delivery, counted), left))))
+}
+
+/// Whether the queue's deliveries say how often the message failed.
+fn counts_failures(turn: &Turn<'_>, queue: &TopicName) -> bool {
+    turn.engines.queue.queue_options(queue).is_ok_and(|options| options.kind == QueueType::Quorum)
 }
 
 fn locked_or_unknown(error: QueueError, queue: &str) -> SessionError {

@@ -21,6 +21,7 @@ use crate::topics::log_topic::LogPartition;
 use crate::topics::outgoing::Outgoing;
 use crate::topics::partitioner::Partitioner;
 use crate::topics::record_batches;
+use crate::topics::session::ReplyBook;
 use crate::topics::vitals::Vitals;
 
 /// All state that the owner guards.
@@ -31,6 +32,8 @@ pub(crate) struct Engines {
     pub staging: Staging,
     pub outlets: Outlets,
     pub waiters: Waiters,
+    /// Who takes replies that go by no queue.
+    pub replies: ReplyBook,
     /// What doors look names up in; only the owner changes it.
     pub directory: Arc<Directory>,
     pub bells: HashMap<PartitionId, Arc<LogPartition>>,
