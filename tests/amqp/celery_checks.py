@@ -1,0 +1,66 @@
+"""A small Celery application: results, eta, retries, priorities, and a worker that is killed in the middle of a task.
+
+usage: celery_checks.py PORT DIRECTORY
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+port, home = sys.argv[1], sys.argv[2]
+here = os.path.dirname(os.path.abspath(__file__))
+os.environ["BROKER"] = f"amqp://guest:guest@127.0.0.1:{port}//"
+os.environ["NOTES"] = os.path.join(home, "celery-notes")
+sys.path.insert(0, here)
+
+from celery import group  # noqa: E402
+from celery_app import NOTES, add, app, long_one, ranked, third_time  # noqa: E402
+
+
+def worker():
+    log = open(os.path.join(home, "celery.log"), "a", encoding="utf-8")
+    command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "-c", "1", "-P", "solo", "--without-gossip", "--without-mingle"]
+    return subprocess.Popen(command, cwd=here, stdout=log, stderr=log)
+
+
+def notes():
+    try:
+        with open(NOTES, encoding="utf-8") as lines:
+            return lines.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def until(what, condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: {notes()}"
+        time.sleep(0.05)
+
+
+# Sent before anybody works, so that the queue decides about the order.
+for name, rank in (("low", 1), ("high", 9), ("middle", 5)):
+    ranked.apply_async((name,), priority=rank)
+running = worker()
+try:
+    until("ranked tasks", lambda: len(notes()) == 3)
+    assert notes() == ["high", "middle", "low"], notes()
+    assert add.delay(2, 3).get(timeout=60) == 5
+    assert add.apply_async((1, 1), countdown=0.5).get(timeout=60) == 2
+    assert group(add.s(n, n) for n in range(10))().get(timeout=60) == [2 * n for n in range(10)]
+    assert third_time.delay().get(timeout=60) == 2
+    assert notes().count("try") == 3
+    result = long_one.delay()
+    until("the long task", lambda: any(line.startswith("long ") for line in notes()))
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    open(NOTES + ".go", "w", encoding="utf-8").close()
+    running = worker()
+    assert result.get(timeout=60) == "done"
+    assert len([line for line in notes() if line.startswith("long ") and line != "long done"]) == 2, notes()
+finally:
+    running.kill()
+    running.wait()
+app.control.purge()
+print("Celery: priorities, eta, groups, retries, and a task whose worker was killed")

@@ -1,0 +1,35 @@
+"""Compares what two brokers showed, line by line.
+
+usage: compare.py RABBITMQ SLUICE DIFFERENCES
+
+A line that differs must be named in DIFFERENCES, and one that is named there must differ: an explanation that explains
+nothing any more is removed. The explanations themselves are in docs/rabbitmq-differences.md.
+"""
+import sys
+
+
+def read(path):
+    lines, section = {}, ""
+    for line in open(path, encoding="utf-8"):
+        line = line.rstrip("\n")
+        if line.startswith("== "):
+            section = line[3:] + "/"
+        else:
+            name, _, value = line.partition(": ")
+            lines[section + name] = value
+    return lines
+
+
+rabbitmq, sluice = read(sys.argv[1]), read(sys.argv[2])
+known = {line.split("#")[0].strip() for line in open(sys.argv[3], encoding="utf-8")} - {""}
+wrong = 0
+for name in sorted(rabbitmq.keys() | sluice.keys()):
+    differs = rabbitmq.get(name) != sluice.get(name)
+    if differs and name not in known:
+        wrong += 1
+        print(f"{name}\n  RabbitMQ: {rabbitmq.get(name)}\n  Sluice:   {sluice.get(name)}")
+    if not differs and name in known:
+        wrong += 1
+        print(f"{name} is explained in differences.txt, but both say: {sluice[name]}")
+print(f"{len(sluice)} lines, {sum(rabbitmq.get(n) != v for n, v in sluice.items())} differ, {wrong} of them without reason")
+sys.exit(wrong > 0)

@@ -1,0 +1,66 @@
+"""One queue through two doors: published by AMQP and settled over HTTP, and the other way round; AMQP into a log.
+
+usage: doors.py AMQP_PORT HTTP_PORT
+"""
+import json
+import sys
+import time
+import urllib.request
+
+import pika
+
+AMQP, HTTP = int(sys.argv[1]), int(sys.argv[2])
+
+
+def http(method, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{HTTP}{path}", data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        text = answer.read()
+        return json.loads(text) if text else None
+
+
+connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", AMQP))
+channel = connection.channel()
+channel.confirm_delivery()
+channel.queue_declare("doors", durable=True)
+
+properties = pika.BasicProperties(headers={"n": 7, "deep": {"a": [1]}}, content_type="application/json", correlation_id="c1")
+channel.basic_publish("", "doors", b'{"by":"amqp"}', properties)
+[message] = http("POST", "/v1/topics/doors/receive", {"max": 1, "wait_ms": 10000})["messages"]
+assert message["value"] == {"by": "amqp"}, message
+assert message["content_type"] == "application/json" and message["attempt"] == 1, message
+settled = http("POST", "/v1/settle", {"nack": [{"lease": message["lease"]}]})
+again = None
+deadline = time.monotonic() + 10
+while again is None and time.monotonic() < deadline:
+    method, got, body = channel.basic_get("doors")
+    again = method and (method, got, body)
+method, got, body = again
+# What an HTTP client gave back reaches the AMQP client as it was published, and marked as delivered before.
+assert method.redelivered and body == b'{"by":"amqp"}'
+assert (got.headers, got.correlation_id, got.content_type) == (properties.headers, "c1", "application/json"), got
+channel.basic_ack(method.delivery_tag)
+
+http("POST", "/v1/topics/doors/messages", {"messages": [{"value": "by http", "headers": {"k": "v"}, "priority": 3}]})
+method, got, body = channel.basic_get("doors")
+assert body == b"by http" and got.headers["k"] == "v", (body, got)
+channel.basic_nack(method.delivery_tag, requeue=True)
+[message] = http("POST", "/v1/topics/doors/receive", {"max": 1, "wait_ms": 10000})["messages"]
+assert message["attempt"] == 2 and message["value"] == "by http", message
+http("POST", "/v1/settle", {"ack": [message["lease"]]})
+assert channel.queue_declare("doors", passive=True).method.message_count == 0
+
+http("PUT", "/v1/topics/doors-log", {"model": "log", "log": {"partitions": 1}})
+channel.exchange_declare("doors-exchange", "topic")
+channel.queue_bind("doors-log", "doors-exchange", "to.#")
+channel.basic_publish("doors-exchange", "to.log", b"routed", pika.BasicProperties(headers={"k": "v"}), mandatory=True)
+channel.basic_publish("", "doors-log", b"by name", mandatory=True)
+records = http("GET", "/v1/topics/doors-log/partitions/0/records?offset=earliest&wait_ms=5000")["records"]
+assert [record["value"] for record in records] == ["routed", "by name"], records
+channel.exchange_delete("doors-exchange")
+channel.queue_delete("doors")
+channel.queue_delete("doors-log")
+connection.close()
+print("doors: AMQP to HTTP and back, and AMQP into a log")

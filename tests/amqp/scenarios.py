@@ -1,0 +1,628 @@
+"""What applications do with RabbitMQ, through pika. Prints what is observed, one named line each.
+
+usage: scenarios.py PORT [SCENARIO…]
+"""
+import functools
+import sys
+import threading
+import time
+
+import pika
+from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
+
+PORT = int(sys.argv[1])
+SCENARIOS = {}
+PATIENCE = 10
+
+
+def scenario(function):
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+def show(name, value):
+    print(f"{name}: {value}", flush=True)
+
+
+def connect(**more):
+    return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", PORT, **more))
+
+
+def until(what, condition):
+    """Waits for a condition, with a deadline; nothing here depends on how long things take."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise TimeoutError(what)
+
+
+def get(channel, queue, ack=True):
+    """The next message, waited for."""
+
+    def take():
+        method, properties, body = channel.basic_get(queue)
+        return method and (method, properties, body)
+
+    got = until(f"a message in {queue}", take)
+    if ack:
+        channel.basic_ack(got[0].delivery_tag)
+    return got
+
+
+def count(channel, queue):
+    return channel.queue_declare(queue, passive=True).method.message_count
+
+
+def settled(channel, queue, wanted):
+    return until(f"{wanted} messages in {queue}", lambda: count(channel, queue) == wanted or None)
+
+
+def consume(connection, channel, queue, wanted, **more):
+    """The next `wanted` messages, by a subscription that ends with them."""
+    got = []
+
+    def on_message(ch, method, properties, body):
+        got.append((method, properties, body))
+
+    tag = channel.basic_consume(queue, on_message, **more)
+    deadline = time.monotonic() + PATIENCE
+    while len(got) < wanted and time.monotonic() < deadline:
+        connection.process_data_events(time_limit=0.05)
+    channel.basic_cancel(tag)
+    return got
+
+
+def refused(call):
+    try:
+        call()
+        return "taken"
+    except ChannelClosedByBroker as error:
+        return (error.reply_code, error.reply_text)
+
+
+@scenario
+def tutorial_one_hello_world():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("hello")
+        channel.basic_publish("", "hello", b"Hello World!")
+        got = consume(connection, channel, "hello", 1, auto_ack=True)
+        show("hello", [(m.exchange, m.routing_key, m.redelivered, b) for m, _, b in got])
+        show("hello left", channel.queue_delete("hello").method.message_count)
+
+
+@scenario
+def tutorial_two_work_queues():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("task_queue", durable=True)
+        for task in range(6):
+            persistent = pika.BasicProperties(delivery_mode=2)
+            channel.basic_publish("", "task_queue", b"task %d" % task, persistent)
+        settled(channel, "task_queue", 6)
+        workers = [connection.channel(), connection.channel()]
+        shares = [[], []]
+        for worker, share in zip(workers, shares):
+            worker.basic_qos(prefetch_count=1)
+
+            def work(ch, method, properties, body, share=share):
+                share.append(body)
+                ch.basic_ack(method.delivery_tag)
+
+            worker.basic_consume("task_queue", work)
+        deadline = time.monotonic() + PATIENCE
+        while sum(map(len, shares)) < 6 and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=0.05)
+        show("all tasks", sorted(shares[0] + shares[1]))
+        channel.queue_delete("task_queue")
+
+
+@scenario
+def tutorial_three_publish_subscribe():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.exchange_declare("logs", "fanout")
+        queues = [channel.queue_declare("", exclusive=True).method.queue for _ in range(2)]
+        show("made-up names", [(name[:8], len(name)) for name in queues])
+        for queue in queues:
+            channel.queue_bind(queue, "logs")
+        channel.basic_publish("logs", "", b"info: Hello World!")
+        for queue in queues:
+            method, _, body = get(channel, queue)
+            show("fanout", (method.exchange, method.routing_key, body))
+        channel.exchange_delete("logs")
+
+
+@scenario
+def tutorial_four_routing():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.exchange_declare("direct_logs", "direct")
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        for severity in ("warning", "error"):
+            channel.queue_bind(queue, "direct_logs", severity)
+        for severity in ("info", "warning", "error"):
+            channel.basic_publish("direct_logs", severity, severity.encode())
+        show("direct", [get(channel, queue)[2] for _ in range(2)])
+        show("direct left", count(channel, queue))
+        channel.exchange_delete("direct_logs")
+
+
+@scenario
+def tutorial_five_topics():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.exchange_declare("topic_logs", "topic")
+        for pattern in ("#", "kern.*", "*.critical", "a.#.z", "*"):
+            queue = channel.queue_declare("", exclusive=True).method.queue
+            channel.queue_bind(queue, "topic_logs", pattern)
+            keys = ["kern.critical", "kern", "a.z", "a.b.c.z", "cron.warning", ""]
+            channel.confirm_delivery()
+            for key in keys:
+                channel.basic_publish("topic_logs", key, key.encode())
+            got = []
+            while count(channel, queue):
+                got.append(get(channel, queue)[2])
+            show(f"topic {pattern}", got)
+            channel.queue_delete(queue)
+        channel.exchange_delete("topic_logs")
+
+
+@scenario
+def tutorial_six_rpc():
+    with connect() as server, connect() as client:
+        work, asking = server.channel(), client.channel()
+        work.queue_declare("rpc_queue")
+
+        def answer(ch, method, props, body):
+            properties = pika.BasicProperties(correlation_id=props.correlation_id)
+            ch.basic_publish("", props.reply_to, str(int(body) * 2).encode(), properties)
+            ch.basic_ack(method.delivery_tag)
+
+        work.basic_qos(prefetch_count=1)
+        work.basic_consume("rpc_queue", answer)
+        replies = []
+        callback = asking.queue_declare("", exclusive=True).method.queue
+        for queue in (callback, "amq.rabbitmq.reply-to"):
+            asking.basic_consume(queue, lambda c, m, p, b: replies.append((p.correlation_id, b)), auto_ack=True)
+            properties = pika.BasicProperties(reply_to=queue, correlation_id="c" + queue[:8])
+            asking.basic_publish("", "rpc_queue", b"21", properties)
+        deadline = time.monotonic() + PATIENCE
+        while len(replies) < 2 and time.monotonic() < deadline:
+            server.process_data_events(time_limit=0.05)
+            client.process_data_events(time_limit=0.05)
+        show("rpc", sorted(replies))
+        work.queue_delete("rpc_queue")
+
+
+@scenario
+def confirms_and_returns():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("confirmed", durable=True)
+        show("confirmed", channel.basic_publish("", "confirmed", b"x", mandatory=True))
+        try:
+            channel.basic_publish("", "nowhere", b"back", pika.BasicProperties(headers={"a": 1}), mandatory=True)
+        except UnroutableError as error:
+            back = error.messages[0]
+            show("returned", (back.method.reply_code, back.method.reply_text, back.properties.headers, back.body))
+        channel.queue_delete("confirmed")
+
+
+@scenario
+def a_full_queue_refuses():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+        channel.basic_publish("", "full", b"one")
+        try:
+            channel.basic_publish("", "full", b"two")
+        except NackError as error:
+            show("nacked", [message.body for message in error.messages])
+        show("first stays", get(channel, "full")[2])
+        channel.queue_delete("full")
+
+
+@scenario
+def a_full_queue_drops_its_head():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("ring", arguments={"x-max-length": 2})
+        for n in range(4):
+            channel.basic_publish("", "ring", b"%d" % n)
+        show("ring", [get(channel, "ring")[2] for _ in range(2)])
+        channel.queue_delete("ring")
+
+
+@scenario
+def properties_and_headers_survive():
+    import datetime
+    import decimal
+
+    headers = {
+        "bool": True, "int": -7, "long": 2**40, "text": "Ünï", "bytes": b"\xff\x00",
+        "none": None, "list": [1, "two", [3]], "table": {"a": {"b": 1}}, "decimal": decimal.Decimal("1.25"),
+        "time": datetime.datetime(2020, 1, 2, 3, 4, 5),
+    }
+    everything = pika.BasicProperties(
+        content_type="application/json", content_encoding="gzip", headers=headers, delivery_mode=2, priority=3,
+        correlation_id="c", reply_to="r", expiration="60000", message_id="m", timestamp=1_600_000_000,
+        type="t", user_id="guest", app_id="a", cluster_id="cl",
+    )
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("lossless")
+        for name, properties in (
+            ("all", everything), ("none", pika.BasicProperties()), ("empty", pika.BasicProperties(headers={})),
+        ):
+            channel.basic_publish("", "lossless", b"", properties)
+            got = get(channel, "lossless")[1]
+            show(f"properties {name}", sorted((k, v) for k, v in got.__dict__.items() if v is not None))
+        body = bytes(range(256)) * 4096
+        channel.basic_publish("", "lossless", body)
+        show("a large body", get(channel, "lossless")[2] == body)
+        channel.queue_delete("lossless")
+
+
+@scenario
+def requeued_messages_take_their_places():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("places")
+        for n in range(5):
+            channel.basic_publish("", "places", b"%d" % n)
+        settled(channel, "places", 5)
+        held = [get(channel, "places", ack=False)[0].delivery_tag for _ in range(4)]
+        channel.basic_nack(held[2], requeue=True)
+        channel.basic_reject(held[0], requeue=True)
+        channel.basic_ack(held[1])
+        channel.basic_nack(held[3], multiple=True, requeue=True)
+        settled(channel, "places", 4)
+        got = [get(channel, "places") for _ in range(4)]
+        show("order", [(b, m.redelivered) for m, _, b in got])
+        for n in range(3):
+            channel.basic_publish("", "places", b"again %d" % n)
+        settled(channel, "places", 3)
+        for _ in range(3):
+            get(channel, "places", ack=False)
+        channel.basic_recover(requeue=True)
+        settled(channel, "places", 3)
+        show("recovered", [(get(channel, "places")[2]) for _ in range(3)])
+        for n in range(3):
+            channel.basic_publish("", "places", b"%d" % n)
+        settled(channel, "places", 3)
+        other = connection.channel()
+        for _ in range(2):
+            get(other, "places", ack=False)
+        other.close()
+        settled(channel, "places", 3)
+        show("channel closed", [(b, m.redelivered) for m, _, b in (get(channel, "places") for _ in range(3))])
+        channel.queue_delete("places")
+
+
+@scenario
+def acknowledging_many_at_once():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("many")
+        for n in range(6):
+            channel.basic_publish("", "many", b"%d" % n)
+        settled(channel, "many", 6)
+        tags = [get(channel, "many", ack=False)[0].delivery_tag for _ in range(6)]
+        channel.basic_ack(tags[3], multiple=True)
+        channel.basic_nack(0, multiple=True, requeue=True)
+        settled(channel, "many", 2)
+        show("left", [get(channel, "many")[2] for _ in range(2)])
+        show("twice", refused(lambda: (channel.basic_ack(tags[0]), channel.queue_declare("many", passive=True))))
+        connection.channel().queue_delete("many")
+
+
+@scenario
+def dead_letters_say_where_they_were():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.exchange_declare("dlx", "fanout")
+        channel.queue_declare("dead")
+        channel.queue_bind("dead", "dlx")
+        arguments = {"x-dead-letter-exchange": "dlx", "x-message-ttl": 60000}
+        channel.queue_declare("dying", arguments=arguments)
+
+        def death(properties):
+            headers = {k: v for k, v in (properties.headers or {}).items()}
+            deaths = [{k: v for k, v in entry.items() if k != "time"} for entry in headers.pop("x-death", [])]
+            return (deaths, sorted(headers.items()), properties.expiration)
+
+        channel.basic_publish("", "dying", b"rejected", pika.BasicProperties(headers={"mine": 1}))
+        method = get(channel, "dying", ack=False)[0]
+        channel.basic_reject(method.delivery_tag, requeue=False)
+        _, properties, body = get(channel, "dead")
+        show("rejected", (body, death(properties)))
+        channel.basic_publish("", "dying", b"expired", pika.BasicProperties(expiration="1"))
+        method, properties, body = get(channel, "dead")
+        show("expired", (body, method.exchange, method.routing_key, death(properties)))
+        channel.queue_delete("dying")
+        arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead", "x-max-length": 1}
+        channel.queue_declare("dying", arguments=arguments)
+        channel.basic_publish("", "dying", b"one")
+        channel.basic_publish("", "dying", b"two")
+        method, properties, body = get(channel, "dead")
+        show("overflown", (body, method.exchange, method.routing_key, death(properties)))
+        channel.queue_delete("dying")
+        channel.queue_delete("dead")
+        channel.exchange_delete("dlx")
+
+
+@scenario
+def priorities():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("ranked", arguments={"x-max-priority": 5})
+        for n, priority in enumerate((0, 9, 3, None, 5)):
+            channel.basic_publish("", "ranked", b"%d" % n, pika.BasicProperties(priority=priority))
+        settled(channel, "ranked", 5)
+        show("ranked", [(b, p.priority) for _, p, b in (get(channel, "ranked") for _ in range(5))])
+        channel.queue_delete("ranked")
+
+
+@scenario
+def prefetch():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("few")
+        for n in range(10):
+            channel.basic_publish("", "few", b"%d" % n)
+        settled(channel, "few", 10)
+        channel.basic_qos(prefetch_count=3)
+        got = consume(connection, channel, "few", 3)
+        show("per consumer", (len(got), settled(channel, "few", 7)))
+        channel.basic_nack(0, multiple=True, requeue=True)
+        settled(channel, "few", 10)
+        shared = connection.channel()
+        shared.basic_qos(prefetch_count=4, global_qos=True)
+        taken = []
+        for _ in range(2):
+            shared.basic_consume("few", lambda c, m, p, b: taken.append(m.delivery_tag))
+        deadline = time.monotonic() + PATIENCE
+        while len(taken) < 4 and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=0.05)
+        show("per channel", (len(taken), settled(channel, "few", 6)))
+        shared.basic_ack(taken[1], multiple=True)
+        while len(taken) < 6 and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=0.05)
+        show("per channel, two settled", (len(taken), settled(channel, "few", 4)))
+        channel.queue_delete("few")
+
+
+@scenario
+def exclusive_and_auto_delete():
+    with connect() as owner, connect() as other:
+        mine = owner.channel()
+        mine.queue_declare("mine", exclusive=True)
+        show("other", refused(lambda: other.channel().queue_declare("mine", passive=True)))
+        mine.queue_declare("brief", auto_delete=True)
+        tag = mine.basic_consume("brief", lambda *_: None)
+        mine.basic_cancel(tag)
+        show("brief", refused(lambda: owner.channel().queue_declare("brief", passive=True)))
+        owner.close()
+        show("mine", refused(lambda: other.channel().queue_declare("mine", passive=True)))
+        channel = other.channel()
+        channel.exchange_declare("brief", "direct", auto_delete=True)
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(queue, "brief", "k")
+        channel.queue_unbind(queue, "brief", "k")
+        show("brief exchange", refused(lambda: other.channel().exchange_declare("brief", passive=True)))
+
+
+@scenario
+def the_end_of_a_queue_is_told():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("ending")
+        ended = []
+        channel.add_on_cancel_callback(lambda frame: ended.append(frame.method.consumer_tag))
+        channel.basic_consume("ending", lambda *_: None, consumer_tag="watcher")
+        connection.channel().queue_delete("ending")
+        deadline = time.monotonic() + PATIENCE
+        while not ended and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=0.05)
+        show("ended", ended)
+
+
+@scenario
+def alternate_exchanges_and_headers():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.exchange_declare("spare", "fanout")
+        channel.exchange_declare("first", "direct", arguments={"alternate-exchange": "spare"})
+        channel.queue_declare("caught")
+        channel.queue_bind("caught", "spare")
+        channel.confirm_delivery()
+        channel.basic_publish("first", "nobody", b"lost?", mandatory=True)
+        method, _, body = get(channel, "caught")
+        show("caught", (method.exchange, method.routing_key, body))
+        for match in ("all", "any", "all-with-x", "any-with-x"):
+            queue = channel.queue_declare("", exclusive=True).method.queue
+            channel.queue_bind(queue, "amq.headers", arguments={"x-match": match, "a": 1, "x-b": "two"})
+            sent = [{"a": 1}, {"a": 1, "x-b": "two"}, {"x-b": "two"}, {"a": 2}, {}]
+            for n, headers in enumerate(sent):
+                channel.basic_publish("amq.headers", "", b"%d" % n, pika.BasicProperties(headers=headers))
+            got = []
+            while count(channel, queue):
+                got.append(get(channel, queue)[2])
+            show(f"headers {match}", got)
+            channel.queue_delete(queue)
+        channel.exchange_declare("second", "topic")
+        channel.exchange_bind("second", "first", "e2e")
+        channel.queue_declare("bound")
+        channel.queue_bind("bound", "second", "#")
+        channel.basic_publish("first", "e2e", b"over two")
+        method, _, body = get(channel, "bound")
+        show("exchange to exchange", (method.exchange, method.routing_key, body))
+        for exchange in ("first", "second", "spare"):
+            channel.exchange_delete(exchange)
+        for queue in ("caught", "bound"):
+            channel.queue_delete(queue)
+
+
+@scenario
+def carbon_copies():
+    with connect() as connection:
+        channel = connection.channel()
+        for queue in ("to", "cc", "bcc"):
+            channel.queue_declare(queue)
+        properties = pika.BasicProperties(headers={"CC": ["cc"], "BCC": ["bcc"]})
+        channel.basic_publish("", "to", b"x", properties)
+        for queue in ("to", "cc", "bcc"):
+            method, properties, _ = get(channel, queue)
+            show(f"copy {queue}", (method.routing_key, properties.headers))
+            channel.queue_delete(queue)
+
+
+@scenario
+def transactions():
+    with connect() as connection:
+        channel, watcher = connection.channel(), connection.channel()
+        channel.queue_declare("tx")
+        channel.tx_select()
+        channel.basic_publish("", "tx", b"rolled back")
+        channel.tx_rollback()
+        channel.basic_publish("", "tx", b"one")
+        channel.basic_publish("", "tx", b"two")
+        show("before", count(watcher, "tx"))
+        channel.tx_commit()
+        show("after", count(watcher, "tx"))
+        method = get(channel, "tx", ack=False)[0]
+        channel.basic_ack(method.delivery_tag)
+        channel.tx_rollback()
+        channel.basic_ack(method.delivery_tag)
+        channel.tx_commit()
+        show("left", [get(watcher, "tx")[2] for _ in range(1)])
+        watcher.queue_delete("tx")
+
+
+@scenario
+def consumers_by_rank_and_one_at_a_time():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("single", arguments={"x-single-active-consumer": True})
+        got = []
+        for tag in ("first", "second"):
+            channel.basic_consume("single", lambda c, m, p, b: got.append((m.consumer_tag, b)), auto_ack=True, consumer_tag=tag)
+        for n in range(4):
+            channel.basic_publish("", "single", b"%d" % n)
+        deadline = time.monotonic() + PATIENCE
+        while len(got) < 4 and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=0.05)
+        show("single active", got)
+        channel.basic_cancel("first")
+        channel.basic_publish("", "single", b"4")
+        while len(got) < 5 and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=0.05)
+        show("next in line", got[4:])
+        channel.queue_delete("single")
+        channel.queue_declare("byrank")
+        got.clear()
+        for tag, rank in (("low", -5), ("high", 10)):
+            channel.basic_consume("byrank", lambda c, m, p, b: got.append(m.consumer_tag), auto_ack=True, consumer_tag=tag, arguments={"x-priority": rank})
+        for n in range(3):
+            channel.basic_publish("", "byrank", b"%d" % n)
+        while len(got) < 3 and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=0.05)
+        show("by rank", got)
+        channel.queue_delete("byrank")
+
+
+@scenario
+def quorum_queues_count_failures():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("failed", durable=True)
+        arguments = {"x-queue-type": "quorum", "x-delivery-limit": 2, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "failed"}
+        channel.queue_declare("counted", durable=True, arguments=arguments)
+        channel.confirm_delivery()
+        channel.basic_publish("", "counted", b"poison")
+        seen = []
+        for _ in range(3):
+            method, properties, _ = get(channel, "counted", ack=False)
+            seen.append((properties.headers or {}).get("x-delivery-count"))
+            channel.basic_reject(method.delivery_tag, requeue=True)
+        show("delivery counts", seen)
+        _, properties, body = get(channel, "failed")
+        show("reason", (body, properties.headers["x-death"][0]["reason"]))
+        channel.queue_delete("counted")
+        channel.queue_delete("failed")
+
+
+@scenario
+def streams():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("history", durable=True, arguments={"x-queue-type": "stream"})
+        for n in range(5):
+            channel.basic_publish("", "history", b"%d" % n, pika.BasicProperties(headers={"n": n}))
+        for start in ("first", 3):
+            reader = connection.channel()
+            reader.basic_qos(prefetch_count=10)
+            wanted = 5 if start == "first" else 2
+            got = []
+
+            def take(ch, method, properties, body, got=got):
+                got.append((properties.headers["x-stream-offset"], body))
+                ch.basic_ack(method.delivery_tag)
+
+            reader.basic_consume("history", take, arguments={"x-stream-offset": start})
+            deadline = time.monotonic() + PATIENCE
+            while len(got) < wanted and time.monotonic() < deadline:
+                connection.process_data_events(time_limit=0.05)
+            show(f"stream from {start}", got)
+            reader.close()
+        channel.queue_delete("history")
+
+
+@scenario
+def expiry():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("fleeting", arguments={"x-message-ttl": 1})
+        channel.basic_publish("", "fleeting", b"x")
+        show("message", settled(channel, "fleeting", 0))
+        channel.queue_declare("unused", arguments={"x-expires": 50})
+        gone = until("the queue goes", lambda: refused(lambda: connection.channel().queue_declare("unused", passive=True)) != "taken" or time.sleep(0.2))
+        show("queue", gone)
+        channel.queue_delete("fleeting")
+
+
+@scenario
+def messages_survive_their_connection():
+    connection = connect()
+    channel = connection.channel()
+    channel.queue_declare("kept")
+    for n in range(3):
+        channel.basic_publish("", "kept", b"%d" % n)
+    settled(channel, "kept", 3)
+    for _ in range(2):
+        get(channel, "kept", ack=False)
+    # Without a goodbye.
+    connection._impl._transport.abort()
+    with connect() as connection:
+        channel = connection.channel()
+        settled(channel, "kept", 3)
+        show("kept", [(b, m.redelivered) for m, _, b in (get(channel, "kept") for _ in range(3))])
+        channel.queue_delete("kept")
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[2:] or list(SCENARIOS)
+    for name in wanted:
+        print(f"== {name}", flush=True)
+        try:
+            SCENARIOS[name]()
+        except Exception as error:  # What a broker makes a client throw is an observation too.
+            show("FAILED", repr(error))
