@@ -69,13 +69,14 @@ pub use lease::{Lease, NotALease};
 pub use log_engine::{
     ActiveProducer, ConfigChange, ConfigEntry, ConfigKind, ConfigSource, GroupConfig, Isolation,
     LogEngineConfig, LowWatermark, Offset, Producer, ProducerEpoch, ProducerId, TopicConfig,
-    TopicPartition as EngineTopicPartition, TransactionDescription, TransactionOutcome, TransactionalId,
+    TransactionDescription, TransactionOutcome, TransactionalId,
 };
 pub use log_settings::{Mode, Others};
 pub use log_topic::{LogTopic, LogWatch, PartitionBounds, StoredBatches};
 pub use opening::{OwnerTask, TopicsSettings};
 pub use outgoing::{Acks, IdempotencyKey, Outgoing, OutgoingOptions, Receipt, Receipts};
 pub use policy_spec::{ApplyTo, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec};
+pub use producer_wire::TransactionOffsets;
 pub use queue_engine::EngineConfig as QueueEngineConfig;
 pub use queue_topic::{Hold, QueueSubscription, QueueTopic, SubscribeOptions};
 pub use record_chunk::RecordChunk;

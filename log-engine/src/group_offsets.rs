@@ -83,7 +83,7 @@ impl LogEngine {
     }
 
     /// Whether the committer may commit at all, and each of these.
-    fn check_commits(
+    pub(crate) fn check_commits(
         &mut self,
         group: &GroupName,
         committer: Committer<'_>,

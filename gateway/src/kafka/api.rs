@@ -2,17 +2,23 @@
 //!
 //! The table is the only list of APIs: ApiVersions answers from it, and `docs/kafka-compatibility.md` is its print.
 
+mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod admin_refused;
 mod alter_replica_log_dirs;
 mod api_versions;
 mod compatibility;
 mod configs;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
@@ -23,16 +29,25 @@ mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod groups;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod list_transactions;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod partition_reassignments;
 mod produce;
+mod sync_group;
 mod transactions;
+mod txn_offset_commit;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -50,7 +65,6 @@ use super::in_flight::{Answer, Answering};
 #[derive(Debug)]
 pub struct Client {
     /// The address that it came from.
-    #[expect(dead_code, reason = "groups tell where their members are; they come next")]
     pub host: String,
     /// Where it is told that the broker is.
     pub endpoint: Endpoint,
@@ -63,7 +77,6 @@ pub struct Call {
     /// Who asks.
     pub client: Arc<Client>,
     /// What the client calls itself.
-    #[expect(dead_code, reason = "groups tell what their members call themselves; they come next")]
     pub client_id: Option<String>,
     /// In which version it asks.
     pub version: i16,
@@ -163,12 +176,25 @@ pub const APIS: &[Api] = &[
         0..=13,
         "One broker leads everything. A queue is shown with one partition."
     ),
+    api!(offset_commit::answer, offset_commit::OffsetCommitRequest, 2..=10, ""),
+    api!(
+        offset_fetch::answer,
+        offset_fetch::OffsetFetchRequest,
+        1..=10,
+        "Waits for open transactions when asked to (KIP-447)."
+    ),
     api!(
         find_coordinator::answer,
         find_coordinator::FindCoordinatorRequest,
         0..=6,
         "The one broker coordinates everything."
     ),
+    api!(join_group::answer, join_group::JoinGroupRequest, 0..=9, ""),
+    api!(heartbeat::answer, heartbeat::HeartbeatRequest, 0..=4, ""),
+    api!(leave_group::answer, leave_group::LeaveGroupRequest, 0..=5, ""),
+    api!(sync_group::answer, sync_group::SyncGroupRequest, 0..=5, ""),
+    api!(describe_groups::answer, describe_groups::DescribeGroupsRequest, 0..=6, ""),
+    api!(list_groups::answer, list_groups::ListGroupsRequest, 0..=5, ""),
     api!(api_versions::answer, api_versions::ApiVersionsRequest, 0..=4, ""),
     api!(
         create_topics::answer,
@@ -177,6 +203,7 @@ pub const APIS: &[Api] = &[
         "Makes logs. A replication factor other than 1 or -1 is refused."
     ),
     api!(delete_topics::answer, delete_topics::DeleteTopicsRequest, 1..=6, "Deletes logs and queues."),
+    api!(delete_records::answer, delete_records::DeleteRecordsRequest, 0..=2, ""),
     api!(init_producer_id::answer, init_producer_id::InitProducerIdRequest, 0..=5, ""),
     api!(
         offset_for_leader_epoch::answer,
@@ -190,12 +217,14 @@ pub const APIS: &[Api] = &[
         0..=5,
         "From version 4 on only brokers ask; to verify only is refused, since every batch is verified where it is stored."
     ),
+    api!(add_offsets_to_txn::answer, add_offsets_to_txn::AddOffsetsToTxnRequest, 0..=4, ""),
     api!(
         end_txn::answer,
         end_txn::EndTxnRequest,
         0..=5,
         "Markers, offsets and the transaction's state are one write."
     ),
+    api!(txn_offset_commit::answer, txn_offset_commit::TxnOffsetCommitRequest, 0..=5, ""),
     api!(
         admin_refused::describe_acls,
         describe_acls::DescribeAclsRequest,
@@ -234,6 +263,7 @@ pub const APIS: &[Api] = &[
         "The data directory, with the size of each partition."
     ),
     api!(create_partitions::answer, create_partitions::CreatePartitionsRequest, 0..=3, ""),
+    api!(delete_groups::answer, delete_groups::DeleteGroupsRequest, 0..=2, ""),
     api!(
         elect_leaders::answer,
         elect_leaders::ElectLeadersRequest,
@@ -258,6 +288,7 @@ pub const APIS: &[Api] = &[
         0..=0,
         "There are never any."
     ),
+    api!(offset_delete::answer, offset_delete::OffsetDeleteRequest, 0..=0, ""),
     api!(
         admin_refused::describe_client_quotas,
         describe_client_quotas::DescribeClientQuotasRequest,
@@ -292,6 +323,13 @@ pub const APIS: &[Api] = &[
     api!(describe_producers::answer, describe_producers::DescribeProducersRequest, 0..=0, ""),
     api!(describe_transactions::answer, describe_transactions::DescribeTransactionsRequest, 0..=0, ""),
     api!(list_transactions::answer, list_transactions::ListTransactionsRequest, 0..=1, ""),
+    api!(
+        consumer_group_heartbeat::answer,
+        consumer_group_heartbeat::ConsumerGroupHeartbeatRequest,
+        0..=1,
+        "KIP-848, with the assignors `uniform` and `range` and RE2 patterns."
+    ),
+    api!(consumer_group_describe::answer, consumer_group_describe::ConsumerGroupDescribeRequest, 0..=1, ""),
     api!(
         list_config_resources::answer,
         list_config_resources::ListConfigResourcesRequest,
@@ -388,7 +426,9 @@ mod tests {
     #[test]
     fn versions_that_clients_look_for_are_announced() {
         let has = |key: i16, version: i16| find(key).is_some_and(|api| api.advertised.contains(&version));
-        for (key, version) in [(0, 0), (0, 3), (0, 7), (1, 4), (1, 10), (2, 1), (10, 0), (18, 0)] {
+        for (key, version) in
+            [(0, 0), (0, 3), (0, 7), (1, 4), (1, 10), (2, 1), (10, 0), (11, 0), (18, 0), (22, 0), (68, 1)]
+        {
             assert!(has(key, version), "API {key} version {version}");
         }
     }

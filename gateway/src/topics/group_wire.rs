@@ -35,6 +35,18 @@ pub enum WireCommitter {
     },
 }
 
+impl WireCommitter {
+    /// As the engine takes it.
+    pub(super) fn in_engine(&self) -> Committer<'_> {
+        match self {
+            WireCommitter::Nobody => Committer::Nobody,
+            WireCommitter::Member { id, generation, instance } => {
+                Committer::Member { id, generation: Some(*generation), instance: instance.as_ref() }
+            }
+        }
+    }
+}
+
 impl Topics {
     /// A new id for a member whose client calls itself `client`.
     #[must_use]
@@ -141,12 +153,7 @@ impl Topics {
         let group = group.clone();
         let weight = 1024 + commits.iter().map(|one| 64 + one.metadata.len()).sum::<usize>();
         let work = move |turn: &mut Turn<'_>| {
-            let committer = match &committer {
-                WireCommitter::Nobody => Committer::Nobody,
-                WireCommitter::Member { id, generation, instance } => {
-                    Committer::Member { id, generation: Some(*generation), instance: instance.as_ref() }
-                }
-            };
+            let committer = committer.in_engine();
             let (log, block) = (&mut turn.engines.log, turn.journal.block());
             log.commit_each(block, &group, committer, &commits, turn.now)
         };

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use log_engine::{
-    ActiveProducer, EndTransaction, InitProducer, LogEngine, Producer, TopicPartition,
-    TransactionDescription, TransactionOutcome, TransactionalId,
+    ActiveProducer, EndTransaction, Enrolment, InitProducer, LogEngine, OffsetCommit, Producer,
+    TopicPartition, TransactionDescription, TransactionOutcome, TransactionalId,
 };
+use message::GroupName;
 
 use message::ErrorCode;
 
 use super::Topics;
+use super::group_wire::WireCommitter;
 use super::log_topic::LogTopic;
 use super::outgoing::Acks;
 use super::queue_topic::LOOK;
@@ -22,6 +24,17 @@ const CHANGE_WEIGHT: usize = 4096;
 const CHANGE: Terms = Terms { acks: Acks::All, weight: CHANGE_WEIGHT, room: Room::Reserved };
 /// Journal bytes of the markers that a transaction or its predecessor may need.
 const MARKERS_WEIGHT: usize = LogEngine::RECORDS_LEN_MAX;
+
+/// Offsets that a transaction commits on a group's behalf.
+#[derive(Clone, Debug)]
+pub struct TransactionOffsets {
+    /// The group.
+    pub group: GroupName,
+    /// On whose behalf (KIP-447).
+    pub committer: WireCommitter,
+    /// How far it read.
+    pub commits: Vec<OffsetCommit>,
+}
 
 impl Topics {
     /// A number for a producer: a new one without a transactional id; with one, the id's own, in its next epoch.
@@ -59,6 +72,41 @@ impl Topics {
             Ok(log.add_partitions_to_transaction(turn.journal.block(), &id, producer, &ids, turn.now)?)
         };
         self.shard().call(Terms { acks: Acks::Leader, weight, room: Room::Ordinary }, add).await?
+    }
+
+    /// Says that a producer's transaction is going to move a group's offsets.
+    pub async fn add_group_to_transaction(
+        &self,
+        id: TransactionalId,
+        producer: Producer,
+        group: GroupName,
+    ) -> Result<(), Refusal> {
+        let add = move |turn: &mut Turn<'_>| {
+            let (log, block) = (&mut turn.engines.log, turn.journal.block());
+            Ok(log.add_group_to_transaction(block, &id, producer, &group, turn.now)?)
+        };
+        self.shard().call(Terms { acks: Acks::Leader, ..CHANGE }, add).await?
+    }
+
+    /// Puts offsets into a producer's transaction. `implicit`: naming the transaction is enough to begin it.
+    pub async fn commit_offsets_of_producer(
+        &self,
+        id: TransactionalId,
+        implicit: bool,
+        producer: Producer,
+        offsets: TransactionOffsets,
+    ) -> Result<(), Refusal> {
+        let weight = CHANGE_WEIGHT + offsets.commits.iter().map(|one| 64 + one.metadata.len()).sum::<usize>();
+        let commit = move |turn: &mut Turn<'_>| {
+            let TransactionOffsets { group, committer, commits } = &offsets;
+            let committer = committer.in_engine();
+            let enrolment = Enrolment { id: &id, implicit };
+            let (log, block) = (&mut turn.engines.log, turn.journal.block());
+            Ok(log.commit_offsets_in_transaction(
+                block, enrolment, producer, group, committer, commits, turn.now,
+            )?)
+        };
+        self.shard().call(Terms { acks: Acks::Leader, weight, room: Room::Reserved }, commit).await?
     }
 
     /// Ends a producer's transaction and answers who it is from now on. `bump`: every transaction has its own epoch.
@@ -101,5 +149,22 @@ impl Topics {
         let id = log.partition(partition)?.id;
         let look = move |turn: &mut Turn<'_>| Ok(turn.engines.log.active_producers(id)?);
         self.shard().call(LOOK, look).await?
+    }
+
+    /// Which of these partitions have offsets of the group that an open transaction is to move.
+    pub async fn pending_offsets(
+        &self,
+        group: &GroupName,
+        partitions: Vec<TopicPartition>,
+    ) -> Result<Vec<bool>, Refusal> {
+        let group = group.clone();
+        let look = move |turn: &mut Turn<'_>| {
+            let log = &turn.engines.log;
+            let pending = |partition: &TopicPartition| {
+                log.resolve(partition).is_ok_and(|view| log.has_pending_offset(&group, view.id()))
+            };
+            partitions.iter().map(pending).collect()
+        };
+        self.shard().call(LOOK, look).await
     }
 }

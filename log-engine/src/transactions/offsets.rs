@@ -33,7 +33,8 @@ impl LogEngine {
     }
 
     /// Puts offsets of a group into a transaction (`TxnOffsetCommit`): they are committed when it is, or not at all.
-    /// The member is checked now, as for [`LogEngine::commit_offsets`] (KIP-447).
+    /// The member is checked now (KIP-447); whether the partitions hold the offsets is not asked, as for
+    /// [`LogEngine::commit_each`].
     #[allow(clippy::too_many_arguments, reason = "a transaction's and a group's claim each take two")]
     pub fn commit_offsets_in_transaction(
         &mut self,
@@ -56,7 +57,8 @@ impl LogEngine {
         }
         let len: usize = commits.iter().map(|commit| CommittedOffset::LEN + commit.metadata.len()).sum();
         check_offsets(transaction, group.as_str().len() + 64 + len)?;
-        let ids = self.check_commit(group, committer, commits, now)?;
+        let checked = self.check_commits(group, committer, commits, now)?;
+        let ids = checked.into_iter().collect::<Result<Vec<_>, _>>()?;
         let commits: Vec<_> =
             ids.into_iter().zip(commits.iter().map(|commit| commit.committed(now))).collect();
         self.stage_offsets(block, producer.id, group, &commits, now);

@@ -1,17 +1,67 @@
 //! What the APIs about groups share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use message::{ErrorCode, TopicName};
+use kafka_wire::Uuid;
+use message::{GroupName, TopicName};
 
+use super::Call;
 use crate::kafka::error::KafkaError;
-use crate::refusal::Refusal;
-use crate::topics::EngineTopicPartition as TopicPartition;
+use crate::kafka::topic_ids;
+use crate::topics::Topics;
+use crate::topics::group_wire::{
+    ClientOrigin, Generation, GroupError, InstanceId, MemberId, TopicPartition, WireCommitter,
+};
+
+/// A group's name as a request gives it.
+pub fn name(group: &str) -> Result<GroupName, KafkaError> {
+    GroupName::new(group).map_err(|_| KafkaError::INVALID_GROUP_ID)
+}
+
+/// Where the member that asks comes from.
+pub fn origin(call: &Call) -> ClientOrigin {
+    // Kafka shows a Java client's address so, and tools expect it.
+    let host = format!("/{}", call.client.host);
+    ClientOrigin { id: call.client_id.as_deref().unwrap_or_default().into(), host: Arc::from(host) }
+}
+
+/// A generation as a request gives it; a negative one is none.
+pub fn generation(number: i32) -> Option<Generation> {
+    u32::try_from(number).ok().map(Generation)
+}
+
+/// A static name as a request gives it.
+pub fn instance(name: Option<String>) -> Option<InstanceId> {
+    name.map(|name| InstanceId::new(&name))
+}
+
+/// On whose behalf a request commits.
+pub fn committer(generation: i32, member: &str, name: Option<String>) -> Result<WireCommitter, KafkaError> {
+    match self::generation(generation) {
+        None if member.is_empty() && name.is_none() => Ok(WireCommitter::Nobody),
+        None => Err(KafkaError::ILLEGAL_GENERATION),
+        Some(generation) => {
+            Ok(WireCommitter::Member { id: MemberId::new(member), generation, instance: instance(name) })
+        }
+    }
+}
+
+/// What the outer and the inner answer of a group come to.
+pub fn flat<T>(answer: Result<Result<T, GroupError>, crate::refusal::Refusal>) -> Result<T, KafkaError> {
+    match answer {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(KafkaError::from(error.code())),
+        Err(refusal) => Err(coordinator(&refusal)),
+    }
+}
 
 /// A server that cannot answer for a group now is looked for again.
-pub fn coordinator(refusal: &Refusal) -> KafkaError {
+pub fn coordinator(refusal: &crate::refusal::Refusal) -> KafkaError {
     match refusal.code {
-        ErrorCode::ShuttingDown | ErrorCode::StorageFailed => KafkaError::COORDINATOR_NOT_AVAILABLE,
+        message::ErrorCode::ShuttingDown | message::ErrorCode::StorageFailed => {
+            KafkaError::COORDINATOR_NOT_AVAILABLE
+        }
         _ => KafkaError::from(refusal),
     }
 }
@@ -21,6 +71,17 @@ pub fn partition(topic: &str, partition: i32) -> Result<TopicPartition, KafkaErr
     let unknown = KafkaError::UNKNOWN_TOPIC_OR_PARTITION;
     let topic = TopicName::new(topic).map_err(|_| unknown)?;
     Ok(TopicPartition { topic, partition: u32::try_from(partition).map_err(|_| unknown)? })
+}
+
+/// The name behind a topic's id.
+pub fn topic_name(topics: &Topics, id: Uuid) -> Option<String> {
+    let log = topic_ids::log(id).and_then(|id| topics.log_by_id(id).ok())?;
+    Some(log.name().to_string())
+}
+
+/// The id of a topic; of one that is gone, none.
+pub fn topic_id(topics: &Topics, name: &TopicName) -> Uuid {
+    topics.log(name.as_str()).map_or(Uuid::ZERO, |log| topic_ids::of_log(log.id()))
 }
 
 /// Partitions gathered by topic.

@@ -1,0 +1,5 @@
+module sluice.test/kafka
+
+go 1.24
+
+require github.com/confluentinc/confluent-kafka-go v1.9.2

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Java: Apache Kafka's own command-line tools from Maven Central. Usage: tests/kafka/java.sh BINARY SCRATCH
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/broker.sh"
+binary=$(realpath "$1")
+mkdir -p "$2"
+scratch=$(realpath "$2")
+libraries=$scratch/kafka-tools
+if ! cmp -s "$here/java/pom.xml" "$libraries/pom.xml"; then
+    rm -rf "$libraries" && mkdir -p "$libraries"
+    mvn -q -B -f "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libraries"
+    cp "$here/java/pom.xml" "$libraries/"
+fi
+tool() {
+    local class=$1
+    shift
+    timeout 120 java -Xmx256m -XX:TieredStopAtLevel=1 -cp "$libraries/*" "$class" "$@"
+}
+topics() { tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$kafka" "$@"; }
+configs() { tool kafka.admin.ConfigCommand --bootstrap-server "$kafka" "$@"; }
+groups() { tool org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$kafka" "$@"; }
+expect() {
+    local wanted=$1
+    shift
+    local told
+    told=$("$@" 2>&1) || { echo "$told"; echo "failed: $*"; exit 1; }
+    grep -qE -- "$wanted" <<< "$told" || { echo "$told"; echo "not told $wanted: $*"; exit 1; }
+}
+start_broker "$binary" "$scratch/broker-java"
+
+echo "kafka-topics and kafka-configs"
+expect 'Created topic' topics --create --topic plain --partitions 3 --config retention.ms=60000
+expect 'PartitionCount: 3.*retention.ms=60000' topics --describe --topic plain
+expect 'plain' topics --list
+expect 'Completed updating' configs --alter --entity-type topics --entity-name plain --add-config segment.bytes=1048576
+expect 'segment.bytes=1048576' configs --describe --entity-type topics --entity-name plain
+expect 'Completed updating' configs --alter --entity-type topics --entity-name plain --delete-config retention.ms
+topics --alter --topic plain --partitions 5
+expect 'PartitionCount: 5' topics --describe --topic plain
+
+echo "kafka-console-producer and kafka-console-consumer"
+seq 100 | sed 's#.*#key-&:value-&#' | tool org.apache.kafka.tools.ConsoleProducer --bootstrap-server "$kafka" --topic plain \
+    --property parse.key=true --property key.separator=: > /dev/null
+tool org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$kafka" --topic plain --from-beginning \
+    --group console --max-messages 100 2> /dev/null | sort > "$scratch/consumed"
+seq -f 'value-%g' 100 | sort | cmp - "$scratch/consumed"
+
+echo "kafka-consumer-groups"
+expect 'console' groups --list
+expect 'console +plain +0 ' groups --describe --group console
+expect 'console +plain +0 +0' groups --group console --topic plain --reset-offsets --to-earliest --execute
+expect 'Deletion of requested consumer groups .*successful' groups --delete --group console
+
+echo "kafka-verifiable-producer and kafka-verifiable-consumer"
+expect '"sent":5000,.*"acked":5000' tool org.apache.kafka.tools.VerifiableProducer --bootstrap-server "$kafka" \
+    --topic plain --max-messages 5000 --acks -1
+expect '"name":"records_consumed"' tool org.apache.kafka.tools.VerifiableConsumer --bootstrap-server "$kafka" \
+    --topic plain --group-id verifiable --max-messages 5100
+
+echo "kafka-producer-perf-test and kafka-transactions"
+expect '20000 records sent' tool org.apache.kafka.tools.ProducerPerformance --topic plain --num-records 20000 \
+    --record-size 100 --throughput -1 --producer-props bootstrap.servers="$kafka" compression.type=lz4
+tool org.apache.kafka.tools.ProducerPerformance --topic plain --num-records 2000 --record-size 100 --throughput -1 \
+    --transactional-id perf --transaction-duration-ms 100 --producer-props bootstrap.servers="$kafka" > /dev/null
+expect 'perf' tool org.apache.kafka.tools.TransactionsCommand --bootstrap-server "$kafka" list
+expect 'CompleteCommit' tool org.apache.kafka.tools.TransactionsCommand --bootstrap-server "$kafka" describe \
+    --transactional-id perf
+
+topics --delete --topic plain
+[ -z "$(topics --list | grep '^plain$' || true)" ]
+echo "Apache Kafka's tools did everything"

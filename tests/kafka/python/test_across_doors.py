@@ -1,0 +1,44 @@
+"""What Kafka clients produce, HTTP clients read, and the other way round."""
+
+import base64
+
+import pytest
+from confluent_kafka import Consumer, OFFSET_BEGINNING, Producer, TopicPartition
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_produced_by_kafka_read_over_http(broker, name, codec):
+    topic = name("topic")
+    broker.ask("PUT", f"/v1/topics/{topic}", {"model": "log", "log": {"partitions": 1}})
+    sender = Producer({"bootstrap.servers": broker.kafka, "compression.type": codec, "linger.ms": 50})
+    for number in range(50):
+        sender.produce(topic, b"value %d" % number, b"\xffkey", timestamp=1_700_000_000_000 + number,
+                       headers=[("trace", b"abc"), ("raw", b"\x00\x80"), ("trace", b"again"), ("none", None)])
+    assert sender.flush(30) == 0
+    page = broker.ask("GET", f"/v1/topics/{topic}/partitions/0/records?offset=earliest&limit=100")
+    records = page["records"]
+    assert [record["value"] for record in records] == [f"value {number}" for number in range(50)]
+    for number, record in enumerate(records):
+        assert record["offset"] == number
+        assert record["timestamp"] == 1_700_000_000_000 + number
+        assert record["key_base64"] == base64.b64encode(b"\xffkey").decode()
+        headers = [(header["name"], header.get("value"), header.get("value_base64")) for header in record["headers"]]
+        assert headers == [("trace", "abc", None), ("raw", None, "AIA="), ("trace", "again", None),
+                           ("none", None, None)]
+
+
+def test_published_over_http_read_by_kafka(broker, name):
+    topic = name("topic")
+    broker.ask("PUT", f"/v1/topics/{topic}", {"model": "log", "log": {"partitions": 1}})
+    message = {"key": "k", "value": {"a": 1}, "headers": {"h": "v"}}
+    broker.ask("POST", f"/v1/topics/{topic}/messages", {"messages": [message] * 10})
+    reader = Consumer({"bootstrap.servers": broker.kafka, "group.id": name("group")})
+    reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    found = reader.consume(10, 30)
+    reader.close()
+    assert [message.offset() for message in found] == list(range(10))
+    for message in found:
+        assert message.key() == b"k"
+        assert message.value().replace(b" ", b"") == b'{"a":1}'
+        assert ("h", b"v") in message.headers()
+        assert ("content-type", b"application/json") in message.headers()
