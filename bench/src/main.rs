@@ -10,6 +10,7 @@ mod http;
 mod latency;
 mod multiplexed;
 mod process;
+mod queue_load;
 mod raw;
 mod rows;
 mod setup;

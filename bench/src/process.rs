@@ -72,9 +72,7 @@ impl Process {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024
+        resident_of(self.child.id())
     }
 
     /// Files that it holds open whose path has this part.
@@ -99,6 +97,13 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Resident memory of a process, in bytes.
+pub fn resident_of(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024
 }
 
 /// CPU seconds that a process used so far, all threads.

@@ -11,6 +11,7 @@ mod log_read;
 mod lookup;
 mod memory;
 mod partitions;
+mod queues;
 mod restart;
 mod single;
 mod socket;
@@ -28,13 +29,19 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 20] = [
+pub const ROWS: [Row; 26] = [
     Row { name: "single", about: "one message per HTTP request beside a bare handler", run: single::run },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
     Row { name: "ws-queue", about: "WebSocket: publish, push, ack on a queue", run: socket::queue },
     Row { name: "ws-fanout", about: "WebSocket: one log to 100 subscribers", run: socket::fanout },
     Row { name: "engine-log", about: "the log engine and the journal alone", run: engine::log },
     Row { name: "engine-queue", about: "the queue engine and the journal alone", run: engine::queue },
+    Row { name: "queues-many", about: "the queue engine with 1, 10 and 10,000 queues", run: queues::many },
+    Row { name: "queues-fanout", about: "one message to 1,000 queues", run: queues::fanout },
+    Row { name: "queues-priority", about: "priorities with 1 million ready", run: queues::priority },
+    Row { name: "queues-delayed", about: "1 million delayed messages", run: queues::delayed },
+    Row { name: "queues-keys", about: "order per key over 100,000 keys", run: queues::keys },
+    Row { name: "queues-leases", about: "settling 1 million leases", run: queues::leases },
     Row {
         name: "latency",
         about: "1,000 messages a second over WebSocket beside a bare echo",

@@ -14,6 +14,9 @@ use message::Timestamp;
 use queue_engine::{EngineConfig, Outbox, QueueEngine};
 use segment_store::{Disk, Journal, JournalConfig, Lsn, RealDisk, RecordKind, StoreError};
 
+/// Journal bytes of long-lived messages moved forward at a time.
+const RELOCATED_AT_A_TIME: u64 = 512 << 10;
+
 /// What happens beside the owner.
 enum Event<R> {
     Synced(Lsn),
@@ -70,7 +73,8 @@ impl<R: Send + 'static> Shard<R> {
             }
         });
         let (groups, durable) = (VecDeque::new(), journal.durable());
-        let queue = QueueEngine::new(engine);
+        let mut queue = QueueEngine::new(engine);
+        queue.attach_reader(Arc::new(journal.reader()));
         let synced_at = Instant::now();
         Shard { log, queue, journal, events, report, sync, groups, durable, synced_at, checkpointing: false }
     }
@@ -83,9 +87,16 @@ impl<R: Send + 'static> Shard<R> {
         self.journal.ensure(bytes).expect("room");
     }
 
-    /// Ends a group: writes it, asks for a sync, keeps the journal short. Answers the queue engine's outbox, which the
-    /// caller releases with the group.
+    /// The queue engine's outbox of this group, which the caller releases with it. Moves long-lived messages forward
+    /// first, as far as the journal is longer than what lives in it justifies.
     pub fn outbox(&mut self) -> Outbox {
+        if let Some(target) = self.reclaim_target()
+            && self.queue.oldest_needed().is_some_and(|oldest| oldest < target)
+        {
+            self.make_room(2 * RELOCATED_AT_A_TIME as usize);
+            let block = self.journal.block();
+            self.queue.relocate_before(block, target, RELOCATED_AT_A_TIME).expect("readable messages");
+        }
         self.queue.take_outbox(self.journal.block())
     }
 
@@ -105,6 +116,11 @@ impl<R: Send + 'static> Shard<R> {
             self.sync.send(end).expect("the sync thread runs");
         }
         self.keep_short();
+    }
+
+    /// Groups that are not durable yet.
+    pub fn under_way(&self) -> usize {
+        self.groups.len()
     }
 
     /// What became durable since the last time; waits for something when `wait` is set.
@@ -133,13 +149,22 @@ impl<R: Send + 'static> Shard<R> {
         self.groups.drain(..ready).map(|(_, released)| released).collect()
     }
 
-    fn keep_short(&mut self) {
+    /// Up to where the journal should be given up, by the broker's own rule.
+    fn reclaim_target(&self) -> Option<Lsn> {
         let segment = self.journal.segment_bytes();
-        let justified = 4 * segment;
-        let Some(excess) = self.journal.retained_bytes().checked_sub(justified) else {
-            return self.settle();
-        };
-        let target = Lsn((self.journal.oldest().0 / segment + excess / segment + 1) * segment);
+        let kept = 4 * segment;
+        if self.journal.retained_bytes() < kept {
+            return None;
+        }
+        let (oldest, end) = (self.journal.oldest().0 / segment, self.journal.end().0 / segment);
+        let live: u64 =
+            (oldest..=end).map(|number| self.queue.segment_use(Lsn(number * segment)).bytes).sum();
+        let excess = self.journal.retained_bytes().checked_sub(kept + 2 * live)?;
+        Some(Lsn((oldest + excess / segment + 1) * segment))
+    }
+
+    fn keep_short(&mut self) {
+        let Some(target) = self.reclaim_target() else { return self.settle() };
         self.log.settle_below(target);
         self.settle();
         let needed = [self.log.oldest_needed(self.journal.durable()), self.queue.oldest_needed()];

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod json_depth;
 pub mod json_headers;
 pub mod json_message;
+pub mod json_moment;
 pub mod json_objects;
 pub mod json_scalar;
 pub mod json_trail;

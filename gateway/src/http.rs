@@ -17,6 +17,8 @@ mod groups;
 pub mod health;
 mod log_events;
 mod media;
+mod message_body;
+mod message_changes;
 pub mod metrics;
 pub mod operations;
 mod page;

@@ -10,7 +10,7 @@ use crate::queue::Queue;
 use crate::record::Record;
 use crate::runs::Runs;
 use crate::slots::{NEVER, Slot, State};
-use crate::{ConsumerId, MessageId, QueueError};
+use crate::{ConsumerId, FailedAttempt, MessageId, QueueError};
 
 /// Where a message stands in its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,19 @@ pub enum MessageState {
 }
 
 impl MessageState {
+    pub(crate) fn of(slot: &Slot) -> MessageState {
+        match slot.state {
+            State::Ready => MessageState::Ready,
+            State::Leased => MessageState::Leased {
+                consumer: Some(slot.holder.consumer()).filter(|consumer| *consumer != ConsumerId::NOBODY),
+                expires_at: Some(slot.due).filter(|at| *at != NEVER),
+            },
+            State::Delayed => MessageState::Delayed { until: slot.due },
+            State::Dying => MessageState::Dying,
+            State::Damaged | State::Vacant => MessageState::Damaged,
+        }
+    }
+
     /// The name that users see.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -64,6 +77,8 @@ pub struct Browsed {
     pub enqueued_at: Timestamp,
     /// When it expires if nobody takes it before.
     pub expires_at: Option<Timestamp>,
+    /// Attempts that failed, if the queue has a retry policy.
+    pub history: Vec<FailedAttempt>,
     /// Headers, properties and body; an error where the journal cannot give it back.
     pub message: Result<Arc<Message>, QueueError>,
 }
@@ -110,18 +125,9 @@ impl QueueEngine {
         slot.map(|slot| self.look(queue, id.0, slot)).ok_or_else(unknown)
     }
 
-    fn look(&self, queue: &Queue, sequence: u64, slot: &Slot) -> Browsed {
+    pub(crate) fn look(&self, queue: &Queue, sequence: u64, slot: &Slot) -> Browsed {
         let set = |at: Timestamp| Some(at).filter(|at| *at != NEVER);
-        let state = match slot.state {
-            State::Ready => MessageState::Ready,
-            State::Leased => MessageState::Leased {
-                consumer: Some(slot.holder.consumer()).filter(|consumer| *consumer != ConsumerId::NOBODY),
-                expires_at: set(slot.due),
-            },
-            State::Delayed => MessageState::Delayed { until: slot.due },
-            State::Dying => MessageState::Dying,
-            State::Damaged | State::Vacant => MessageState::Damaged,
-        };
+        let state = MessageState::of(slot);
         let id = MessageId(sequence);
         Browsed {
             id,
@@ -130,6 +136,7 @@ impl QueueEngine {
             priority: queue.level(slot.priority),
             enqueued_at: slot.enqueued_at,
             expires_at: set(slot.expires_at),
+            history: queue.history(sequence).to_vec(),
             message: peek(queue, sequence, self.core.reader.as_deref()).map_err(|why| QueueError::Damaged {
                 queue: queue.id,
                 id,

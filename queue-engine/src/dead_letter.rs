@@ -6,6 +6,7 @@ use segment_store::Block;
 use crate::death::{is_cycle, record_death};
 use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, room};
+use crate::failure::with_history;
 use crate::message::{Message, Origin};
 use crate::paging::load;
 use crate::properties::PropertyFields;
@@ -97,6 +98,13 @@ impl QueueEngine {
             }
         };
         let strategy = queue.options.dead_letter_strategy.unwrap_or_default();
+        let message = match queue.history(sequence) {
+            [] => message,
+            history => {
+                let headers = with_history(&message.headers, queue.name.as_str(), history);
+                Arc::new(Message { headers, ..(*message).clone() })
+            }
+        };
         let mut route = Route::default();
         let mut blocked = false;
         let letter = self.dead_letter(id, &message, reason, now, &mut route, &mut blocked);

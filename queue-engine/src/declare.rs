@@ -113,8 +113,8 @@ impl QueueEngine {
         self.begin(block);
         options.check()?;
         let queue = self.queue(name)?;
-        let (id, levels, single) =
-            (queue.id, queue.options.max_priority, queue.options.single_active_consumer);
+        let order = (queue.options.max_priority, queue.options.order_per_key);
+        let (id, single) = (queue.id, queue.options.single_active_consumer);
         options.arguments.clone_from(&queue.declared().arguments);
         if *queue.declared() == options {
             return Ok(());
@@ -130,7 +130,7 @@ impl QueueEngine {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.used_at = now;
             queue.had_subscriber = queue.subscribers > 0;
-            if queue.options.max_priority != levels {
+            if (queue.options.max_priority, queue.options.order_per_key) != order {
                 queue.rebuild_order();
             }
             if queue.options.single_active_consumer != single {

@@ -50,6 +50,7 @@ impl Core {
             };
             queue.take_head();
             queue.totals.delivered += 1;
+            let history = queue.history(sequence).to_vec();
             let due = match patience {
                 Some(patience) => Some(after(now, patience)),
                 None => lease.due(queue, now),
@@ -87,6 +88,7 @@ impl Core {
                 priority: level,
                 enqueued_at,
                 lease_expires_at: due.filter(|due| *due != NEVER),
+                history,
                 message,
             });
         }

@@ -328,8 +328,17 @@ impl QueueEngine {
         }
         let Some(queue) = self.queues.get_mut(&id) else { return };
         while queue.is_too_long() {
-            let Some((_, sequence)) = queue.head() else { break };
-            queue.take_head();
+            let sequence = match queue.head() {
+                Some((_, head)) => {
+                    queue.take_head();
+                    head
+                }
+                // All that are ready wait for others of their keys.
+                None => match queue.oldest_ready() {
+                    Some(oldest) => oldest,
+                    None => break,
+                },
+            };
             self.core.kill(queue, sequence, Reason::MaxLen);
         }
         let mut events = self.core.config.tick_events;

@@ -9,12 +9,13 @@ use crate::envelope::{head_bound, put_head};
 use crate::fields::put_varint;
 use crate::holder::Holder;
 use crate::identity::IdMap;
+use crate::key_order::KeyMark;
 use crate::message::Message;
 use crate::queue::{Queue, after};
 use crate::record::{MOVED, PUBLISHED, PublishTarget, published_bound, put_published};
 use crate::routing::{Route, delay_ms};
 use crate::slots::{NEVER, Slot, State};
-use crate::{QueueId, carbon_copy};
+use crate::{MessageId, QueueId, carbon_copy};
 
 /// A message that was routed and waits to be stored.
 #[derive(Clone)]
@@ -159,6 +160,13 @@ impl Core {
         for at in 0..self.targets.len() {
             let target = self.targets[at];
             if let Some(queue) = queues.get_mut(&target.queue) {
+                if let Some(window) = queue.options.dedup.filter(|_| moved.is_none()) {
+                    for (parcel, sequence) in parcels.iter().zip(target.first..) {
+                        if let Some(id) = parcel.message.properties.fields().message_id {
+                            queue.seen.remember(id, MessageId(sequence), window, now);
+                        }
+                    }
+                }
                 self.admit(queue, target, parcels, &marks, base, now);
             }
         }
@@ -188,7 +196,8 @@ impl Core {
                 ttl_ms: message.ttl_ms,
                 queue_ttl_ms: target.ttl_ms,
             };
-            queue.insert(sequence, arrival.slot(Some(message.clone())), &mut self.ledger);
+            let key = KeyMark::of(message.key.as_deref());
+            queue.insert(sequence, arrival.slot(Some(message.clone())), key, &mut self.ledger);
             if self.is_over_budget(queue) {
                 self.fresh.push((queue.id, sequence));
             }

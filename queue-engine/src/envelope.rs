@@ -10,6 +10,7 @@ use ::message::{ExchangeName, HeaderTable};
 use bytes::Bytes;
 
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
+use crate::key_order::KeyMark;
 use crate::message::{Message, Origin};
 use crate::properties::Properties;
 
@@ -81,6 +82,7 @@ pub(crate) struct EnvelopeHead {
     pub(crate) ttl_ms: Option<u64>,
     pub(crate) delay_ms: u64,
     pub(crate) body_len: u32,
+    pub(crate) key: KeyMark,
 }
 
 struct Parts<'a> {
@@ -103,12 +105,19 @@ fn split(envelope: &[u8]) -> Result<Parts<'_>, Malformed> {
     let properties = if has(PROPERTIES) { fields.bytes()? } else { &[] };
     let origin = if has(ORIGIN) { Some((fields.text()?, fields.text()?)) } else { None };
     let body_len = u32::try_from(fields.left()).map_err(|_| Malformed)?;
-    let head = EnvelopeHead { priority, ttl_ms, delay_ms, body_len };
+    let head = EnvelopeHead { priority, ttl_ms, delay_ms, body_len, key: KeyMark::of(key) };
     Ok(Parts { head, key, headers, properties, origin })
 }
 
 pub(crate) fn read_head(envelope: &[u8]) -> Result<EnvelopeHead, Malformed> {
     split(envelope).map(|parts| parts.head)
+}
+
+/// The publisher's id for the message.
+pub(crate) fn read_message_id(envelope: &[u8]) -> Result<Option<String>, Malformed> {
+    let properties = Bytes::copy_from_slice(split(envelope)?.properties);
+    let properties = Properties::from_bytes(properties).map_err(|_| Malformed)?;
+    Ok(properties.fields().message_id.map(str::to_owned))
 }
 
 /// Rebuilds the message; its bytes stay shared with `envelope`. `implied` is the origin that the queue implies.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::message::{ExchangeName, HeaderTable, Timestamp};
 use bytes::Bytes;
 
-use crate::{LeaseToken, MessageId, Properties, QueueId};
+use crate::{FailedAttempt, LeaseToken, MessageId, Properties, QueueId};
 
 /// A message on its way in.
 ///
@@ -25,6 +25,8 @@ pub struct NewMessage {
     pub priority: Option<u8>,
     /// How long it stays out of sight before it is ready.
     pub delay: Option<Duration>,
+    /// When it becomes ready, instead of `delay`; a moment that is past is now.
+    pub deliver_at: Option<Timestamp>,
     /// How long it may wait once it is ready. `None` takes the properties' `expiration`, if that is a number.
     pub ttl: Option<Duration>,
 }
@@ -83,13 +85,23 @@ impl Message {
     }
 
     pub(crate) fn from_new(new: NewMessage, origin: Arc<Origin>) -> Message {
-        let NewMessage { key, headers, properties, body, priority, delay: _, ttl } = new;
+        let NewMessage { key, headers, properties, body, priority, delay: _, deliver_at: _, ttl } = new;
         let priority = priority.or_else(|| properties.priority());
         let ttl_ms = match ttl {
             Some(ttl) => Some(millis(ttl)),
             None => properties.expiration().and_then(|text| text.parse().ok()),
         };
         Message { key, headers, properties, body, origin, priority, ttl_ms }
+    }
+}
+
+impl NewMessage {
+    /// How long it stays out of sight when it is published now, in milliseconds.
+    pub(crate) fn delay_ms(&self, now: Timestamp) -> u64 {
+        match self.deliver_at {
+            Some(at) => millis(at.since(now)),
+            None => self.delay.map_or(0, millis),
+        }
     }
 }
 
@@ -118,6 +130,8 @@ pub struct Delivery {
     pub enqueued_at: Timestamp,
     /// When the lease ends by itself, unless extended.
     pub lease_expires_at: Option<Timestamp>,
+    /// Earlier attempts that failed, if the queue has a retry policy.
+    pub history: Vec<FailedAttempt>,
     /// Headers, properties and body.
     pub message: Arc<Message>,
 }

@@ -1,6 +1,9 @@
 use ::message::HeaderTable;
 use bytes::Bytes;
 
+use crate::dedup::DedupWindow;
+use crate::retry::RetryPolicy;
+
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
 use crate::{DeadLetterStrategy, QueueError, QueueType};
 
@@ -44,6 +47,12 @@ pub struct QueueOptions {
     /// The arguments that an AMQP client declared it with: what it is told when it declares it anew. Options decide,
     /// not these; an update keeps them.
     pub arguments: Option<Box<HeaderTable>>,
+    /// Whether of the messages with the same key only one is out at a time, in order.
+    pub order_per_key: bool,
+    /// How messages that failed are tried again. `None`: at once.
+    pub retry: Option<RetryPolicy>,
+    /// Within which window a message whose id came before is not taken again. `None`: every message is taken.
+    pub dedup: Option<DedupWindow>,
 }
 
 /// What a queue does with a message beyond its length limit.
@@ -90,6 +99,9 @@ impl Default for QueueOptions {
             single_active_consumer: false,
             consumer_timeout_ms: None,
             arguments: None,
+            order_per_key: false,
+            retry: None,
+            dedup: None,
         }
     }
 }
@@ -112,6 +124,9 @@ const SINGLE_ACTIVE_CONSUMER: u8 = 14;
 const CONSUMER_TIMEOUT: u8 = 15;
 const ARGUMENTS: u8 = 16;
 const DEAD_LETTER_STRATEGY: u8 = 40;
+const ORDER_PER_KEY: u8 = 32;
+const RETRY: u8 = 33;
+const DEDUP: u8 = 34;
 const END: u8 = 0;
 
 impl QueueOptions {
@@ -176,7 +191,14 @@ impl QueueOptions {
                 return invalid(field, "must be at most 255 bytes");
             }
         }
-        Ok(())
+        if let Some(DedupWindow { window_ms, max_ids }) = self.dedup
+            && (window_ms == 0 || !(1..=DedupWindow::MOST_IDS).contains(&max_ids))
+        {
+            let most = DedupWindow::MOST_IDS;
+            let why = format!("the window must be at least 1 ms, the number of ids 1 to {most}");
+            return Err(QueueError::InvalidOption { field: "dedup", why });
+        }
+        self.retry.as_ref().map_or(Ok(()), RetryPolicy::check)
     }
 
     /// The first option that differs: its name, the value here and the value there.
@@ -201,6 +223,7 @@ impl QueueOptions {
             durable
         );
         compare!(auto_delete, single_active_consumer, consumer_timeout_ms);
+        compare!(order_per_key, retry, dedup);
         None
     }
 
@@ -220,6 +243,7 @@ impl QueueOptions {
             (AUTO_DELETE, self.auto_delete.then_some(1)),
             (SINGLE_ACTIVE_CONSUMER, self.single_active_consumer.then_some(1)),
             (CONSUMER_TIMEOUT, self.consumer_timeout_ms),
+            (ORDER_PER_KEY, self.order_per_key.then_some(1)),
         ];
         for (tag, value) in numbers {
             if let Some(value) = value {
@@ -239,6 +263,15 @@ impl QueueOptions {
         if let Some(arguments) = &self.arguments {
             out.push(ARGUMENTS);
             put_bytes(out, arguments.as_bytes());
+        }
+        if let Some(retry) = &self.retry {
+            out.push(RETRY);
+            retry.put(out);
+        }
+        if let Some(DedupWindow { window_ms, max_ids }) = self.dedup {
+            out.push(DEDUP);
+            put_varint(out, window_ms);
+            put_varint(out, u64::from(max_ids));
         }
         out.push(END);
     }
@@ -274,8 +307,14 @@ impl QueueOptions {
                     options.arguments = Some(Box::new(arguments));
                 }
                 CONSUMER_TIMEOUT => options.consumer_timeout_ms = Some(fields.varint()?),
+                ORDER_PER_KEY => options.order_per_key = fields.varint()? != 0,
                 DEAD_LETTER_EXCHANGE => options.dead_letter_exchange = Some(fields.text()?.to_owned()),
                 DEAD_LETTER_ROUTING_KEY => options.dead_letter_routing_key = Some(fields.text()?.to_owned()),
+                RETRY => options.retry = Some(RetryPolicy::read(fields)?),
+                DEDUP => {
+                    options.dedup =
+                        Some(DedupWindow { window_ms: fields.varint()?, max_ids: fields.number()? });
+                }
                 END => return Ok(options),
                 _ => return Err(Malformed),
             }
@@ -307,6 +346,9 @@ mod tests {
             single_active_consumer: true,
             consumer_timeout_ms: Some(7),
             arguments: Some(Box::default()),
+            order_per_key: true,
+            retry: Some(RetryPolicy::Delays(vec![1, 1000])),
+            dedup: Some(DedupWindow { window_ms: 7, max_ids: 8 }),
         };
         for options in [options, QueueOptions::default()] {
             let mut stored = Vec::new();

@@ -7,7 +7,7 @@ use crate::binding::ExchangeId;
 use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, bound, room};
 use crate::envelope::HEAD_BOUND;
-use crate::message::{Message, NewMessage, Origin, millis};
+use crate::message::{Message, NewMessage, Origin};
 use crate::outbox::LogTarget;
 use crate::record::published_bound;
 use crate::routing::{Address, Route};
@@ -24,10 +24,13 @@ pub struct Published {
     pub id: Option<MessageId>,
     /// That queue.
     pub queue: Option<QueueId>,
-    /// How many queues it reached.
+    /// How many queues it reached. Those that had it already count.
     pub queues: usize,
     /// Whether a delayed-message exchange holds it back; where it goes shows when the delay is over.
     pub held: bool,
+    /// How many of them had taken a message with this id before, within their window, and did not take it again. `id`
+    /// is then the first one's, if `queue` is among them.
+    pub duplicates: usize,
     /// The logs that are to get it, with this group.
     pub logs: Vec<LogTarget>,
 }
@@ -54,7 +57,7 @@ impl QueueEngine {
         self.begin(block);
         let mut route = std::mem::take(&mut self.route);
         let result = self.enter(to).and_then(|(entrance, origin)| {
-            let parcel = parcel(message, origin)?;
+            let parcel = parcel(message, origin, now)?;
             self.spread(&entrance, &parcel, &mut route);
             self.publish_routed(block, &route, parcel, now)
         });
@@ -75,7 +78,7 @@ impl QueueEngine {
     ) -> Result<Vec<Result<Published, QueueError>>, QueueError> {
         self.begin(block);
         let (entrance, origin) = self.enter(to)?;
-        let parcels = messages.into_iter().map(|message| parcel(message, origin.clone()));
+        let parcels = messages.into_iter().map(|message| parcel(message, origin.clone(), now));
         let parcels = parcels.collect::<Result<Vec<Parcel>, QueueError>>()?;
         let mut route = std::mem::take(&mut self.route);
         let result = self.publish_parcels(block, &entrance, &mut route, parcels, now);
@@ -133,8 +136,10 @@ impl QueueEngine {
 
     /// Whether each message needs a routing or a decision of its own.
     fn goes_one_by_one(&self, route: &Route) -> bool {
-        let refusing = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.may_refuse());
-        route.per_message || route.queues.iter().any(refusing)
+        let is_choosy = |id: &QueueId| {
+            self.queues.get(id).is_some_and(|queue| queue.may_refuse() || queue.options.dedup.is_some())
+        };
+        route.per_message || route.queues.iter().any(is_choosy)
     }
 
     fn publish_parcels(
@@ -188,6 +193,7 @@ impl QueueEngine {
                 queue: first,
                 queues: route.queues.len(),
                 held: false,
+                duplicates: 0,
                 logs: log_targets(route, &parcel.message),
             })
         };
@@ -205,6 +211,10 @@ impl QueueEngine {
         if !block.fits(room(&parcel, route)) {
             return Err(QueueError::BlockFull);
         }
+        if let Some((rest, known)) = self.set_duplicates_aside(route, &parcel.message, now) {
+            let reached = self.publish_routed(block, &rest, parcel, now)?;
+            return Ok(known.with(reached));
+        }
         let body_len = parcel.message.body.len();
         let refuses = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.refuses(body_len));
         let is_plain = route.histories.is_empty() && route.delayed.is_empty() && parcel.copies.is_empty();
@@ -219,7 +229,8 @@ impl QueueEngine {
             let message = self.deliver(block, route, parcel, None, now);
             let logs = log_targets(route, &message);
             let held = !route.delayed.is_empty();
-            return Ok(Published { id, queue, queues: route.queues.len(), held, logs });
+            let queues = route.queues.len();
+            return Ok(Published { id, queue, queues, held, duplicates: 0, logs });
         }
         let (full, open): (Vec<QueueId>, Vec<QueueId>) = route.queues.iter().partition(|id| refuses(id));
         let open = Route { queues: open, ..route.clone() };
@@ -237,6 +248,32 @@ impl QueueEngine {
             Some(name) => Err(QueueError::QueueFull(name)),
             None => Ok(Published::default()),
         }
+    }
+
+    /// Of the queues that a message would reach, takes out those that know its id; `None` when none does.
+    fn set_duplicates_aside(
+        &mut self,
+        route: &Route,
+        message: &Message,
+        now: Timestamp,
+    ) -> Option<(Route, Known)> {
+        let dedups = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.options.dedup.is_some());
+        if !route.queues.iter().any(dedups) {
+            return None;
+        }
+        let id = message.properties.fields().message_id?;
+        let mut rest = route.clone();
+        let mut known = Known { first: None, count: 0 };
+        for (place, target) in route.queues.iter().enumerate() {
+            let Some(queue) = self.queues.get_mut(target) else { continue };
+            let Some(window) = queue.options.dedup else { continue };
+            let Some(first) = queue.seen.first(id, window, now) else { continue };
+            queue.totals.duplicates += 1;
+            known.count += 1;
+            known.first = known.first.or((place == 0).then_some((*target, first)));
+            rest.queues.retain(|have| have != target);
+        }
+        (known.count > 0).then_some((rest, known))
     }
 
     /// Finds where a message enters, and what it will remember of that.
@@ -345,10 +382,30 @@ pub(crate) enum Entrance {
     Exchange(ExchangeId),
 }
 
-pub(crate) fn parcel(message: NewMessage, origin: Arc<Origin>) -> Result<Parcel, QueueError> {
-    let delay_ms = message.delay.map_or(0, millis);
+pub(crate) fn parcel(message: NewMessage, origin: Arc<Origin>, now: Timestamp) -> Result<Parcel, QueueError> {
+    let delay_ms = message.delay_ms(now);
     let copies = carbon_copy::keys(&message.headers)?;
     Ok(Parcel { message: Arc::new(Message::from_new(message, origin)), delay_ms, copies })
+}
+
+/// What queues said that had a message already.
+struct Known {
+    /// In the first queue of the route, if that is one of them.
+    first: Option<(QueueId, MessageId)>,
+    count: usize,
+}
+
+impl Known {
+    fn with(self, reached: Published) -> Published {
+        let first = self.first.or(reached.queue.zip(reached.id));
+        Published {
+            id: first.map(|(_, id)| id),
+            queue: first.map(|(queue, _)| queue),
+            queues: reached.queues + self.count,
+            duplicates: self.count,
+            ..reached
+        }
+    }
 }
 
 pub(crate) fn log_targets(route: &Route, message: &Arc<Message>) -> Vec<LogTarget> {

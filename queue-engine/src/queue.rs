@@ -6,13 +6,18 @@ use ::message::{Timestamp, TopicName};
 use segment_store::Lsn;
 
 use crate::binding::ExchangeId;
+use crate::dedup::SeenIds;
+use crate::failure::FailedAttempt;
+use crate::identity::IdMap;
+use crate::key_order::{KeyMark, KeyOrder};
 use crate::ledger::Ledger;
 use crate::message::{Message, Origin};
 use crate::policy::InForce;
 use crate::ready::ReadyOrder;
+use crate::retry::RetryPolicy;
 use crate::slots::{NEVER, Slot, Slots, State};
 use crate::totals::{QueueInfo, QueueTotals};
-use crate::{ConsumerId, Overflow, OwnerId, QueueId, QueueOptions};
+use crate::{ConsumerId, MessageId, Overflow, OwnerId, QueueId, QueueOptions};
 
 /// One queue: where each of its messages stands. The engine decides; the queue keeps the books straight.
 #[derive(Debug)]
@@ -33,9 +38,15 @@ pub(crate) struct Queue {
     /// What a message that was published straight into this queue remembers.
     pub(crate) origin: Arc<Origin>,
     pub(crate) slots: Slots,
-    ready: ReadyOrder,
+    pub(crate) ready: ReadyOrder,
+    /// While the queue keeps order per key.
+    pub(crate) key_order: Option<Box<KeyOrder>>,
     /// Ends of leases and delays. An entry counts only while its slot has the same `due`.
     timers: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    /// Attempts that failed, of messages that had any on a queue with a retry policy.
+    pub(crate) histories: IdMap<u64, Vec<FailedAttempt>>,
+    /// Message ids of a queue that deduplicates.
+    pub(crate) seen: SeenIds,
     pub(crate) next_sequence: u64,
     pub(crate) counts: Counts,
     pub(crate) totals: QueueTotals,
@@ -113,6 +124,7 @@ impl Queue {
     pub(crate) fn new(id: QueueId, name: TopicName, prefix_len: usize, options: QueueOptions) -> Queue {
         let local = name.as_str().get(prefix_len..).unwrap_or_default();
         let origin = Arc::new(Origin { exchange: None, routing_key: local.into() });
+        let key_order = options.order_per_key.then(Box::default);
         Queue {
             id,
             name,
@@ -125,7 +137,10 @@ impl Queue {
             origin,
             slots: Slots::default(),
             ready: ReadyOrder::default(),
+            key_order,
             timers: BinaryHeap::new(),
+            histories: IdMap::default(),
+            seen: SeenIds::default(),
             next_sequence: 0,
             counts: Counts::default(),
             totals: QueueTotals::default(),
@@ -183,7 +198,7 @@ impl Queue {
     }
 
     /// Books a message in. The durable part of arriving; `index` makes it known to consumers and timers.
-    pub(crate) fn insert(&mut self, sequence: u64, slot: Slot, ledger: &mut Ledger) {
+    pub(crate) fn insert(&mut self, sequence: u64, slot: Slot, key: KeyMark, ledger: &mut Ledger) {
         self.next_sequence = self.next_sequence.max(sequence + 1);
         self.has_expiring |= slot.expires_at != NEVER;
         self.counts.enter(slot.state, slot.body_len);
@@ -194,7 +209,7 @@ impl Queue {
             self.counts.loaded += footprint;
             ledger.loaded += footprint;
         }
-        self.slots.insert(sequence, slot, &mut ledger.spares);
+        self.slots.insert(sequence, slot, key, &mut ledger.spares);
     }
 
     /// Lets consumers or timers know of a message that was booked in.
@@ -202,7 +217,7 @@ impl Queue {
         let Some(slot) = self.slots.get(sequence) else { return };
         let (state, due, level) = (slot.state, slot.due, self.level(slot.priority));
         match state {
-            State::Ready => self.ready.push(level, sequence),
+            State::Ready => self.line_up(level, sequence),
             State::Leased | State::Delayed => self.watch(due, sequence),
             State::Vacant | State::Dying | State::Damaged => {}
         }
@@ -210,6 +225,11 @@ impl Queue {
 
     /// Books a message out, whatever its state.
     pub(crate) fn remove(&mut self, sequence: u64, ledger: &mut Ledger) -> Option<Slot> {
+        if self.key_order.is_some() {
+            let slot = self.slots.get(sequence)?;
+            let from = (slot.state, slot.attempts, self.level(slot.priority));
+            self.leave_lane(sequence, from, (State::Vacant, 0));
+        }
         let slot = self.slots.remove(sequence, &mut ledger.spares)?;
         self.counts.leave(slot.state, slot.body_len);
         self.counts.bytes -= u64::from(slot.body_len);
@@ -219,6 +239,9 @@ impl Queue {
         }
         if let Some(message) = &slot.message {
             self.unload(message, ledger);
+        }
+        if !self.histories.is_empty() {
+            self.histories.remove(&sequence);
         }
         if self.counts.all() == 0 {
             if self.ready.first().is_some() {
@@ -240,6 +263,11 @@ impl Queue {
         due: Timestamp,
         ledger: &mut Ledger,
     ) -> Option<&mut Slot> {
+        if self.key_order.is_some() {
+            let slot = self.slots.get(sequence)?;
+            let (attempts, level) = (slot.attempts, self.level(slot.priority));
+            self.leave_lane(sequence, (slot.state, attempts, level), (to, attempts));
+        }
         let slot = self.slots.get_mut(sequence)?;
         if slot.state == State::Leased && to != State::Leased {
             ledger.release(slot.holder);
@@ -280,7 +308,8 @@ impl Queue {
     pub(crate) fn head(&mut self) -> Option<(u8, u64)> {
         loop {
             let (level, sequence) = self.ready.first()?;
-            if self.slots.get(sequence).is_some_and(|slot| slot.state == State::Ready) {
+            let waits_here = |slot: &Slot| slot.state == State::Ready && self.level(slot.priority) == level;
+            if self.slots.get(sequence).is_some_and(waits_here) && self.is_its_turn(level, sequence) {
                 return Some((level, sequence));
             }
             self.ready.take_first();
@@ -294,7 +323,8 @@ impl Queue {
 
     /// Whether a message that comes back now came back too often.
     pub(crate) fn is_over_limit(&self, sequence: u64) -> bool {
-        let Some(limit) = self.options.delivery_limit() else { return false };
+        let limits = [self.options.delivery_limit(), self.options.retry.as_ref().map(RetryPolicy::retries)];
+        let Some(limit) = limits.into_iter().flatten().min() else { return false };
         self.slots.get(sequence).is_some_and(|slot| slot.strikes() > limit)
     }
 
@@ -318,9 +348,11 @@ impl Queue {
         self.slots.settle_strays();
         self.ready.clear();
         self.timers.clear();
+        self.rebuild_lanes();
         for (sequence, slot) in self.slots.iter_from(0) {
             let level = self.options.level(slot.priority);
             match slot.state {
+                State::Ready if !self.is_its_turn(level, sequence) => {}
                 State::Ready => self.ready.push(level, sequence),
                 State::Leased | State::Delayed => self.timers.push(Reverse((slot.due, sequence))),
                 State::Vacant | State::Dying | State::Damaged => {}
@@ -345,6 +377,9 @@ impl Queue {
         }
         if let (Some(expires_ms), true) = (self.options.expires_ms, self.consumers.is_empty()) {
             next = next.min(after(self.used_at, expires_ms));
+        }
+        if let Some(window) = self.options.dedup {
+            next = next.min(self.seen.empty_at(window).unwrap_or(NEVER));
         }
         next
     }
@@ -422,9 +457,11 @@ impl Queue {
         }
         ledger.loaded -= self.counts.loaded;
         self.slots = Slots::default();
+        self.key_order = self.options.order_per_key.then(Box::default);
         self.counts = Counts::default();
         self.ready.clear();
         self.timers = BinaryHeap::new();
+        self.histories.clear();
     }
 
     /// Messages that a consumer holds, in order.
@@ -450,6 +487,7 @@ impl Queue {
             in_force: self.options.clone(),
             policy: self.policy.as_deref().map(str::to_owned),
             operator_policy: self.operator_policy.as_deref().map(str::to_owned),
+            next_id: MessageId(self.next_sequence),
             ready: counts.ready,
             leased: counts.leased,
             delayed: counts.delayed,

@@ -2,7 +2,9 @@
 use ::message::{ExchangeName, HeaderTable, Timestamp, TopicName};
 
 use crate::dead_letter::Reason;
+use crate::dedup::Seen;
 use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
+use crate::failure::FailedAttempt;
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
 use crate::policy::{Policy, PolicyKind};
 use crate::runs::Runs;
@@ -32,6 +34,11 @@ const DELAYED: u8 = 20;
 const DOOMED: u8 = 21;
 pub(crate) const RELOCATED: u8 = 22;
 const FORGIVEN: u8 = 23;
+const FAILED: u8 = 32;
+const RANKED: u8 = 33;
+const RELEASED: u8 = 34;
+// Definition: the message ids that a queue remembers, which only checkpoints hold.
+const SEEN: u8 = 48;
 
 /// One change to the engine's durable state.
 #[derive(Debug)]
@@ -102,6 +109,22 @@ pub(crate) enum Record<'a> {
         runs: Runs,
     },
     Relocated(Relocated<'a>),
+    /// An attempt failed: the message waits until `retry_at`, or is ready.
+    Failed {
+        failed: FailedAttempt,
+        runs: Runs,
+    },
+    /// Somebody gave messages another priority.
+    Ranked {
+        priority: u8,
+        runs: Runs,
+    },
+    /// Ready before their time.
+    Released(Runs),
+    Seen {
+        queue: QueueId,
+        seen: Vec<Seen>,
+    },
 }
 
 /// A binding with its queue by id, so that it means the queue of that time.
@@ -176,7 +199,7 @@ pub(crate) struct Relocated<'a> {
 }
 
 /// The message as one queue has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RelocatedCopy {
     pub(crate) queue: QueueId,
     pub(crate) sequence: u64,
@@ -186,6 +209,9 @@ pub(crate) struct RelocatedCopy {
     pub(crate) doomed: Option<Reason>,
     pub(crate) attempts: u16,
     pub(crate) forgiven: u16,
+    /// As the queue has it: somebody may have changed it since it was published.
+    pub(crate) priority: u8,
+    pub(crate) history: Vec<FailedAttempt>,
 }
 
 fn put_time(out: &mut Vec<u8>, at: Option<Timestamp>) {
@@ -208,9 +234,13 @@ pub(crate) fn put_relocated(out: &mut Vec<u8>, copies: &[RelocatedCopy]) {
         put_time(out, copy.delayed_until);
         out.push(copy.doomed.map_or(0, Reason::number));
         put_varint(out, u64::from(copy.attempts) | u64::from(copy.forgiven) << 16);
+        out.push(copy.priority);
+        put_varint(out, copy.history.len() as u64);
+        copy.history.iter().for_each(|failed| failed.put(out));
     }
 }
 
+/// Most bytes that a copy takes, the failed attempts that it tells of aside.
 pub(crate) const RELOCATED_COPY_BOUND: usize = 52;
 
 impl Record<'_> {
@@ -226,6 +256,7 @@ impl Record<'_> {
             | Bound(_)
             | Unbound(_)
             | NextQueue { .. }
+            | Seen { .. }
             | VirtualHostCreated { .. }
             | VirtualHostDeleted { .. }
             | PolicySet { .. }
@@ -237,7 +268,10 @@ impl Record<'_> {
             | Forgiven(_)
             | Delayed { .. }
             | Doomed { .. }
-            | Relocated(_) => false,
+            | Relocated(_)
+            | Failed { .. }
+            | Ranked { .. }
+            | Released(_) => false,
         }
     }
 
@@ -330,6 +364,26 @@ impl Record<'_> {
                 out.push(reason.number());
                 runs.put(out);
             }
+            Record::Failed { failed, runs } => {
+                out.push(FAILED);
+                failed.put(out);
+                runs.put(out);
+            }
+            Record::Ranked { priority, runs } => {
+                out.push(RANKED);
+                out.push(*priority);
+                runs.put(out);
+            }
+            Record::Released(runs) => {
+                out.push(RELEASED);
+                runs.put(out);
+            }
+            Record::Seen { queue, seen } => {
+                out.push(SEEN);
+                put_varint(out, u64::from(queue.0));
+                put_varint(out, seen.len() as u64);
+                seen.iter().for_each(|seen| seen.put(out));
+            }
             Record::Published(_) | Record::Moved { .. } | Record::Relocated(_) => {
                 unreachable!("written together with its envelopes")
             }
@@ -397,9 +451,24 @@ impl Record<'_> {
                 Record::Doomed { reason, runs: Runs::read(fields)? }
             }
             RELOCATED => Record::Relocated(Relocated::read(fields)?),
+            FAILED => Record::Failed { failed: FailedAttempt::read(fields)?, runs: Runs::read(fields)? },
+            RANKED => Record::Ranked { priority: fields.byte()?, runs: Runs::read(fields)? },
+            RELEASED => Record::Released(Runs::read(fields)?),
+            SEEN => Record::Seen { queue: QueueId(fields.number()?), seen: read_list(fields, Seen::read)? },
             _ => return Err(Malformed),
         })
     }
+}
+
+fn read_list<'a, T>(
+    fields: &mut Fields<'a>,
+    read: fn(&mut Fields<'a>) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    let count: usize = fields.number()?;
+    if count > fields.left() {
+        return Err(Malformed);
+    }
+    (0..count).map(|_| read(fields)).collect()
 }
 
 fn topic(fields: &mut Fields<'_>) -> Result<TopicName, Malformed> {
@@ -484,9 +553,13 @@ impl<'a> Relocated<'a> {
                 },
                 attempts: 0,
                 forgiven: 0,
+                priority: 0,
+                history: Vec::new(),
             };
             let counts: u32 = fields.number()?;
             (copy.attempts, copy.forgiven) = (counts as u16, (counts >> 16) as u16);
+            copy.priority = fields.byte()?;
+            copy.history = read_list(fields, FailedAttempt::read)?;
             Ok(copy)
         };
         let copies = (0..count).map(copy).collect::<Result<_, _>>()?;

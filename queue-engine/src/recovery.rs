@@ -4,7 +4,7 @@ use segment_store::{Replayed, Source};
 use crate::dead_letter::{Dying, Reason};
 use crate::engine::QueueEngine;
 use crate::enqueue::Arrival;
-use crate::envelope::read_head;
+use crate::envelope::{read_head, read_message_id};
 use crate::exchange::Dice;
 use crate::fields::Malformed;
 use crate::holder::Holder;
@@ -12,7 +12,10 @@ use crate::record::{Published, Record, Relocated};
 use crate::runs::Runs;
 use crate::slots::{NEVER, Slot, State};
 use crate::virtual_host::host_of;
-use crate::{QueueError, QueueId};
+use crate::{MessageId, QueueError, QueueId};
+
+/// Message ids that one record of a checkpoint holds at most.
+const SEEN_IN_A_RECORD: usize = 1000;
 
 impl QueueEngine {
     /// Takes one record back, in the order in which the journal hands them out.
@@ -34,10 +37,13 @@ impl QueueEngine {
 
     fn apply_to_messages(&mut self, record: Record<'_>, replayed: Replayed<'_>) -> Result<(), Malformed> {
         match record {
-            Record::Published(published) => self.apply_published(published, replayed),
+            // What was published before the checkpoint, the checkpoint remembers.
+            Record::Published(published) => {
+                self.apply_published(published, replayed, replayed.lsn >= replayed.checkpoint_lsn)
+            }
             Record::Moved { from, sequence, published } => {
                 self.apply_removed(from, sequence);
-                self.apply_published(published, replayed)
+                self.apply_published(published, replayed, false)
             }
             Record::Removed(runs) => {
                 for run in runs.iter() {
@@ -62,6 +68,24 @@ impl QueueEngine {
                 self.apply_state(&runs, State::Dying, NEVER, u32::from(reason.number()))
             }
             Record::Relocated(relocated) => self.apply_relocated(relocated, replayed),
+            Record::Failed { failed, runs } => {
+                for run in runs.iter() {
+                    let Some(queue) = self.queues.get_mut(&run.queue) else { continue };
+                    for sequence in run.sequences() {
+                        let (to, due) =
+                            failed.retry_at.map_or((State::Ready, NEVER), |at| (State::Delayed, at));
+                        if queue.change(sequence, to, due, &mut self.core.ledger).is_some() {
+                            queue.tell(sequence, failed);
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Record::Ranked { priority, runs } => {
+                self.apply_each(&runs, |slot| slot.priority = priority);
+                Ok(())
+            }
+            Record::Released(runs) => self.apply_state(&runs, State::Ready, NEVER, 0),
             Record::QueueDeclared { .. }
             | Record::QueueChanged { .. }
             | Record::QueueDeleted { .. }
@@ -70,6 +94,7 @@ impl QueueEngine {
             | Record::Bound(_)
             | Record::Unbound(_)
             | Record::NextQueue { .. }
+            | Record::Seen { .. }
             | Record::VirtualHostCreated { .. }
             | Record::VirtualHostDeleted { .. }
             | Record::PolicySet { .. }
@@ -77,7 +102,12 @@ impl QueueEngine {
         }
     }
 
-    fn apply_published(&mut self, published: Published<'_>, replayed: Replayed<'_>) -> Result<(), Malformed> {
+    fn apply_published(
+        &mut self,
+        published: Published<'_>,
+        replayed: Replayed<'_>,
+        is_news: bool,
+    ) -> Result<(), Malformed> {
         let Published { at, targets, count, mut envelopes } = published;
         let start = replayed.payload.len() - envelopes.left();
         let all = envelopes.left();
@@ -85,10 +115,16 @@ impl QueueEngine {
             let len = envelopes.take(4)?.try_into().map_err(|_| Malformed)?;
             let envelope_len = u32::from_le_bytes(len);
             let lsn = replayed.lsn.plus((start + all - envelopes.left()) as u64);
-            let head = read_head(envelopes.take(envelope_len as usize)?)?;
+            let envelope = envelopes.take(envelope_len as usize)?;
+            let head = read_head(envelope)?;
             for target in &targets {
                 let Some(queue) = self.queues.get_mut(&target.queue) else { continue };
                 let sequence = target.first.checked_add(place).ok_or(Malformed)?;
+                if let Some(window) = queue.options.dedup.filter(|_| is_news)
+                    && let Some(id) = read_message_id(envelope)?
+                {
+                    queue.seen.remember(&id, MessageId(sequence), window, at);
+                }
                 if queue.slots.get(sequence).is_some() {
                     continue;
                 }
@@ -102,7 +138,7 @@ impl QueueEngine {
                     ttl_ms: head.ttl_ms,
                     queue_ttl_ms: target.ttl_ms,
                 };
-                queue.insert(sequence, arrival.slot(None), &mut self.core.ledger);
+                queue.insert(sequence, arrival.slot(None), head.key, &mut self.core.ledger);
             }
         }
         Ok(())
@@ -131,10 +167,11 @@ impl QueueEngine {
                 nonce: copy.doomed.map_or(0, |reason| u32::from(reason.number())),
                 attempts: copy.attempts,
                 state,
-                priority: queue.options.kind.priority(head.priority),
+                priority: copy.priority,
             };
             queue.remove(copy.sequence, &mut self.core.ledger);
-            queue.insert(copy.sequence, slot, &mut self.core.ledger);
+            queue.insert(copy.sequence, slot, head.key, &mut self.core.ledger);
+            copy.history.into_iter().for_each(|failed| queue.tell(copy.sequence, failed));
         }
         Ok(())
     }
@@ -220,6 +257,10 @@ impl QueueEngine {
                 next_sequence: queue.next_sequence,
                 options: queue.declared().clone(),
             });
+            let mut seen = queue.seen.iter().cloned().peekable();
+            while seen.peek().is_some() {
+                put(Record::Seen { queue: queue.id, seen: seen.by_ref().take(SEEN_IN_A_RECORD).collect() });
+            }
         }
         for exchange in self.topology.iter().filter(|exchange| !exchange.predeclared) {
             let (name, options) = (exchange.name.clone(), exchange.options.clone());

@@ -1,28 +1,31 @@
-use std::sync::Arc;
-
 use ::message::{Timestamp, TopicName};
 use segment_store::Block;
 
 use crate::death::source;
 use crate::engine::QueueEngine;
-use crate::enqueue::{Parcel, bound};
-use crate::message::{Message, Origin};
-use crate::paging::load;
-use crate::publish::log_targets;
-use crate::routing::Route;
+use crate::paging::peek;
+use crate::search::Search;
 use crate::slots::State;
+use crate::transfer::{Edits, Stays};
 use crate::virtual_host::qualify;
-use crate::{MessageId, QueueError, QueueId};
+use crate::{Destination, MessageId, QueueError, QueueId};
 
-/// Which dead letters to send back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selection<'a> {
-    /// All that are ready.
-    All,
-    /// These, where they are ready.
-    Ids(&'a [MessageId]),
-    /// Those that died in this queue last.
-    From(&'a TopicName),
+/// What a redrive does with the ready messages of a queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Redrive<'a> {
+    /// Only these, in ascending order; empty: all.
+    pub ids: &'a [MessageId],
+    /// Only those that died in this queue last.
+    pub died_in: Option<&'a TopicName>,
+    /// Only those that fit.
+    pub search: Option<&'a Search>,
+    /// The last message that is looked at, so that what comes meanwhile stays.
+    pub upto: Option<MessageId>,
+    /// Where they go; `None`: each into the queue that `x-death` names last, or through the exchange that it was
+    /// published to when that queue is gone.
+    pub to: Option<Destination<'a>>,
+    /// What changes in each.
+    pub edits: Option<&'a Edits>,
 }
 
 /// What one step of a redrive did.
@@ -39,8 +42,8 @@ pub struct RedriveStep {
 }
 
 impl QueueEngine {
-    /// Sends up to `max` dead letters back to where they came from: into the queue that `x-death` names last, or
-    /// through the exchange that they were published to when that queue is gone. Each moves in one record.
+    /// Sends ready messages back to where they died, or somewhere else, looking at up to `max` of them. Each moves in one
+    /// record.
     ///
     /// Start without `after`, then go on with each step's `next`.
     pub fn redrive(
@@ -49,7 +52,7 @@ impl QueueEngine {
         from: &TopicName,
         after: Option<MessageId>,
         max: usize,
-        selection: Selection<'_>,
+        redrive: &Redrive<'_>,
         now: Timestamp,
     ) -> Result<RedriveStep, QueueError> {
         self.begin(block);
@@ -57,29 +60,33 @@ impl QueueEngine {
         let mut step = RedriveStep::default();
         let start = after.map_or(0, |after| after.0.saturating_add(1));
         let queue = self.queue(from)?;
-        // Messages that move into this very queue get later ids and are not looked at again.
-        let ready = queue.slots.iter_from(start).filter(|(_, slot)| slot.state == State::Ready);
+        // Messages that move into this very queue get later ids, and are not looked at again when `upto` is set.
+        let upto = redrive.upto.map_or(u64::MAX, |upto| upto.0);
+        let ready = queue.slots.iter_from(start).take_while(|(sequence, _)| *sequence <= upto);
+        let ready = ready.filter(|(_, slot)| slot.state == State::Ready);
         let mut candidates: Vec<u64> = ready.map(|(sequence, _)| sequence).take(max + 1).collect();
         let has_more = candidates.len() > max;
         candidates.truncate(max);
         if has_more {
             step.next = candidates.last().map(|sequence| MessageId(*sequence));
         }
+        let plain = Edits::default();
+        let edits = redrive.edits.unwrap_or(&plain);
         let mut last = after;
         for sequence in candidates {
-            let chosen = match selection {
-                Selection::Ids(ids) => ids.contains(&MessageId(sequence)),
-                Selection::All | Selection::From(_) => true,
+            let done = if self.is_chosen(id, sequence, redrive) {
+                self.transfer(block, id, sequence, redrive.to, edits, now)
+            } else {
+                Err(Stays::Nowhere)
             };
-            let done = if chosen { self.send_back(block, id, sequence, selection, now) } else { Ok(false) };
             match done {
-                Ok(true) => step.moved += 1,
-                Ok(false) => step.skipped += 1,
-                Err(QueueError::BlockFull) if step.moved > 0 => {
+                Ok(()) => step.moved += 1,
+                Err(Stays::Refused(QueueError::BlockFull)) if last != after => {
                     step.next = last;
                     break;
                 }
-                Err(error) => return Err(error),
+                Err(Stays::Nowhere | Stays::Refused(QueueError::Damaged { .. })) => step.skipped += 1,
+                Err(Stays::Refused(error)) => return Err(error),
             }
             last = Some(MessageId(sequence));
         }
@@ -89,50 +96,20 @@ impl QueueEngine {
         Ok(step)
     }
 
-    fn send_back(
-        &mut self,
-        block: &mut Block,
-        id: QueueId,
-        sequence: u64,
-        selection: Selection<'_>,
-        now: Timestamp,
-    ) -> Result<bool, QueueError> {
-        let core = &mut self.core;
-        let Some(queue) = self.queues.get_mut(&id) else { return Ok(false) };
-        let loaded = load(queue, sequence, &mut core.ledger, &core.config, core.reader.as_deref());
-        let Ok(message) = loaded else { return Ok(false) };
-        let Some((name, exchange, key)) = source(&message.headers) else { return Ok(false) };
-        let prefix = queue.prefix().to_owned();
-        if matches!(selection, Selection::From(want) if want.as_str() != qualify(&prefix, &name)) {
-            return Ok(false);
+    fn is_chosen(&self, id: QueueId, sequence: u64, redrive: &Redrive<'_>) -> bool {
+        let Redrive { ids, died_in, search, .. } = redrive;
+        if !ids.is_empty() && ids.binary_search(&MessageId(sequence)).is_err() {
+            return false;
         }
-        let mut route = Route::default();
-        match self.queue_in(&prefix, &name) {
-            Some(target) => route.queues.push(target),
-            None => self.route_from(&prefix, &exchange, &key, &message, &mut route),
+        let search = search.filter(|search| !search.is_any());
+        if died_in.is_none() && search.is_none() {
+            return true;
         }
-        let body_len = message.body.len();
-        let refuses = |id: &QueueId| self.queues.get(id).is_none_or(|queue| queue.refuses(body_len));
-        if route.queues.iter().any(refuses) || (route.queues.is_empty() && route.logs.is_empty()) {
-            return Ok(false);
-        }
-        let exchange = message::ExchangeName::new(&exchange).ok();
-        let origin = Arc::new(Origin { exchange, routing_key: key.into() });
-        let parcel = Parcel {
-            message: Arc::new(Message { origin, ..(*message).clone() }),
-            delay_ms: 0,
-            copies: Vec::new(),
+        let Some(queue) = self.queues.get(&id) else { return false };
+        let Ok(message) = peek(queue, sequence, self.core.reader.as_deref()) else { return false };
+        let died_there = |name: &TopicName| {
+            source(&message.headers).is_some_and(|(died, ..)| qualify(queue.prefix(), &died) == name.as_str())
         };
-        let origin = parcel.message.origin.routing_key.len() + 8;
-        if !block.fits(bound(std::iter::once(&parcel), route.queues.len()) + origin) {
-            return Err(QueueError::BlockFull);
-        }
-        self.outbox.log_appends.extend(log_targets(&route, &parcel.message));
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.remove(sequence, &mut self.core.ledger);
-        }
-        self.core.store(block, &mut self.queues, &route.queues, &[parcel], Some((id, sequence)), now);
-        self.touched.extend_from_slice(&route.queues);
-        Ok(true)
+        died_in.is_none_or(died_there) && search.is_none_or(|search| search.wants(&message))
     }
 }

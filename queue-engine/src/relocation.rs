@@ -7,6 +7,7 @@ use segment_store::{Block, Lsn};
 use crate::dead_letter::Reason;
 use crate::engine::QueueEngine;
 use crate::envelope::read_message;
+use crate::failure::FailedAttempt;
 use crate::ledger::SegmentUse;
 use crate::record::{RELOCATED_COPY_BOUND, RelocatedCopy, put_relocated};
 use crate::slots::{NEVER, State};
@@ -77,7 +78,11 @@ impl QueueEngine {
             let Some(first) = self.core.victims.front().copied() else { return Ok(done) };
             let same = self.core.victims.iter().take_while(|victim| victim.lsn == first.lsn).count();
             let len = u64::from(first.len);
-            let room = same * RELOCATED_COPY_BOUND + 16 + first.len as usize;
+            let told = self.core.victims.iter().take(same).map(|victim| {
+                self.queues.get(&victim.queue).map_or(0, |queue| queue.history(victim.sequence).len())
+            });
+            let told = told.sum::<usize>() * FailedAttempt::BOUND;
+            let room = same * RELOCATED_COPY_BOUND + told + 16 + first.len as usize;
             if (done.moved > 0 && done.bytes + len > budget_bytes) || !block.fits(room) {
                 return Ok(done);
             }
@@ -140,6 +145,12 @@ impl QueueEngine {
                 doomed: Reason::from_number(slot.nonce as u8).filter(|_| slot.state == State::Dying),
                 attempts: slot.attempts,
                 forgiven: slot.forgiven,
+                priority: slot.priority,
+                history: self
+                    .queues
+                    .get(&victim.queue)
+                    .map_or(&[][..], |q| q.history(victim.sequence))
+                    .to_vec(),
             });
         }
         let mut scratch = std::mem::take(&mut self.core.scratch);

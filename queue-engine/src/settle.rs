@@ -5,6 +5,7 @@ use segment_store::Block;
 
 use crate::dead_letter::Reason;
 use crate::engine::{Failure, QueueEngine};
+use crate::failure::{Failures, Outcome};
 use crate::message::millis;
 use crate::queue::after;
 use crate::record::Record;
@@ -26,14 +27,18 @@ pub struct Settle {
 pub enum SettleAction {
     /// The message is done with and goes.
     Ack,
-    /// The message is to be delivered again: from its old place, after `delay`. Not a failure in a quorum queue.
+    /// The message is to be delivered again: from its old place, after `delay`. Not a failure in a quorum queue. On a
+    /// queue with a retry policy a delay makes it a failed attempt, which is tried again after that delay.
     Nack {
         /// How long it stays out of sight.
         delay: Duration,
     },
     /// Dealing with the message failed; it is to be delivered again, from its old place. AMQP's `basic.reject` with
-    /// `requeue`, or a consumer that fell.
+    /// `requeue`, or a consumer that fell. On a queue with a retry policy the same as `Retry`.
     Fail,
+    /// The message failed: it is delivered again after the wait that the queue's retry policy sets, or leaves when it
+    /// failed too often. On a queue without such a policy the same as `Nack` without a delay.
+    Retry,
     /// The message cannot be dealt with: to the dead-letter exchange, or away.
     Reject,
     /// The lease ends later.
@@ -72,13 +77,14 @@ impl QueueEngine {
         self.begin(block);
         let mut acked = Runs::default();
         let mut delayed: Vec<(Timestamp, Runs)> = Vec::new();
+        let mut failures = Failures::default();
         // Two runs and two records each at worst; those without room are answered so, untouched.
-        let each = 2 * (Run::BOUND + 16);
+        let each = Failures::BOUND.max(2 * (Run::BOUND + 16));
         let room = settles.len().min(block.remaining() / each);
         let (now_settled, later) = settles.split_at(room);
         let mut results = Vec::with_capacity(settles.len());
         for settle in now_settled {
-            results.push(self.settle_one(*settle, now, &mut acked, &mut delayed));
+            results.push(self.settle_one(*settle, now, &mut acked, &mut delayed, &mut failures));
         }
         results.extend(later.iter().map(|_| Err(SettleError::BlockFull)));
         if !acked.is_empty() {
@@ -87,6 +93,7 @@ impl QueueEngine {
         for (until, runs) in delayed {
             self.core.write(block, &Record::Delayed { until, runs });
         }
+        self.core.write_failures(block, failures);
         self.wind_up(block, now);
         // A rejected message that nothing took is gone for good with this block.
         self.core.write_runs(block);
@@ -99,6 +106,7 @@ impl QueueEngine {
         now: Timestamp,
         acked: &mut Runs,
         delayed: &mut Vec<(Timestamp, Runs)>,
+        failures: &mut Failures,
     ) -> Result<Settled, SettleError> {
         let LeaseToken { queue: id, sequence, nonce } = settle.lease;
         let queue = self.queues.get_mut(&id).ok_or(SettleError::StaleLease)?;
@@ -112,10 +120,29 @@ impl QueueEngine {
                 queue.totals.acked += 1;
                 queue.remove(sequence, &mut core.ledger);
                 acked.push(id, sequence);
+                // The next of its key may go now.
+                if queue.key_order.is_some() {
+                    self.touch(id);
+                }
                 Ok(Settled::Acked)
+            }
+            SettleAction::Nack { delay } if queue.options.retry.is_some() && !delay.is_zero() => {
+                core.fail(queue, sequence, Outcome::Returned, Some(millis(delay).max(1)), now, failures);
+                self.touch(id);
+                Ok(Settled::Returned)
+            }
+            SettleAction::Retry | SettleAction::Fail if queue.options.retry.is_some() => {
+                core.fail(queue, sequence, Outcome::Returned, None, now, failures);
+                self.touch(id);
+                Ok(Settled::Returned)
             }
             SettleAction::Fail => {
                 core.give_back(queue, sequence, Failure::Counts);
+                self.touch(id);
+                Ok(Settled::Returned)
+            }
+            SettleAction::Retry => {
+                core.give_back(queue, sequence, Failure::Forgiven);
                 self.touch(id);
                 Ok(Settled::Returned)
             }
@@ -141,8 +168,16 @@ impl QueueEngine {
                 self.touch(id);
                 Ok(Settled::Returned)
             }
+            SettleAction::Reject if queue.options.retry.is_some() => {
+                core.fail(queue, sequence, Outcome::Rejected, None, now, failures);
+                self.touch(id);
+                Ok(Settled::Rejected)
+            }
             SettleAction::Reject => {
                 core.kill(queue, sequence, Reason::Rejected);
+                if queue.key_order.is_some() {
+                    self.touch(id);
+                }
                 Ok(Settled::Rejected)
             }
             SettleAction::Extend { lease_for } => {

@@ -5,6 +5,7 @@ use ::message::Timestamp;
 use segment_store::Lsn;
 
 use crate::holder::Holder;
+use crate::key_order::KeyMark;
 use crate::message::Message;
 
 /// Where one message of a queue stands.
@@ -84,11 +85,13 @@ const CHUNK: usize = 16;
 pub(crate) struct Chunk {
     live: u32,
     slots: [Slot; CHUNK],
+    /// Apart from the slots, because most messages have no key.
+    keys: Option<Box<[KeyMark; CHUNK]>>,
 }
 
 impl Chunk {
     fn new() -> Box<Chunk> {
-        Box::new(Chunk { live: 0, slots: [const { Slot::VACANT }; CHUNK] })
+        Box::new(Chunk { live: 0, slots: [const { Slot::VACANT }; CHUNK], keys: None })
     }
 }
 
@@ -168,8 +171,15 @@ impl Slots {
         Some(&mut chunk.slots[sequence as usize % CHUNK]).filter(|slot| slot.state != State::Vacant)
     }
 
+    /// What tells the message's key from others.
+    pub(crate) fn key(&self, sequence: u64) -> KeyMark {
+        let chunk = self.place(sequence / CHUNK as u64).and_then(|place| place.chunk.as_deref());
+        let keys = chunk.and_then(|chunk| chunk.keys.as_deref());
+        keys.map_or(KeyMark::NONE, |keys| keys[sequence as usize % CHUNK])
+    }
+
     /// Puts a message in a vacant place.
-    pub(crate) fn insert(&mut self, sequence: u64, slot: Slot, spares: &mut SpareChunks) {
+    pub(crate) fn insert(&mut self, sequence: u64, slot: Slot, key: KeyMark, spares: &mut SpareChunks) {
         debug_assert!(slot.state != State::Vacant);
         let place = self.place_for(sequence / CHUNK as u64);
         place.oldest = place.oldest.min(slot.lsn);
@@ -179,6 +189,10 @@ impl Slots {
         let vacancy = &mut chunk.slots[sequence as usize % CHUNK];
         assert!(vacancy.state == State::Vacant, "a sequence is used once");
         *vacancy = slot;
+        if key != KeyMark::NONE || chunk.keys.is_some() {
+            let keys = chunk.keys.get_or_insert_with(|| Box::new([KeyMark::NONE; CHUNK]));
+            keys[sequence as usize % CHUNK] = key;
+        }
         self.vacant -= usize::from(was_vacant);
     }
 
@@ -318,7 +332,7 @@ mod tests {
             for (insert, sequence) in steps {
                 if insert && !model.contains_key(&sequence) {
                     let slot = Slot { state: State::Ready, lsn: Lsn(sequence * 7), ..Slot::VACANT };
-                    slots.insert(sequence, slot, &mut spares);
+                    slots.insert(sequence, slot, KeyMark::of(Some(&sequence.to_le_bytes())), &mut spares);
                     model.insert(sequence, Lsn(sequence * 7));
                 } else if !insert {
                     let at = *model.range(sequence..).next().map_or(&sequence, |(at, _)| at);
@@ -326,6 +340,9 @@ mod tests {
                     prop_assert_eq!(removed, model.remove(&at));
                 }
                 prop_assert_eq!(slots.get(sequence).is_some(), model.contains_key(&sequence));
+                if model.contains_key(&sequence) {
+                    prop_assert_eq!(slots.key(sequence), KeyMark::of(Some(&sequence.to_le_bytes())));
+                }
             }
             slots.settle_strays();
             let have: Vec<u64> = slots.iter_from(100).map(|(sequence, _)| sequence).collect();

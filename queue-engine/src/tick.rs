@@ -3,6 +3,7 @@ use segment_store::Block;
 
 use crate::QueueId;
 use crate::engine::{Failure, QueueEngine};
+use crate::failure::{Failures, Outcome};
 use crate::outbox::Ended;
 use crate::queue::after;
 use crate::slots::{NEVER, State};
@@ -16,6 +17,7 @@ impl QueueEngine {
         self.begin(block);
         self.retry_undelivered(now);
         let mut events = self.core.config.tick_events;
+        let mut failures = Failures::default();
         let mut rung = Vec::new();
         let mut timed_out = Vec::new();
         while rung.len() < events {
@@ -39,7 +41,13 @@ impl QueueEngine {
                 continue;
             }
             let Some(queue) = self.queues.get_mut(&id) else { continue };
+            if let Some(window) = queue.options.dedup {
+                queue.seen.forget_old(window, now);
+            }
             while events > 0 {
+                if queue.options.retry.is_some() && !failures.have_room(block) {
+                    break;
+                }
                 let Some(sequence) = queue.take_due(now) else { break };
                 events -= 1;
                 match queue.slots.get(sequence).map(|slot| (slot.state, slot.holder)) {
@@ -49,7 +57,12 @@ impl QueueEngine {
                             true => Failure::Forgiven,
                             false => Failure::Counts,
                         };
-                        self.core.give_back(queue, sequence, failure);
+                        if queue.options.retry.is_some() && failure == Failure::Counts {
+                            let outcome = Outcome::LeaseExpired;
+                            self.core.fail(queue, sequence, outcome, None, now, &mut failures);
+                        } else {
+                            self.core.give_back(queue, sequence, failure);
+                        }
                         if holder.is_timed() {
                             timed_out.push(holder.consumer());
                         }
@@ -67,6 +80,7 @@ impl QueueEngine {
                 }
             }
         }
+        self.core.write_failures(block, failures);
         self.wind_up(block, now);
     }
 

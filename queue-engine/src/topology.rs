@@ -2,6 +2,7 @@ use ::message::{ExchangeName, HeaderTable, Timestamp, TopicName};
 use segment_store::Block;
 
 use crate::binding::{Condition, Target};
+use crate::dedup::SeenIds;
 use crate::engine::QueueEngine;
 use crate::exchange::{Binding, Exchange, ExchangeInfo};
 use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
@@ -245,6 +246,9 @@ impl QueueEngine {
             }
             Record::QueueChanged { id, options } => {
                 if let Some(queue) = self.queues.get_mut(&id) {
+                    if options.dedup.is_none() {
+                        queue.seen = SeenIds::default();
+                    }
                     queue.redeclare(options);
                     self.enforce_policy(id);
                 }
@@ -295,6 +299,13 @@ impl QueueEngine {
                 }
             }
             Record::NextQueue { id } => self.next_queue = self.next_queue.max(id.0),
+            Record::Seen { queue, seen } => {
+                if let Some(queue) = self.queues.get_mut(&queue)
+                    && let Some(window) = queue.options.dedup
+                {
+                    seen.iter().for_each(|seen| queue.seen.remember(&seen.id, seen.message, window, seen.at));
+                }
+            }
             Record::Published(_)
             | Record::Moved { .. }
             | Record::Removed(_)
@@ -302,7 +313,10 @@ impl QueueEngine {
             | Record::Forgiven(_)
             | Record::Delayed { .. }
             | Record::Doomed { .. }
-            | Record::Relocated(_) => unreachable!("is_definition() was asked"),
+            | Record::Relocated(_)
+            | Record::Failed { .. }
+            | Record::Ranked { .. }
+            | Record::Released(_) => unreachable!("is_definition() was asked"),
         }
     }
 

@@ -1,7 +1,7 @@
 use ::message::{Timestamp, TopicName};
 
 use crate::dead_letter::Reason;
-use crate::{ConsumerId, OwnerId, QueueId, QueueOptions};
+use crate::{ConsumerId, MessageId, OwnerId, QueueId, QueueOptions};
 
 /// What happened to a queue since the process started. Counters for metrics; they start at 0 after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct QueueTotals {
     pub published: u64,
     /// Messages refused because the queue was full.
     pub refused: u64,
+    /// Messages not taken because one with the same id was taken before, within the window.
+    pub duplicates: u64,
     /// Deliveries, each attempt counted.
     pub delivered: u64,
     /// Deliveries that were not a message's first.
@@ -58,6 +60,8 @@ pub struct QueueInfo {
     pub policy: Option<String>,
     /// The operator's policy in force.
     pub operator_policy: Option<String>,
+    /// The id that the next message gets.
+    pub next_id: MessageId,
     /// Messages that wait for a consumer.
     pub ready: u64,
     /// Messages that a consumer holds.

@@ -7,6 +7,7 @@ use segment_store::Block;
 use crate::dead_letter::Reason;
 use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, room};
+use crate::failure::Failures;
 use crate::message::NewMessage;
 use crate::publish::{PER_RECORD, parcel};
 use crate::record::Record;
@@ -73,7 +74,7 @@ impl TransactionError {
 }
 
 /// Journal bytes for settling one lease, with the notice that a rejected message is dead.
-const PER_SETTLE: usize = 2 * (Run::BOUND + 32);
+const PER_SETTLE: usize = 2 * (Run::BOUND + 32) + Failures::BOUND;
 
 impl QueueEngine {
     /// Room that a transaction needs in the block: make sure of it first, and [`commit`](QueueEngine::commit) does not
@@ -96,7 +97,7 @@ impl QueueEngine {
     ) -> Result<Vec<Published>, TransactionError> {
         self.begin(block);
         self.check_settles(&transaction.settles)?;
-        let routed = self.route_all(transaction.publishes)?;
+        let routed = self.route_all(transaction.publishes, now)?;
         let needed: usize = routed.iter().map(|(parcel, route)| room(parcel, route) + PER_RECORD).sum();
         if !block.fits(needed + transaction.settles.len() * PER_SETTLE + self.core.pending_bytes()) {
             return Err(TransactionError::BlockFull);
@@ -130,6 +131,7 @@ impl QueueEngine {
     fn route_all(
         &mut self,
         publishes: Vec<TransactionPublish>,
+        now: Timestamp,
     ) -> Result<Vec<(Parcel, Route)>, TransactionError> {
         let mut routed = Vec::with_capacity(publishes.len());
         let mut coming: HashMap<QueueId, (u64, u64)> = HashMap::new();
@@ -137,7 +139,7 @@ impl QueueEngine {
             let fails = |error| TransactionError::Publish { at, error };
             let to = Destination::Exchange { name: &publish.exchange, routing_key: &publish.routing_key };
             let (entrance, origin) = self.enter(to).map_err(fails)?;
-            let parcel = parcel(publish.message, origin).map_err(fails)?;
+            let parcel = parcel(publish.message, origin, now).map_err(fails)?;
             let mut route = Route::default();
             self.spread(&entrance, &parcel, &mut route);
             let body_len = parcel.message.body.len() as u64;
@@ -161,9 +163,10 @@ impl QueueEngine {
     fn settle_together(&mut self, block: &mut Block, settles: &[Settle], now: Timestamp) {
         let mut acked = Runs::default();
         let mut delayed: Vec<(Timestamp, Runs)> = Vec::new();
+        let mut failures = Failures::default();
         let mut rejected = Runs::default();
         for settle in settles {
-            let _ = self.settle_one(*settle, now, &mut acked, &mut delayed);
+            let _ = self.settle_one(*settle, now, &mut acked, &mut delayed, &mut failures);
             let lease = settle.lease;
             let slot = self.queues.get(&lease.queue).and_then(|queue| queue.slots.get(lease.sequence));
             if settle.action == SettleAction::Reject && slot.is_some_and(|slot| slot.state == State::Dying) {
@@ -176,6 +179,7 @@ impl QueueEngine {
         for (until, runs) in delayed {
             self.core.write(block, &Record::Delayed { until, runs });
         }
+        self.core.write_failures(block, failures);
         if !rejected.is_empty() {
             self.core.write(block, &Record::Doomed { reason: Reason::Rejected, runs: rejected });
         }

@@ -1,5 +1,6 @@
 //! Everything that a user can see of the server, asked through its doors.
 
+mod addressing;
 mod bad_input;
 mod browse;
 mod cloudevents;
@@ -18,6 +19,7 @@ mod jobs;
 mod logs;
 mod ndjson;
 mod operations;
+mod order_retry_dedup;
 mod paging;
 mod policies;
 mod publish;

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::codec::json_depth::{MOST_LEVELS, is_shallow};
 use crate::codec::json_headers::Headers;
+use crate::codec::json_moment::Moment;
 use crate::codec::json_scalar::{Base64Bytes, OwnedText, TextBytes, Whole, share};
 use crate::codec::json_trail::Trail;
 use crate::refusal::Refusal;
@@ -26,7 +27,7 @@ pub const MAX_MS: i64 = 1 << 50;
 /// Longest content type, id and address, in characters.
 const LONGEST_TEXT: usize = 255;
 
-const MEMBERS: [&str; 14] = [
+const MEMBERS: [&str; 15] = [
     "key",
     "key_base64",
     "value",
@@ -41,6 +42,7 @@ const MEMBERS: [&str; 14] = [
     "message_id",
     "correlation_id",
     "reply_to",
+    "deliver_at",
 ];
 
 /// Reads a whole publish body: an object whose only member is `messages`.
@@ -219,6 +221,7 @@ impl<'de> Visitor<'de> for One<'_, '_> {
                 10 => options.timestamp = whole(&mut map, MAX_MS).map_err(fault)?,
                 11 => options.message_id = map.next_value_seed(OwnedText).map_err(fault)?,
                 12 => options.correlation_id = map.next_value_seed(OwnedText).map_err(fault)?,
+                14 => options.deliver_at = map.next_value_seed(Moment { max: MAX_MS }).map_err(fault)?,
                 _ => options.reply_to = map.next_value_seed(OwnedText).map_err(fault)?,
             }
         }
@@ -227,6 +230,9 @@ impl<'de> Visitor<'de> for One<'_, '_> {
                 return Err(trail.blame("key_base64", "give either `key` or `key_base64`, not both"));
             }
             message.key = Some(key_raw);
+        }
+        if message.options.delay_ms.is_some() && message.options.deliver_at.is_some() {
+            return Err(trail.blame("deliver_at", "give either `delay_ms` or `deliver_at`, not both"));
         }
         if message.content_type.as_deref() == Some("") {
             return Err(trail.blame("content_type", "a content type cannot be empty"));

@@ -43,9 +43,18 @@ pub fn write_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
             integer(out, id);
             out.push(b'}');
         }
-        Receipt::Routed { queues, logs } => {
+        Receipt::Duplicate { id } => {
+            out.extend_from_slice(b"{\"id\":");
+            integer(out, id);
+            out.extend_from_slice(b",\"duplicate\":true}");
+        }
+        Receipt::Routed { queues, duplicates, logs } => {
             out.extend_from_slice(b"{\"queues\":");
             integer(out, queues);
+            if duplicates > 0 {
+                out.extend_from_slice(b",\"duplicates\":");
+                integer(out, duplicates);
+            }
             out.extend_from_slice(b",\"logs\":");
             integer(out, logs);
             out.push(b'}');

@@ -7,7 +7,7 @@ use message::HeaderValue;
 
 use crate::codec::json_message::{is_document, is_json};
 use crate::codec::json_scalar::BASE64;
-use crate::topics::{HeadersView, Lease, MessageView, Place, Standing};
+use crate::topics::{FailedAttempt, HeadersView, Lease, MessageView, Place, Standing};
 
 /// How payloads are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub fn write_message(out: &mut Vec<u8>, view: &MessageView<'_>, mode: ValueMode)
         out.extend_from_slice(b",\"content_type\":");
         string(out, content_type);
     }
-    if let Place::Queue { priority, attempt, redelivered, properties, standing, .. } = &view.place {
+    if let Place::Queue { priority, attempt, redelivered, properties, failures, standing, .. } = &view.place {
         out.extend_from_slice(b",\"priority\":");
         integer(out, *priority);
         out.extend_from_slice(b",\"attempt\":");
@@ -107,6 +107,7 @@ pub fn write_message(out: &mut Vec<u8>, view: &MessageView<'_>, mode: ValueMode)
             out.extend_from_slice(b"\":");
             string(out, value);
         }
+        write_failures(out, failures);
         write_standing(out, standing);
     }
     write_value(out, view.value, view.content_type, mode);
@@ -124,6 +125,27 @@ fn write_key(out: &mut Vec<u8>, key: Option<&[u8]>) {
             out.extend_from_slice(b",\"key_base64\":");
             base64(out, raw);
         }
+    }
+}
+
+/// Appends `,"failures":[…]` if there were any.
+fn write_failures(out: &mut Vec<u8>, failures: &[FailedAttempt]) {
+    for (index, failed) in failures.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b",\"failures\":[" } else { b"," });
+        out.extend_from_slice(b"{\"attempt\":");
+        integer(out, failed.attempt);
+        out.extend_from_slice(b",\"outcome\":\"");
+        out.extend_from_slice(failed.outcome.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"at\":");
+        integer(out, failed.at.0);
+        if let Some(retry_at) = failed.retry_at {
+            out.extend_from_slice(b",\"retry_at\":");
+            integer(out, retry_at.0);
+        }
+        out.push(b'}');
+    }
+    if !failures.is_empty() {
+        out.push(b']');
     }
 }
 
@@ -145,10 +167,13 @@ fn write_standing(out: &mut Vec<u8>, standing: &Standing) {
             write_end(out, *expires_at);
         }
         Standing::Ready => out.extend_from_slice(b",\"state\":\"ready\""),
-        Standing::LeasedByOther { expires_at } => {
+        Standing::LeasedByOther { expires_at, holder } => {
             out.extend_from_slice(b",\"state\":\"leased\"");
             write_end(out, *expires_at);
+            out.extend_from_slice(b",\"held_by\":");
+            string(out, holder);
         }
+        Standing::Dying => out.extend_from_slice(b",\"state\":\"dying\""),
         Standing::Delayed { ready_at } => {
             out.extend_from_slice(b",\"state\":\"delayed\",\"ready_at\":");
             integer(out, *ready_at);

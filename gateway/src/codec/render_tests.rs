@@ -44,6 +44,7 @@ fn a_leased_message_has_the_shape_of_the_contract() {
             priority: 4,
             attempt: 2,
             redelivered: true,
+            failures: &[],
             properties: vec![("message_id", "m-1")],
             standing: Standing::Leased { lease: Lease([0xab; 16]), expires_at: 99 },
         },
@@ -97,6 +98,7 @@ fn a_browsed_message_tells_its_state() {
                     priority: 0,
                     attempt: 0,
                     redelivered: false,
+                    failures: &[],
                     properties: vec![],
                     standing,
                 },
@@ -106,8 +108,8 @@ fn a_browsed_message_tells_its_state() {
     };
     assert_eq!(state(Standing::Ready)["state"], "ready");
     assert_eq!(state(Standing::Delayed { ready_at: 8 })["ready_at"], 8);
-    assert_eq!(state(Standing::LeasedByOther { expires_at: 8 })["state"], "leased");
-    let held = state(Standing::LeasedByOther { expires_at: Standing::NEVER });
+    assert_eq!(state(Standing::LeasedByOther { expires_at: 8, holder: "x".into() })["state"], "leased");
+    let held = state(Standing::LeasedByOther { expires_at: Standing::NEVER, holder: "x".into() });
     assert!(held.get("lease_expires_at").is_none(), "it does not end by itself: {held}");
     assert_eq!(state(Standing::Taken).get("state"), None);
 }

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::body::BodyMemory;
 use super::refusals::ProblemSchema;
 use super::{
-    bindings, browse, events, exchanges, groups, policies, problem, publish, receive, record_deletion,
-    records, replays, settle, topic_settings, topics, transactions, virtual_hosts,
+    bindings, browse, events, exchanges, groups, message_changes, policies, problem, publish, receive,
+    record_deletion, records, replays, settle, topic_settings, topics, transactions, virtual_hosts,
 };
 use crate::drain::Drain;
 use crate::topics::Topics;
@@ -102,7 +102,8 @@ pub fn endpoints() -> OpenApiRouter<AppState> {
         .routes(routes!(topics::list))
         .routes(routes!(topics::put, topics::get, topics::patch, topics::delete))
         .routes(routes!(publish::publish, browse::browse, browse::purge))
-        .routes(routes!(browse::get, browse::delete))
+        .routes(routes!(browse::get, browse::delete, message_changes::change))
+        .routes(routes!(message_changes::move_to))
         .routes(routes!(receive::receive))
         .routes(routes!(settle::settle))
         .routes(routes!(topic_settings::get))

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::api::AppState;
 use super::media::Form;
+use super::message_body::named_header;
 use super::parameters::{PageQuery, TopicPath, ValuesQuery};
 use super::path::At;
 use super::problem::Problem;
@@ -21,7 +22,7 @@ use super::topics::wrong_model;
 use crate::codec::cursor;
 use crate::codec::render::{ValueMode, string, write_message};
 use crate::refusal::Refusal;
-use crate::topics::{LogTopic, Topic};
+use crate::topics::{LogTopic, MessageFilter, Topic};
 
 /// Bytes of stored batches read for a page of a log.
 const PAGE_BYTES: usize = 1 << 20;
@@ -58,13 +59,14 @@ pub struct Purged {
 ///
 /// A queue's in the order of their ids, those included that somebody holds or that wait for their time; a log's by
 /// partition and offset. A page ends with `next_cursor` if there are more: repeat the request with it as the parameter
-/// `cursor`.
+/// `cursor`. A queue is searched with the parameters `state`, `header`, `contains`, `key` and `message_id`; each request
+/// looks at a bounded number of messages, so that a page may be empty and still have a `next_cursor`.
 #[utoipa::path(
     get,
     path = "/v1/topics/{topic}/messages",
     operation_id = "browse",
     tag = "messages",
-    params(TopicPath, PageQuery, ValuesQuery),
+    params(TopicPath, PageQuery, ValuesQuery, SearchQuery),
     responses((status = 200, description = "A page of messages", body = MessagePage), LookRefusals)
 )]
 pub async fn browse(
@@ -72,7 +74,8 @@ pub async fn browse(
     At(topic): At<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::parse(request.uri().query(), &["limit", "cursor", "values"])?;
+    let query = Query::parse(request.uri().query(), &BROWSE)?;
+    let filter = search_of(&query)?;
     let limit = query.number("limit", 1..=1000)?.unwrap_or(100) as usize;
     let values = query.values()?;
     let scope = format!("messages {topic}");
@@ -85,16 +88,25 @@ pub async fn browse(
     let next = match api.topics().topic(&topic)? {
         Topic::Queue(queue) => {
             let after = positions.first().map(|(_, id)| *id as u64);
-            let mut found = queue.browse(after, limit + 1).await?;
-            let more = found.len() > limit;
-            found.truncate(limit);
+            let (found, next) = if filter.is_any() {
+                let mut found = queue.browse(after, limit + 1).await?;
+                let more = found.len() > limit;
+                found.truncate(limit);
+                let next = found.last().filter(|_| more).map(|last| last.id());
+                (found, next)
+            } else {
+                queue.search(after, limit, filter).await?
+            };
             for (index, message) in found.iter().enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
                 write_message(&mut out, &message.view(), values);
             }
-            found.last().filter(|_| more).map(|last| vec![(0, last.id() as i64)])
+            next.map(|next| vec![(0, next as i64)])
+        }
+        Topic::Log(_) if !filter.is_any() => {
+            return Err(wrong_model(&topic, "is a log: only queues are searched").into());
         }
         Topic::Log(log) => browse_log(&log, positions, limit, values, &mut out)?,
     };
@@ -105,6 +117,53 @@ pub async fn browse(
     }
     out.push(b'}');
     Ok(reply::bytes(StatusCode::OK, Form::Json, out))
+}
+
+/// What a queue is searched for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct SearchQuery {
+    /// Only messages of a queue that stand so.
+    #[param(inline, required = false)]
+    state: SearchedState,
+    /// Only messages of a queue with this header: its name, or name and value as `name=value`.
+    #[param(required = false, min_length = 1, max_length = 1000)]
+    header: String,
+    /// Only messages of a queue whose value holds this text.
+    #[param(required = false, min_length = 1, max_length = 1000)]
+    contains: String,
+    /// Only messages of a queue with this key.
+    #[param(required = false, min_length = 1, max_length = 1000)]
+    key: String,
+    /// Only messages of a queue that were published with this id.
+    #[param(required = false, min_length = 1, max_length = 255)]
+    message_id: String,
+}
+
+/// How a message of a queue stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "described, never built")]
+enum SearchedState {
+    Ready,
+    Leased,
+    Delayed,
+    Dying,
+    Damaged,
+}
+
+const BROWSE: [&str; 8] = ["limit", "cursor", "values", "state", "header", "contains", "key", "message_id"];
+
+fn search_of(query: &Query<'_>) -> Result<MessageFilter, Problem> {
+    let text = |name, longest| Ok::<_, Problem>(query.filled(name, longest)?.map(str::to_owned));
+    Ok(MessageFilter {
+        state: query.choice("state", &MessageFilter::STATES.map(|state| (state, state)))?,
+        header: query.filled("header", 1000)?.map(named_header),
+        contains: text("contains", 1000)?,
+        key: text("key", 1000)?,
+        message_id: text("message_id", 255)?,
+    })
 }
 
 /// Writes a page and answers where the next one starts, if there is one.
@@ -253,7 +312,7 @@ pub async fn delete(
     Ok(reply::no_content())
 }
 
-fn unknown(topic: &str, id: &str) -> Refusal {
+pub(super) fn unknown(topic: &str, id: &str) -> Refusal {
     let id: String = id.chars().take(80).collect();
     Refusal::new(ErrorCode::UnknownMessage, format!("{topic} has no message {id}")).in_field("id")
 }
@@ -262,7 +321,7 @@ fn plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn id_in_queue(id: &str) -> Option<u64> {
+pub(super) fn id_in_queue(id: &str) -> Option<u64> {
     id.parse().ok().filter(|_| plain(id))
 }
 

@@ -77,6 +77,21 @@ fn headers() -> Schema {
         .into()
 }
 
+fn moment() -> Schema {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^20[2-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?Z$"))
+        .description(Some("As in RFC 3339; other offsets than Z are taken as well"));
+    OneOfBuilder::new()
+        .item(whole(MAX_MS))
+        .item(text)
+        .description(Some(
+            "Queues: when it becomes ready, milliseconds since the epoch or a time; instead of `delay_ms`",
+        ))
+        .build()
+        .into()
+}
+
 /// One of the four ways to give key and value.
 fn message(key: (&str, ObjectBuilder, bool), value: (&str, ObjectBuilder)) -> ObjectBuilder {
     let (key, key_schema, key_required) = key;
@@ -88,6 +103,7 @@ fn message(key: (&str, ObjectBuilder, bool), value: (&str, ObjectBuilder)) -> Ob
         .property("content_type", nullable(Type::String).min_length(Some(1)).max_length(Some(255)))
         .property("priority", whole(255).description(Some("Queues: higher first")))
         .property("delay_ms", whole(MAX_MS).description(Some("Queues: wait before it is ready")))
+        .property("deliver_at", moment())
         .property("ttl_ms", whole(MAX_MS).description(Some("Queues: life from now on")))
         .property("partition", whole(i64::from(i32::MAX)).description(Some("Logs: where to put it")))
         .property("timestamp", whole(MAX_MS).description(Some("Logs: milliseconds since the epoch")))

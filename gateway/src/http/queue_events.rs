@@ -34,7 +34,7 @@ impl QueueEvents {
             priority: 0,
             exclusive: false,
         };
-        let subscription = queue.subscribe(options).await?;
+        let subscription = queue.subscribe_as(options, "an event stream over HTTP").await?;
         Ok(QueueEvents { api, subscription, values, sent: Vec::new(), sent_bytes: 0 })
     }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use utoipa::ToSchema;
 
+use super::message_body::{MessageEditBody, MessageFilterBody};
 use super::{document, start_at};
 use crate::refusal::Refusal;
 use crate::topics::{RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
@@ -116,9 +117,10 @@ pub struct ExchangeDestination {
     routing_key: String,
 }
 
+/// Where to, as it is read.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Destination {
+pub struct Destination {
     #[serde(default, deserialize_with = "document::given")]
     topic: Option<String>,
     #[serde(default, deserialize_with = "document::given")]
@@ -170,27 +172,93 @@ impl TryFrom<ReplayBody> for ReplaySpec {
     }
 }
 
-/// What to send back, and how fast.
+/// What to send back, where to, and how fast.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RedriveBody {
-    /// A queue to send all to, instead of where each came from.
-    #[serde(deserialize_with = "document::given")]
+    /// Where to send all, instead of where each came from: a queue's name, or a queue or an exchange as an object.
+    #[serde(default, deserialize_with = "document::given")]
+    #[schema(required = false, value_type = RedriveDestination)]
+    destination: Option<Whither>,
+    /// Only these messages, by id.
+    #[serde(default)]
+    #[schema(required = false, value_type = Vec<i64>, max_items = 10000)]
+    ids: Vec<IdNumber>,
+    /// Only those that died in this queue last.
+    #[serde(default, deserialize_with = "document::given")]
     #[schema(required = false, value_type = String, min_length = 1, max_length = 255)]
-    destination: Option<String>,
+    died_in: Option<String>,
+    /// Only those that fit.
+    #[serde(default)]
+    #[schema(required = false)]
+    filter: MessageFilterBody,
+    /// What changes in each.
+    #[serde(default)]
+    #[schema(required = false)]
+    edit: MessageEditBody,
     /// Most messages to move.
-    #[serde(deserialize_with = "document::maybe_whole::<1, 9007199254740991, u64, _>")]
+    #[serde(default, deserialize_with = "document::maybe_whole::<1, 9007199254740991, u64, _>")]
     #[schema(required = false, value_type = u64, minimum = 1, maximum = 9007199254740991u64)]
     max: Option<u64>,
     /// Most messages a second.
-    #[serde(deserialize_with = "document::maybe_whole::<1, 4294967295, u32, _>")]
+    #[serde(default, deserialize_with = "document::maybe_whole::<1, 4294967295, u32, _>")]
     #[schema(required = false, value_type = u32, minimum = 1, maximum = 4294967295u32)]
     rate_per_s: Option<u32>,
 }
 
-impl From<RedriveBody> for RedriveSpec {
-    fn from(body: RedriveBody) -> RedriveSpec {
-        RedriveSpec { destination: body.destination, max: body.max, rate_per_s: body.rate_per_s }
+/// Most ids that a redrive names.
+const MOST_IDS: usize = 10_000;
+
+/// Where to: a queue's name, or a topic or an exchange.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "described, never built")]
+pub enum RedriveDestination {
+    /// A queue.
+    Name(#[schema(inline)] QueueName),
+    /// A queue, or an exchange.
+    Target(ReplayDestination),
+}
+
+/// A queue's name.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 255)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct QueueName(String);
+
+/// The same as it is read.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Whither {
+    Name(String),
+    Target(Destination),
+}
+
+/// A message's id.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct IdNumber(#[serde(deserialize_with = "document::whole::<0, 9007199254740991, u64, _>")] u64);
+
+impl TryFrom<RedriveBody> for RedriveSpec {
+    type Error = Refusal;
+
+    fn try_from(body: RedriveBody) -> Result<RedriveSpec, Refusal> {
+        if body.ids.len() > MOST_IDS {
+            return Err(Refusal::invalid("/ids", format!("name at most {MOST_IDS} messages")));
+        }
+        let destination = match body.destination {
+            None => None,
+            Some(Whither::Name(name)) => Some(ReplayTarget::Topic(name)),
+            Some(Whither::Target(target)) => Some(target.try_into()?),
+        };
+        Ok(RedriveSpec {
+            destination,
+            ids: body.ids.iter().map(|id| id.0).collect(),
+            died_in: body.died_in,
+            filter: body.filter.into(),
+            edits: body.edit.try_into()?,
+            max: body.max,
+            rate_per_s: body.rate_per_s,
+        })
     }
 }
 

@@ -122,7 +122,8 @@ pub async fn cancel(
 
 /// Send a queue's dead letters back
 ///
-/// Each to the queue that it came from, or all to `destination`. The job goes on after the answer: ask for it by its
+/// Each to the queue that it came from, or all to `destination`: all that are ready, or those chosen by id, by the queue
+/// where they died, or by a filter; with changes to their headers and priority if wanted. The job goes on after the answer: ask for it by its
 /// id below `/v1/replays`.
 #[utoipa::path(
     post,
@@ -144,6 +145,6 @@ pub async fn redrive(
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let body: RedriveBody = document::read_or_default(&api, &parts.headers, body).await?;
-    let job = api.topics().start_redrive(&topic, body.into()).await?;
+    let job = api.topics().start_redrive(&topic, body.try_into()?).await?;
     Ok(started(&job))
 }

@@ -98,15 +98,48 @@ pub struct Message {
     /// When only looked at.
     #[schema(required = false)]
     state: MessageState,
+    /// Who holds it, when only looked at and somebody does.
+    #[schema(required = false)]
+    held_by: String,
     /// When a delayed message becomes ready, milliseconds since the epoch.
     #[schema(required = false)]
     ready_at: i64,
+    /// Attempts that failed, if the queue has `retry` set and there were any: the latest 64.
+    #[schema(required = false)]
+    failures: Vec<Failure>,
     /// JSON or text.
     #[schema(required = false)]
     value: Value,
     /// Instead of `value`, when that is neither.
     #[schema(required = false)]
     value_base64: String,
+}
+
+/// An attempt that failed.
+#[derive(ToSchema)]
+pub struct Failure {
+    /// Which delivery it was, from 1.
+    #[schema(minimum = 1)]
+    attempt: u32,
+    /// How it ended.
+    outcome: FailureOutcome,
+    /// When it ended, milliseconds since the epoch.
+    at: i64,
+    /// Until when the message was to wait, milliseconds since the epoch; absent when it was not.
+    #[schema(required = false)]
+    retry_at: i64,
+}
+
+/// How an attempt ended that failed.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum FailureOutcome {
+    /// The consumer returned the message.
+    Returned,
+    /// The lease ended by itself.
+    LeaseExpired,
+    /// The consumer rejected the message.
+    Rejected,
 }
 
 /// How a message of a queue stands.
@@ -119,6 +152,8 @@ pub enum MessageState {
     Leased,
     /// It waits for its time.
     Delayed,
+    /// It waits to be moved to the dead-letter exchange.
+    Dying,
 }
 
 /// A message of either model.
@@ -146,9 +181,16 @@ pub struct PublishResult {
     /// In a queue.
     #[schema(required = false, minimum = 0)]
     id: u64,
-    /// Through an exchange: how many queues took it.
+    /// In a queue that took a message with this `message_id` before, within its window: `id` is that one's, and nothing
+    /// was added.
+    #[schema(required = false)]
+    duplicate: bool,
+    /// Through an exchange: how many queues have it.
     #[schema(required = false, minimum = 0)]
     queues: u32,
+    /// Through an exchange: how many of the queues had it before, by its `message_id`.
+    #[schema(required = false, minimum = 1)]
+    duplicates: u32,
     /// Through an exchange: how many logs took it.
     #[schema(required = false, minimum = 0)]
     logs: u32,

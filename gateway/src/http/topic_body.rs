@@ -10,12 +10,14 @@ use utoipa::ToSchema;
 use super::document;
 use super::topic_shapes::{LogConfigChange, NewLogSettings, QueueChange, bounds, is_numeric};
 use crate::refusal::Refusal;
-use crate::topics::{LogSettings, Model, QueueSettings, TopicDescription, TopicPatch, TopicSpec};
+use crate::topics::{
+    LogSettings, Model, QueueSettings, RetrySettings, TopicDescription, TopicPatch, TopicSpec,
+};
 
 /// A topic to make: its model and, if the defaults do not do, its settings.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "described, never built")]
+#[allow(dead_code, clippy::large_enum_variant, reason = "described, never built")]
 #[schema(examples(json!({"model": "queue", "queue": {"max_length": 10000}}), json!({"model": "log", "log": {"partitions": 3}})))]
 pub enum TopicBody {
     /// A queue.
@@ -75,7 +77,7 @@ pub struct TopicPage {
 /// A change of settings: what is absent stays, `null` is the default again.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "described, never built")]
+#[allow(dead_code, clippy::large_enum_variant, reason = "described, never built")]
 pub enum TopicChange {
     /// Of a queue.
     Queue(QueueChangeBody),
@@ -227,6 +229,8 @@ fn check_queue(settings: &QueueSettings) -> Result<(), Refusal> {
         ("max_length_bytes", settings.max_length_bytes, 0, LARGEST_EXACT),
         ("consumer_timeout_ms", settings.consumer_timeout_ms, 1, LARGEST_EXACT),
         ("lease_ms", Some(settings.lease_ms), 1, 43_200_000),
+        ("dedup_window_ms", settings.dedup_window_ms, 1, LARGEST_EXACT),
+        ("dedup_max_ids", Some(settings.dedup_max_ids.into()), 1, 10_000_000),
     ];
     for (name, value, low, high) in bounded {
         if value.is_some_and(|value| !(low..=high).contains(&value)) {
@@ -243,6 +247,9 @@ fn check_queue(settings: &QueueSettings) -> Result<(), Refusal> {
             let field = format!("/queue/{name}");
             return Err(Refusal::new(ErrorCode::InvalidConfig, "this has at most 255 bytes").in_field(field));
         }
+    }
+    if let Some((name, why)) = settings.retry.as_ref().and_then(RetrySettings::fault) {
+        return Err(Refusal::new(ErrorCode::InvalidConfig, why).in_field(format!("/queue/retry/{name}")));
     }
     Ok(())
 }
@@ -309,6 +316,7 @@ pub fn patch(document: Value, have: &TopicDescription) -> Result<TopicPatch, Ref
         }
         let settings =
             document::convert(Value::Object(merged)).map_err(|refusal| below("/queue", refusal))?;
+        check_queue(&settings)?;
         return Ok(TopicPatch::Queue(settings));
     }
     if have.log.is_none() {

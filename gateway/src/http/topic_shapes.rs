@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::topics::{ConfigKind, DeadLetterStrategy, Overflow, QueueType, TopicConfig};
+use crate::topics::{ConfigKind, DeadLetterStrategy, Overflow, QueueType, RetrySettings, TopicConfig};
 
 /// A log's settings.
 #[derive(ToSchema)]
@@ -172,4 +172,14 @@ pub struct QueueChange {
     /// How long a subscription without a lease time may keep a message, in milliseconds.
     #[schema(minimum = 1, maximum = 9007199254740991u64)]
     consumer_timeout_ms: Option<u64>,
+    /// Whether of the messages with the same key only one is out at a time, in order.
+    order_per_key: Option<bool>,
+    /// How messages that failed are tried again.
+    retry: Option<RetrySettings>,
+    /// Within which time a message with a known `message_id` is not taken again, in milliseconds.
+    #[schema(minimum = 1, maximum = 9007199254740991u64)]
+    dedup_window_ms: Option<u64>,
+    /// How many ids are remembered for that at most.
+    #[schema(minimum = 1, maximum = 10000000)]
+    dedup_max_ids: Option<u32>,
 }

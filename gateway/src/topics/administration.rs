@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use log_engine::{ConfigChange, TopicConfig, TopicView};
 use message::TopicName;
-use queue_engine::{QueueInfo, QueueOptions};
+use queue_engine::{DedupWindow, QueueInfo, QueueOptions};
 
 use super::log_topic::{LogInner, LogPartition, LogTopic};
 use super::outgoing::Acks;
@@ -297,6 +297,7 @@ fn describe_queue(info: &QueueInfo) -> TopicDescription {
             delivered: totals.delivered,
             acked: totals.acked,
             redelivered: totals.redelivered,
+            duplicates: totals.duplicates,
             dead_lettered: totals.dead_rejected
                 + totals.dead_expired
                 + totals.dead_maxlen
@@ -367,6 +368,11 @@ impl From<QueueSettings> for QueueOptions {
             single_active_consumer: settings.single_active_consumer,
             consumer_timeout_ms: settings.consumer_timeout_ms,
             arguments: None,
+            order_per_key: settings.order_per_key,
+            retry: settings.retry.map(Into::into),
+            dedup: settings
+                .dedup_window_ms
+                .map(|window_ms| DedupWindow { window_ms, max_ids: settings.dedup_max_ids }),
         }
     }
 }
@@ -393,6 +399,10 @@ impl From<QueueOptions> for QueueSettings {
             auto_delete: options.auto_delete,
             single_active_consumer: options.single_active_consumer,
             consumer_timeout_ms: options.consumer_timeout_ms,
+            order_per_key: options.order_per_key,
+            retry: options.retry.map(Into::into),
+            dedup_window_ms: options.dedup.map(|dedup| dedup.window_ms),
+            dedup_max_ids: options.dedup.map_or(DedupWindow::DEFAULT_IDS, |dedup| dedup.max_ids),
         }
     }
 }

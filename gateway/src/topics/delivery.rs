@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use queue_engine::{Browsed, Delivery, LeaseToken, Message, MessageState};
+use queue_engine::{Browsed, ConsumerId, Delivery, FailedAttempt, LeaseToken, Message, MessageState};
 
 use super::lease::Lease;
 use crate::refusal::Refusal;
@@ -15,6 +15,7 @@ pub struct QueueDelivery {
     pub(crate) redelivered: bool,
     pub(crate) priority: u8,
     pub(crate) enqueued_at: i64,
+    pub(crate) failures: Vec<FailedAttempt>,
     pub(crate) standing: Standing,
     pub(crate) message: Arc<Message>,
 }
@@ -66,6 +67,7 @@ impl QueueDelivery {
                 attempt: self.attempt,
                 redelivered: self.redelivered,
                 properties: properties.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+                failures: &self.failures,
                 standing: self.standing.clone(),
             },
         }
@@ -85,21 +87,26 @@ impl From<Delivery> for QueueDelivery {
             redelivered: delivery.redelivered,
             priority: delivery.priority,
             enqueued_at: delivery.enqueued_at.0,
+            failures: delivery.history,
             standing,
             message: delivery.message,
         }
     }
 }
 
-impl TryFrom<Browsed> for QueueDelivery {
-    type Error = Refusal;
-
-    fn try_from(seen: Browsed) -> Result<QueueDelivery, Refusal> {
+impl QueueDelivery {
+    /// A message that was only looked at; `holder` says who a consumer is.
+    pub(crate) fn seen(
+        seen: Browsed,
+        holder: impl Fn(Option<ConsumerId>) -> Arc<str>,
+    ) -> Result<QueueDelivery, Refusal> {
         let standing = match seen.state {
-            MessageState::Ready | MessageState::Damaged | MessageState::Dying => Standing::Ready,
-            MessageState::Leased { expires_at, .. } => {
-                Standing::LeasedByOther { expires_at: expires_at.map_or(Standing::NEVER, |at| at.0) }
-            }
+            MessageState::Ready | MessageState::Damaged => Standing::Ready,
+            MessageState::Dying => Standing::Dying,
+            MessageState::Leased { expires_at, consumer } => Standing::LeasedByOther {
+                expires_at: expires_at.map_or(Standing::NEVER, |at| at.0),
+                holder: holder(consumer),
+            },
             MessageState::Delayed { until } => Standing::Delayed { ready_at: until.0 },
         };
         Ok(QueueDelivery {
@@ -108,6 +115,7 @@ impl TryFrom<Browsed> for QueueDelivery {
             redelivered: seen.attempts > 0,
             priority: seen.priority,
             enqueued_at: seen.enqueued_at.0,
+            failures: seen.history,
             standing,
             message: seen.message?,
         })

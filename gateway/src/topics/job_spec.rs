@@ -1,6 +1,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::message_edit::{MessageEdits, MessageFilter};
+
 /// Where in a log to start or stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartAt {
@@ -46,10 +48,18 @@ pub struct ReplaySpec {
 }
 
 /// Dead letters to be sent back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RedriveSpec {
-    /// A queue to send them to instead of where each came from.
-    pub destination: Option<String>,
+    /// Where to send them instead of where each came from: a queue or an exchange.
+    pub destination: Option<ReplayTarget>,
+    /// Only these, by id; empty: all.
+    pub ids: Vec<u64>,
+    /// Only those that died in this queue last.
+    pub died_in: Option<String>,
+    /// Only those that fit.
+    pub filter: MessageFilter,
+    /// What changes in each.
+    pub edits: MessageEdits,
     /// Most messages to move.
     pub max: Option<u64>,
     /// Most messages a second.

@@ -16,6 +16,7 @@ use super::job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec
 use super::log_topic::LogTopic;
 use super::outgoing::{Acks, Outgoing, OutgoingOptions, Receipts};
 use super::record_chunk::RecordChunk;
+use super::settling::Selection;
 use super::view::{HeadersView, MessageView};
 use super::{Topic, Topics};
 use crate::refusal::Refusal;
@@ -195,24 +196,37 @@ impl Topics {
     /// Starts to send a queue's dead letters back to where they came from.
     pub async fn start_redrive(&self, queue: &str, spec: RedriveSpec) -> Result<JobDescription, Refusal> {
         let source = self.queue(queue)?;
-        if let Some(destination) = &spec.destination {
-            self.queue(destination)?;
-        }
-        let job = self.jobs().start(self, JobKind::Redrive, queue, spec.destination.clone())?;
+        let destination = match &spec.destination {
+            Some(ReplayTarget::Topic(name)) => {
+                self.queue(name).map_err(|refusal| refusal.in_field("/destination"))?;
+                Some(name.clone())
+            }
+            Some(ReplayTarget::Exchange { exchange, .. }) => {
+                if !exchange.is_empty() {
+                    self.exchange(exchange).await.map_err(|refusal| refusal.in_field("/destination"))?;
+                }
+                Some(exchange.clone())
+            }
+            None => None,
+        };
+        let mut selection = Selection::new(&spec)?;
+        let job = self.jobs().start(self, JobKind::Redrive, queue, destination)?;
         let described = job.describe();
         let topics = self.clone();
         tokio::spawn(async move {
             let work = async {
                 let pace = Pace { started: Instant::now(), per_s: spec.rate_per_s };
                 // What is there now is moved once: a message that fails again at once does not keep the job going.
-                let there = topics.ready(&source).await?;
+                let (there, next_id) = topics.ready(&source).await?;
                 job.total.store(there, Ordering::Relaxed);
-                let mut left = spec.max.unwrap_or(u64::MAX).min(there);
+                selection.upto = next_id.checked_sub(1);
+                let selection = Arc::new(selection);
+                let mut left = spec.max.unwrap_or(u64::MAX);
                 let mut after = None;
                 while left > 0 {
                     let step = pace.step().min(usize::try_from(left).unwrap_or(usize::MAX));
                     let (moved, more) =
-                        topics.redrive_step(&source, spec.destination.as_deref(), step, &mut after).await?;
+                        topics.redrive_step(&source, Arc::clone(&selection), step, &mut after).await?;
                     left -= moved.min(left);
                     let all = job.moved.fetch_add(moved, Ordering::Relaxed) + moved;
                     if !more {

@@ -23,6 +23,8 @@ pub struct OutgoingOptions {
     pub priority: Option<u8>,
     /// Wait before it becomes ready. Queues only.
     pub delay_ms: Option<u64>,
+    /// When it becomes ready, milliseconds since the epoch; instead of `delay_ms`. Queues only.
+    pub deliver_at: Option<i64>,
     /// Life from now on. Queues only.
     pub ttl_ms: Option<u64>,
     /// Where to put it. Logs only.
@@ -66,10 +68,17 @@ pub enum Receipt {
         /// Its id within the queue.
         id: u64,
     },
+    /// Not taken by a queue that took a message with the same id before, within its window.
+    Duplicate {
+        /// The first one's id within the queue.
+        id: u64,
+    },
     /// Sent to an exchange.
     Routed {
-        /// How many queues took it.
+        /// How many queues have it.
         queues: u32,
+        /// How many of them had it before, by its id.
+        duplicates: u32,
         /// How many logs took it.
         logs: u32,
     },

@@ -73,7 +73,10 @@ impl Topics {
         let (messages, bytes) = convert(messages, self.limits());
         let name = queue.name.clone();
         let work = move |turn: &mut Turn<'_>| {
-            let receipt = |published: &Published| Receipt::Queue { id: published.id.map_or(0, |id| id.0) };
+            let receipt = |published: &Published| {
+                let id = published.id.map_or(0, |id| id.0);
+                if published.duplicates > 0 { Receipt::Duplicate { id } } else { Receipt::Queue { id } }
+            };
             enqueue(turn, Destination::Queue(&name), messages, receipt)
         };
         self.publish_with(count, bytes, acks, key, work).await
@@ -95,6 +98,7 @@ impl Topics {
         let work = move |turn: &mut Turn<'_>| {
             let to = Destination::Exchange { name: &exchange, routing_key: &routing_key };
             enqueue(turn, to, messages, |published| Receipt::Routed {
+                duplicates: published.duplicates as u32,
                 queues: published.queues as u32,
                 logs: published.logs.len() as u32,
             })

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use message::{ErrorCode, HeaderTableBuilder, Limits};
+use message::{ErrorCode, HeaderTableBuilder, Limits, Timestamp};
 use queue_engine::{Message, NewMessage, PropertyFields};
 
 use super::outgoing::{Outgoing, OutgoingOptions};
@@ -11,6 +11,10 @@ pub(crate) fn from_outgoing(message: Outgoing, limits: &Limits) -> Result<NewMes
     let options = message.options;
     if options.partition.is_some() {
         return Err(Box::new(Refusal::invalid("partition", "partition is for logs; a queue has none")));
+    }
+    if options.delay_ms.is_some() && options.deliver_at.is_some() {
+        let detail = "give either `delay_ms` or `deliver_at`, not both";
+        return Err(Box::new(Refusal::invalid("deliver_at", detail)));
     }
     let Some(body) = message.value else {
         let detail =
@@ -43,6 +47,7 @@ pub(crate) fn from_outgoing(message: Outgoing, limits: &Limits) -> Result<NewMes
         body,
         priority: options.priority,
         delay: options.delay_ms.map(Duration::from_millis),
+        deliver_at: options.deliver_at.map(Timestamp),
         ttl: options.ttl_ms.map(Duration::from_millis),
     })
 }

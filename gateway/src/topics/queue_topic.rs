@@ -12,7 +12,7 @@ use super::shard::{Outlet, Room, ShardHandle, Terms, Turn};
 use crate::refusal::Refusal;
 
 /// Journal bytes that settling one lease, or handing out one message, takes at most.
-pub(crate) const SETTLE_WEIGHT: usize = 64;
+pub(crate) const SETTLE_WEIGHT: usize = 96;
 /// Deliveries that one command may cause, as far as its journal bytes are reckoned beforehand.
 const MOST_AT_ONCE: usize = 4096;
 /// Bytes of messages that one look shows at most, as long as it shows one.
@@ -89,7 +89,7 @@ impl QueueTopic {
         }
         let options =
             ConsumerOptions { credit_messages: max as u64, lease, once: true, ..ConsumerOptions::default() };
-        let mut once = self.open(terms, options).await?;
+        let mut once = self.open(terms, options, None).await?;
         let got = tokio::select! {
             biased;
             got = once.inlet.recv() => got,
@@ -102,6 +102,15 @@ impl QueueTopic {
 
     /// Opens a subscription: messages come as credit allows.
     pub async fn subscribe(&self, options: SubscribeOptions) -> Result<QueueSubscription, Refusal> {
+        self.subscribe_as(options, "a subscription").await
+    }
+
+    /// The same with a name for whoever looks at the messages that it holds.
+    pub async fn subscribe_as(
+        &self,
+        options: SubscribeOptions,
+        holder: &str,
+    ) -> Result<QueueSubscription, Refusal> {
         let weight = 256 + (options.credit_messages as usize).min(MOST_AT_ONCE) * SETTLE_WEIGHT;
         let terms = Terms { acks: Acks::Leader, weight, room: Room::Reserved };
         let options = ConsumerOptions {
@@ -119,10 +128,15 @@ impl QueueTopic {
             exclusive: options.exclusive,
             ..ConsumerOptions::default()
         };
-        self.open(terms, options).await
+        self.open(terms, options, Some(holder.into())).await
     }
 
-    async fn open(&self, terms: Terms, options: ConsumerOptions) -> Result<QueueSubscription, Refusal> {
+    async fn open(
+        &self,
+        terms: Terms,
+        options: ConsumerOptions,
+        holder: Option<Arc<str>>,
+    ) -> Result<QueueSubscription, Refusal> {
         let (deliveries, inlet) = mpsc::unbounded_channel();
         let ended = Arc::default();
         let outlet = Outlet::Own { deliveries, ended: Arc::clone(&ended) };
@@ -131,6 +145,7 @@ impl QueueTopic {
             turn.engines.check_is_shared(&name)?;
             let consumer = turn.engines.queue.subscribe(turn.journal.block(), &name, options, turn.now)?;
             turn.engines.outlets.insert(consumer, outlet);
+            holder.into_iter().for_each(|holder| turn.engines.outlets.name(consumer, holder));
             Ok::<_, Refusal>(consumer)
         };
         let consumer = self.shard.call(terms, subscribe).await??;
@@ -142,7 +157,10 @@ impl QueueTopic {
         let name = self.name.clone();
         let look = move |turn: &mut Turn<'_>| {
             let page = turn.engines.queue.browse(&name, after.map(MessageId), limit, BROWSE_BYTES)?;
-            page.messages.into_iter().map(QueueDelivery::try_from).collect::<Result<Vec<_>, Refusal>>()
+            page.messages
+                .into_iter()
+                .map(|seen| turn.engines.shown(seen))
+                .collect::<Result<Vec<_>, Refusal>>()
         };
         self.shard.call(LOOK, look).await?
     }
@@ -150,8 +168,10 @@ impl QueueTopic {
     /// Looks at one message.
     pub async fn get(&self, id: u64) -> Result<QueueDelivery, Refusal> {
         let name = self.name.clone();
-        let look =
-            move |turn: &mut Turn<'_>| QueueDelivery::try_from(turn.engines.queue.get(&name, MessageId(id))?);
+        let look = move |turn: &mut Turn<'_>| {
+            let seen = turn.engines.queue.get(&name, MessageId(id))?;
+            turn.engines.shown(seen)
+        };
         self.shard.call(LOOK, look).await?
     }
 

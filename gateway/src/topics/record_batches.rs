@@ -135,6 +135,7 @@ fn check(
     let queue_only = [
         ("priority", options.priority.is_some()),
         ("delay_ms", options.delay_ms.is_some()),
+        ("deliver_at", options.deliver_at.is_some()),
         ("ttl_ms", options.ttl_ms.is_some()),
         ("message_id", options.message_id.is_some()),
         ("correlation_id", options.correlation_id.is_some()),

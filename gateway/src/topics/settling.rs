@@ -1,11 +1,15 @@
 //! Leases settled, from any connection and any door.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use queue_engine::{Destination, LeaseFor, LeaseToken, MessageId, NewMessage, Selection, Settle, Settled};
+use message::TopicName;
+use queue_engine::{Edits, LeaseToken, MessageId, QueueError, Redrive, Search, Settle, Settled};
 
 use super::Topics;
+use super::job_spec::RedriveSpec;
 use super::lease::Lease;
+use super::message_edit::{TRANSFER_OVERHEAD, Way};
 use super::outgoing::Acks;
 use super::queue_topic::{LOOK, QueueTopic, SETTLE_WEIGHT};
 use super::shard::{Room, Terms, Turn};
@@ -26,9 +30,9 @@ pub struct SettleRequest {
 pub enum SettleAction {
     /// Done: it is deleted.
     Ack,
-    /// Not done: it returns to its place, or after a delay.
+    /// Not done: it returns to its place, after a delay.
     Nack {
-        /// How long it stays out of sight.
+        /// How long it stays out of sight; absent: as the queue's retry setting says.
         delay_ms: Option<u64>,
     },
     /// Never to be done: it is dead-lettered, or dropped where there is nowhere to send it.
@@ -68,31 +72,39 @@ impl Topics {
         self.shard().call(Terms { acks, weight, room: Room::Reserved }, settle).await
     }
 
-    /// How many messages of a queue are ready.
-    pub(crate) async fn ready(&self, queue: &QueueTopic) -> Result<u64, Refusal> {
+    /// How many messages of a queue are ready, and the id that its next message gets.
+    pub(crate) async fn ready(&self, queue: &QueueTopic) -> Result<(u64, u64), Refusal> {
         let name = queue.name.clone();
-        let look = move |turn: &mut Turn<'_>| Ok(turn.engines.queue.queue_info(&name)?.ready);
+        let look = move |turn: &mut Turn<'_>| {
+            let info = turn.engines.queue.queue_info(&name)?;
+            Ok((info.ready, info.next_id.0))
+        };
         self.shard().call(LOOK, look).await?
     }
 
-    /// Moves up to `max` dead letters from after `after` on; answers how many moved, and whether more are to be looked at.
+    /// Moves chosen messages from after `after` on, looking at up to `max`; answers how many moved, and whether more are
+    /// to be looked at.
     pub(crate) async fn redrive_step(
         &self,
         queue: &QueueTopic,
-        destination: Option<&str>,
+        selection: Arc<Selection>,
         max: usize,
         after: &mut Option<u64>,
     ) -> Result<(u64, bool), Refusal> {
         let name = queue.name.clone();
-        let destination = destination.map(message::TopicName::new).transpose()?;
         let from = after.map(MessageId);
-        let step = move |turn: &mut Turn<'_>| match destination {
-            None => {
-                let (block, engine) = (turn.journal.block(), &mut turn.engines.queue);
-                let step = engine.redrive(block, &name, from, max, Selection::All, turn.now)?;
-                Ok((step.moved, step.next.map(|next| next.0)))
+        let largest = self.limits().message_bytes;
+        let step = move |turn: &mut Turn<'_>| {
+            let redrive = selection.redrive();
+            let engine = &mut turn.engines.queue;
+            let mut step = engine.redrive(turn.journal.block(), &name, from, max, &redrive, turn.now);
+            if let Err(QueueError::BlockFull) = step {
+                // A message that needs a block of its own.
+                turn.journal.ensure(largest + TRANSFER_OVERHEAD)?;
+                step = engine.redrive(turn.journal.block(), &name, from, 1, &redrive, turn.now);
             }
-            Some(destination) => move_messages(turn, &name, &destination, max),
+            let step = step?;
+            Ok::<_, Refusal>((step.moved, step.next.map(|next| next.0)))
         };
         let terms = Terms { acks: Acks::All, weight: 1 << 20, room: Room::Ordinary };
         let (moved, next): (u64, Option<u64>) = self.shard().call(terms, step).await??;
@@ -101,47 +113,51 @@ impl Topics {
     }
 }
 
-/// Takes, publishes and acks in one block: each message is in one queue or in the other.
-fn move_messages(
-    turn: &mut Turn<'_>,
-    from: &message::TopicName,
-    to: &message::TopicName,
-    max: usize,
-) -> Result<(u64, Option<u64>), Refusal> {
-    let engine = &mut turn.engines.queue;
-    let lease = LeaseFor::Duration(Duration::from_secs(60));
-    let taken = engine.receive(turn.journal.block(), from, max, lease, turn.now)?;
-    let mut moved = 0;
-    for delivery in &taken {
-        let message = &delivery.message;
-        let copy = NewMessage {
-            key: message.key.clone(),
-            headers: message.headers.clone(),
-            properties: message.properties.clone(),
-            body: message.body.clone(),
-            priority: message.priority,
-            delay: None,
-            ttl: None,
-        };
-        let Some(lease) = delivery.lease else { continue };
-        let published = engine.publish(turn.journal.block(), Destination::Queue(to), copy, turn.now);
-        let action = match published {
-            Ok(_) => queue_engine::SettleAction::Ack,
-            Err(_) => queue_engine::SettleAction::Nack { delay: Duration::ZERO },
-        };
-        engine.settle(turn.journal.block(), &[Settle { lease, action }], turn.now);
-        published?;
-        moved += 1;
+/// Which messages a redrive moves, in the engine's words.
+pub(crate) struct Selection {
+    ids: Vec<MessageId>,
+    died_in: Option<TopicName>,
+    search: Search,
+    way: Option<Way>,
+    edits: Edits,
+    /// The last message that is looked at.
+    pub upto: Option<u64>,
+}
+
+impl Selection {
+    pub(crate) fn new(spec: &RedriveSpec) -> Result<Selection, Refusal> {
+        let mut ids: Vec<MessageId> = spec.ids.iter().copied().map(MessageId).collect();
+        ids.sort_unstable();
+        Ok(Selection {
+            ids,
+            died_in: spec.died_in.as_deref().map(TopicName::new).transpose()?,
+            search: spec.filter.clone().into(),
+            way: spec.destination.as_ref().map(Way::new).transpose()?,
+            edits: spec.edits.clone().into(),
+            upto: None,
+        })
     }
-    Ok((moved, (moved > 0).then_some(0)))
+
+    fn redrive(&self) -> Redrive<'_> {
+        Redrive {
+            ids: &self.ids,
+            died_in: self.died_in.as_ref(),
+            search: Some(&self.search),
+            // Without messages there is no last one, and nothing to move.
+            upto: Some(MessageId(self.upto.unwrap_or(0))),
+            to: self.way.as_ref().map(Way::destination),
+            edits: Some(&self.edits),
+        }
+    }
 }
 
 pub(crate) fn engine_form(request: SettleRequest) -> Settle {
     let action = match request.action {
         SettleAction::Ack => queue_engine::SettleAction::Ack,
-        SettleAction::Nack { delay_ms } => {
-            queue_engine::SettleAction::Nack { delay: Duration::from_millis(delay_ms.unwrap_or(0)) }
+        SettleAction::Nack { delay_ms: Some(ms) } => {
+            queue_engine::SettleAction::Nack { delay: Duration::from_millis(ms) }
         }
+        SettleAction::Nack { delay_ms: None } => queue_engine::SettleAction::Retry,
         SettleAction::Reject => queue_engine::SettleAction::Reject,
         SettleAction::Extend { lease_ms } => {
             queue_engine::SettleAction::Extend { lease_for: Some(Duration::from_millis(lease_ms)) }

@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::retry_settings::RetrySettings;
+
 /// Which of the two ways a topic works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -47,7 +49,7 @@ pub enum QueueType {
 }
 
 /// A queue's settings. What is absent is off.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueSettings {
     /// Which of RabbitMQ's queues it behaves like. It stays as it was made.
@@ -116,6 +118,27 @@ pub struct QueueSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 9007199254740991u64, nullable = false)]
     pub consumer_timeout_ms: Option<u64>,
+    /// Whether of the messages with the same key only one is out at a time, in order; other keys flow on.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub order_per_key: bool,
+    /// How messages that failed are tried again: those returned without a delay, and those whose lease ended. Absent:
+    /// at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub retry: Option<RetrySettings>,
+    /// A message is not taken again when one with the same `message_id` came within this time before, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 9007199254740991u64, nullable = false)]
+    pub dedup_window_ms: Option<u64>,
+    /// How many ids are remembered for that at most; beyond, the oldest is forgotten before its time.
+    #[serde(default = "default_dedup_ids")]
+    #[schema(minimum = 1, maximum = 10000000, default = 100000)]
+    pub dedup_max_ids: u32,
+}
+
+fn default_dedup_ids() -> u32 {
+    queue_engine::DedupWindow::DEFAULT_IDS
 }
 
 fn default_lease_ms() -> u64 {
@@ -261,6 +284,8 @@ pub struct QueueStats {
     pub acked: u64,
     /// Deliveries that were not a message's first.
     pub redelivered: u64,
+    /// Messages not taken because their id was known.
+    pub duplicates: u64,
     /// Messages ever dead-lettered or dropped instead.
     pub dead_lettered: u64,
 }

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use message::HeaderTable;
 
-use super::Lease;
+use super::{FailedAttempt, Lease};
 
 /// A stored message on its way out, borrowed from wherever it lies. Doors render it; none of it is copied before.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub enum Place<'a> {
         redelivered: bool,
         /// The property `message_id` and its like, where set: name and value.
         properties: Vec<(&'static str, &'a str)>,
+        /// Earlier attempts that failed.
+        failures: &'a [FailedAttempt],
         /// How it stands with the reader.
         standing: Standing,
     },
@@ -73,12 +77,16 @@ pub enum Standing {
     LeasedByOther {
         /// Milliseconds since the epoch, or [`Standing::NEVER`].
         expires_at: i64,
+        /// Who that is, as far as it is known.
+        holder: Arc<str>,
     },
     /// Only looked at; it becomes ready then.
     Delayed {
         /// Milliseconds since the epoch.
         ready_at: i64,
     },
+    /// Only looked at; it waits to be moved to the dead-letter exchange.
+    Dying,
 }
 
 impl Standing {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use message::ErrorCode;
 
 use super::answer::{Position, Seat, SettleResults};
-use super::command::{From, Publish, Settle, Subscribe, Target, Verdict};
+use super::command::{From, Publish, Settle, Subscribe, Subscription, Target, Verdict};
 use super::door::WsDoor;
 use super::effect::{Effect, Farewell, Opened, Outcome};
 use super::encoding::Encoding;
@@ -30,7 +30,7 @@ pub struct Done {
 pub async fn run(door: WsDoor, encoding: Encoding, effect: Effect) -> Option<Done> {
     let outcome = match effect {
         Effect::Open { id, subscription, ask } => {
-            let (opened, source) = match open(&door, encoding, &ask).await {
+            let (opened, source) = match open(&door, encoding, subscription, &ask).await {
                 Ok((opened, source)) => (Ok(opened), Some(source)),
                 Err(refusal) => (Err(refusal), None),
             };
@@ -62,7 +62,12 @@ pub async fn run(door: WsDoor, encoding: Encoding, effect: Effect) -> Option<Don
     Some(Done { outcome, source: None })
 }
 
-async fn open(door: &WsDoor, encoding: Encoding, ask: &Subscribe) -> Result<(Opened, Source), Refusal> {
+async fn open(
+    door: &WsDoor,
+    encoding: Encoding,
+    subscription: Subscription,
+    ask: &Subscribe,
+) -> Result<(Opened, Source), Refusal> {
     let in_topic =
         |refusal: Refusal| if refusal.field.is_none() { refusal.in_field("/topic") } else { refusal };
     let in_group =
@@ -78,7 +83,8 @@ async fn open(door: &WsDoor, encoding: Encoding, ask: &Subscribe) -> Result<(Ope
                 priority: ask.priority.unwrap_or(0),
                 exclusive: ask.exclusive.unwrap_or(false),
             };
-            let subscription = queue.subscribe(options).await.map_err(in_topic)?;
+            let holder = format!("subscription {subscription} of a WebSocket");
+            let subscription = queue.subscribe_as(options, &holder).await.map_err(in_topic)?;
             Ok((Opened::Queue, Source::Queue(QueueSource::new(subscription))))
         }
         Topic::Log(log) => {

@@ -110,6 +110,7 @@ impl Rig {
                 priority: 0,
                 attempt: 1,
                 redelivered: false,
+                failures: &[],
                 properties: Vec::new(),
                 standing: Standing::Leased { lease: Lease([n; 16]), expires_at },
             },

@@ -92,6 +92,11 @@ impl Story {
         self.tell("publish", "POST", "/v1/topics/orders/messages?acks=all", Some(messages)).await;
         self.tell("browse", "GET", "/v1/topics/orders/messages?limit=10", None).await;
         self.tell("getMessage", "GET", "/v1/topics/orders/messages/2", None).await;
+        let change = json!({"priority": 9});
+        self.tell("changeMessage", "PATCH", "/v1/topics/orders/messages/1", Some(change)).await;
+        self.call("PUT", "/v1/topics/held-back", Some(json!({"model": "queue"}))).await;
+        let place = json!({"destination": {"topic": "held-back"}, "edit": {"set_headers": {"reason": "address unclear"}}});
+        self.tell("moveMessage", "POST", "/v1/topics/orders/messages/1/move", Some(place)).await;
         self.tell("deleteMessage", "DELETE", "/v1/topics/orders/messages/2", None).await;
         let ask = json!({"max": 1, "wait_ms": 0, "lease_ms": 30000});
         let mut exchange = self.client.exchange("POST", "/v1/topics/orders/receive", Some(ask), None).await;

@@ -21,6 +21,7 @@ pub struct Bench {
     /// How often the engine went to the journal for bodies.
     pub reads: Arc<Mutex<u64>>,
     config: EngineConfig,
+    checkpoint: (u64, Vec<Vec<u8>>),
 }
 
 struct Reader(Arc<Mutex<BTreeMap<u64, Vec<u8>>>>, Arc<Mutex<u64>>);
@@ -83,6 +84,7 @@ impl Bench {
             records: Arc::default(),
             reads: Arc::default(),
             config,
+            checkpoint: (0, Vec::new()),
         };
         bench.engine.attach_reader(Arc::new(Reader(bench.records.clone(), bench.reads.clone())));
         bench.engine.finish_recovery(bench.now);
@@ -107,21 +109,40 @@ impl Bench {
     /// The process falls; what was not committed is lost.
     pub fn crash(&mut self) {
         self.engine = QueueEngine::new(self.config);
-        let mut end = 4096;
+        let mut end = self.checkpoint.0.max(4096);
+        let checkpoint_lsn = Lsn(self.checkpoint.0);
+        let replayed =
+            |source, lsn, payload| Replayed { source, lsn, checkpoint_lsn, kind: RecordKind::QUEUE, payload };
+        for record in &self.checkpoint.1 {
+            self.engine.replay(replayed(Source::Checkpoint, Lsn(0), record)).unwrap();
+        }
         for (lsn, payload) in self.records.lock().unwrap().iter() {
-            let replayed = Replayed {
-                source: Source::Journal,
-                lsn: Lsn(*lsn),
-                checkpoint_lsn: Lsn(0),
-                kind: RecordKind::QUEUE,
-                payload,
-            };
-            self.engine.replay(replayed).unwrap();
+            self.engine.replay(replayed(Source::Journal, Lsn(*lsn), payload)).unwrap();
             end = lsn + payload.len() as u64;
         }
         self.engine.attach_reader(Arc::new(Reader(self.records.clone(), self.reads.clone())));
         self.block = Block::for_test(Lsn(end + 64));
         self.engine.finish_recovery(self.now);
+    }
+
+    /// Writes a checkpoint, and gives up every record that only it needs.
+    pub fn checkpoint(&mut self) {
+        self.commit();
+        let end = self.records.lock().unwrap().last_key_value().map_or(4096, |(lsn, r)| lsn + r.len() as u64);
+        self.checkpoint = (end + 1, Vec::new());
+        let kept = &mut self.checkpoint.1;
+        self.engine.checkpoint(&mut |record| kept.push(record.to_vec()));
+        let needed = self.engine.oldest_needed().map_or(end + 1, |lsn| lsn.0);
+        self.records.lock().unwrap().retain(|lsn, _| *lsn >= needed);
+    }
+
+    /// Has everything that was committed written again further on.
+    pub fn relocate(&mut self) {
+        self.commit();
+        let end = self.records.lock().unwrap().last_key_value().map_or(4096, |(lsn, r)| lsn + r.len() as u64);
+        let step = self.engine.relocate_before(&mut self.block, Lsn(end), 1 << 20).unwrap();
+        assert!(step.complete);
+        self.commit();
     }
 
     pub fn damage(&self) {

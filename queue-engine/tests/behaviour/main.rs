@@ -1,13 +1,16 @@
 //! What users see of the queue engine, one story each.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod addressing;
 mod arguments;
 mod at_least_once;
 mod bench;
 mod carbon_copies;
 mod consuming;
 mod dead_letters;
+mod deduplicating;
 mod exchange_kinds;
+mod key_order;
 mod lifetimes;
 mod limits;
 mod memory;
@@ -15,6 +18,7 @@ mod policies;
 mod prefetch;
 mod quorum;
 mod redriving;
+mod retrying;
 mod routing;
 mod settling;
 mod single_active;

@@ -1,4 +1,4 @@
-use queue_engine::{ExchangeKind, MessageId, QueueOptions, RedriveStep, Selection, SettleAction};
+use queue_engine::{ExchangeKind, MessageId, QueueOptions, Redrive, RedriveStep, SettleAction};
 
 use crate::bench::{Bench, bodies, body, exchange, topic};
 
@@ -29,16 +29,16 @@ fn graveyard() -> Bench {
     bench
 }
 
-fn step(bench: &mut Bench, after: Option<MessageId>, max: usize, selection: Selection<'_>) -> RedriveStep {
-    bench.engine.redrive(&mut bench.block, &topic("dead"), after, max, selection, bench.now).unwrap()
+fn step(bench: &mut Bench, after: Option<MessageId>, max: usize, redrive: Redrive<'_>) -> RedriveStep {
+    bench.engine.redrive(&mut bench.block, &topic("dead"), after, max, &redrive, bench.now).unwrap()
 }
 
 #[test]
 fn dead_letters_go_back_where_they_came_from() {
     let mut bench = graveyard();
-    let first = step(&mut bench, None, 2, Selection::All);
+    let first = step(&mut bench, None, 2, Redrive::default());
     assert_eq!((first.moved, first.skipped, first.remaining), (1, 1, 4), "the stranger stays");
-    let second = step(&mut bench, first.next, 9, Selection::All);
+    let second = step(&mut bench, first.next, 9, Redrive::default());
     assert_eq!((second.moved, second.remaining, second.next), (3, 1, None));
     bench.commit();
     bench.crash();
@@ -52,11 +52,11 @@ fn dead_letters_go_back_where_they_came_from() {
 #[test]
 fn a_selection_goes_back() {
     let mut bench = graveyard();
-    let chosen = step(&mut bench, None, 9, Selection::Ids(&[MessageId(2)]));
+    let chosen = step(&mut bench, None, 9, Redrive { ids: &[MessageId(2)], ..Redrive::default() });
     assert_eq!((chosen.moved, chosen.skipped), (1, 4));
     assert_eq!(bodies(&bench.receive("work", 9)), ["b"]);
     let other = topic("other");
-    let from = step(&mut bench, None, 9, Selection::From(&other));
+    let from = step(&mut bench, None, 9, Redrive { died_in: Some(&other), ..Redrive::default() });
     assert_eq!((from.moved, bench.ready("other"), bench.ready("work")), (1, 1, 0));
 }
 
@@ -66,7 +66,7 @@ fn without_the_queue_the_exchange_decides() {
     bench.declare("heir", QueueOptions::default());
     bench.engine.delete_queue(&mut bench.block, &topic("work"), false, false).unwrap();
     bench.bind_queue("in", "heir", "key");
-    let done = step(&mut bench, None, 9, Selection::All);
+    let done = step(&mut bench, None, 9, Redrive::default());
     assert_eq!((done.moved, bench.ready("heir")), (4, 3));
     assert!(bench.engine.exchange(&exchange("in")).is_ok());
 }

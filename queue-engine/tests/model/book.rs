@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use queue_engine::{Overflow, QueueOptions, QueueType, Reason};
+use message::Timestamp;
+use queue_engine::{FailedAttempt, MessageId, Outcome, Overflow, QueueOptions, QueueType, Reason};
 
 use crate::consumers::{BookConsumer, BookPool, End};
 
@@ -30,8 +31,23 @@ pub struct Letter {
     pub ttl: Option<i64>,
     pub exchange: String,
     pub key: String,
-    /// Queue, reason, count; the latest first.
-    pub deaths: Vec<(String, Reason, i64)>,
+    /// The key that order is promised for.
+    pub lane: Option<String>,
+    pub message_id: Option<String>,
+    /// Queue, attempt and outcome of what failed in queues that it died in.
+    pub told: Vec<(String, u32, Outcome)>,
+    /// The latest first.
+    pub deaths: Vec<Death>,
+}
+
+/// What `x-death` says of one queue and reason: where the message had been published to, too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Death {
+    pub queue: String,
+    pub reason: Reason,
+    pub count: i64,
+    pub exchange: String,
+    pub key: String,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +57,8 @@ pub struct Entry {
     pub attempts: u32,
     /// Attempts that came to nothing without being failures.
     pub forgiven: u32,
+    pub priority: u8,
+    pub history: Vec<FailedAttempt>,
     pub enqueued_at: i64,
     pub expires_at: i64,
 }
@@ -51,6 +69,8 @@ pub struct BookQueue {
     pub options: QueueOptions,
     pub entries: BTreeMap<u64, Entry>,
     pub next: u64,
+    /// Time, id and first message, in order.
+    pub seen: Vec<(i64, String, u64)>,
     /// Who waits for a message, next first.
     pub rotation: VecDeque<u64>,
     pub consumers: Vec<u64>,
@@ -106,16 +126,42 @@ impl Entry {
 impl BookQueue {
     pub fn level(&self, entry: &Entry) -> u8 {
         match self.options.kind {
-            QueueType::Classic => {
-                entry.letter.priority.unwrap_or(0).min(self.options.max_priority.unwrap_or(0))
-            }
-            QueueType::Quorum => entry.letter.priority.unwrap_or(4).min(31),
+            QueueType::Classic => entry.priority.min(self.options.max_priority.unwrap_or(0)),
+            QueueType::Quorum => entry.priority.min(31),
         }
+    }
+
+    /// What a message's own priority means here.
+    fn priority(&self, own: Option<u8>) -> u8 {
+        match self.options.kind {
+            QueueType::Classic => own.unwrap_or(0),
+            QueueType::Quorum => own.unwrap_or(4).min(31),
+        }
+    }
+
+    /// Whether others of its key wait for it.
+    fn blocks(entry: &Entry) -> bool {
+        match entry.state {
+            State::Leased { .. } => true,
+            State::Delayed(_) => entry.attempts > 0,
+            State::Ready | State::Dying => false,
+        }
+    }
+
+    fn is_its_turn(&self, entry: &Entry) -> bool {
+        let Some(lane) = entry.letter.lane.as_ref().filter(|_| self.options.order_per_key) else {
+            return true;
+        };
+        let is_same = |other: &&Entry| other.letter.lane.as_ref() == Some(lane);
+        !self.entries.values().filter(is_same).any(BookQueue::blocks)
     }
 
     fn head(&self) -> Option<u64> {
         let ready = self.entries.iter().filter(|(_, entry)| entry.state == State::Ready);
-        ready.min_by_key(|(sequence, entry)| (Reverse(self.level(entry)), **sequence)).map(|(s, _)| *s)
+        ready
+            .filter(|(_, entry)| self.is_its_turn(entry))
+            .min_by_key(|(sequence, entry)| (Reverse(self.level(entry)), **sequence))
+            .map(|(s, _)| *s)
     }
 
     pub fn ready(&self) -> u64 {
@@ -125,7 +171,20 @@ impl BookQueue {
     fn over_limit(&self, sequence: u64) -> bool {
         let usual = (self.options.kind == QueueType::Quorum).then_some(20);
         let limit = self.options.delivery_limit.or(usual).filter(|limit| *limit != u32::MAX);
-        limit.is_some_and(|limit| self.entries[&sequence].failures() > limit)
+        let retries = self.options.retry.as_ref().map(|retry| retry.retries());
+        let failures = self.entries[&sequence].failures();
+        [limit, retries].into_iter().flatten().any(|limit| failures > limit)
+    }
+
+    fn forget_old_ids(&mut self, now: i64) {
+        let window_ms = self.options.dedup.map_or(0, |window| window.window_ms as i64);
+        self.seen.retain(|(at, ..)| at + window_ms > now);
+    }
+
+    /// The message that had this id first.
+    fn first(&mut self, id: &str, now: i64) -> Option<u64> {
+        self.forget_old_ids(now);
+        self.seen.iter().find(|(_, have, _)| have == id).map(|(.., first)| *first)
     }
 
     fn refuses(&self) -> bool {
@@ -139,7 +198,7 @@ impl Book {
         self.queues.iter().find(|(_, queue)| queue.name == name).map(|(id, _)| *id)
     }
 
-    pub fn declare(&mut self, name: &str, options: QueueOptions, owner: Option<u64>) {
+    pub fn declare(&mut self, name: &str, options: QueueOptions, owner: Option<u64>, now: i64) {
         let options = QueueOptions { durable: options.durable && owner.is_none(), ..options };
         self.next_queue += 1;
         let queue = BookQueue {
@@ -147,6 +206,7 @@ impl Book {
             options,
             entries: BTreeMap::new(),
             next: 0,
+            seen: Vec::new(),
             rotation: VecDeque::new(),
             consumers: Vec::new(),
             had_subscriber: false,
@@ -156,6 +216,7 @@ impl Book {
             orphan: false,
         };
         self.queues.insert(self.next_queue, queue);
+        self.wind_up(now);
     }
 
     pub fn delete(&mut self, id: u32) {
@@ -194,6 +255,9 @@ impl Book {
         let queue = self.queues.get_mut(&id).unwrap();
         let single = queue.options.single_active_consumer;
         queue.had_subscriber = lasting > 0;
+        if options.dedup.is_none() {
+            queue.seen.clear();
+        }
         queue.options = options;
         if queue.options.single_active_consumer != single {
             self.reform(id);
@@ -227,6 +291,8 @@ impl Book {
                 state: if delay > 0 { State::Delayed(now + delay) } else { State::Ready },
                 attempts: 0,
                 forgiven: 0,
+                priority: queue.priority(letter.priority),
+                history: Vec::new(),
                 enqueued_at: now,
                 expires_at: ttl.map_or(NEVER, |ttl| now + delay + ttl),
             };
@@ -235,29 +301,63 @@ impl Book {
         }
     }
 
-    /// Answers for each message whether it was refused.
-    pub fn publish(&mut self, ids: &[u32], letters: &[Letter], delay: i64, now: i64) -> Vec<bool> {
+    /// What was published, as opposed to moved, is remembered.
+    fn admit(&mut self, ids: &[u32], letter: &Letter, delay: i64, now: i64) {
+        for id in ids {
+            let queue = self.queues.get_mut(id).unwrap();
+            let sequence = queue.next;
+            let (Some(window), Some(name)) = (queue.options.dedup, &letter.message_id) else { continue };
+            if queue.first(name, now).is_none() {
+                queue.seen.push((now, name.clone(), sequence));
+                let over = queue.seen.len().saturating_sub(window.max_ids as usize);
+                queue.seen.drain(..over);
+            }
+        }
+        self.store(ids, letter, delay, now);
+    }
+
+    /// Answers for each message whether it was refused, how many queues knew it, and its id in the first queue.
+    pub fn publish(
+        &mut self,
+        ids: &[u32],
+        letters: &[Letter],
+        delay: i64,
+        now: i64,
+    ) -> Vec<(bool, usize, Option<u64>)> {
         let may_refuse = |id: &u32| {
             let options = &self.queues[id].options;
-            options.overflow != Overflow::DropHead && options.max_length.is_some()
+            options.overflow != Overflow::DropHead && options.max_length.is_some() || options.dedup.is_some()
         };
         if !ids.iter().any(may_refuse) {
-            letters.iter().for_each(|letter| self.store(ids, letter, delay, now));
+            let first = ids.first().map(|id| self.queues[id].next);
+            letters.iter().for_each(|letter| self.admit(ids, letter, delay, now));
             self.touched.extend_from_slice(ids);
             self.wind_up(now);
-            return vec![false; letters.len()];
+            return (0..letters.len()).map(|nth| (false, 0, first.map(|first| first + nth as u64))).collect();
         }
         let mut refused = Vec::new();
         for letter in letters {
-            let (full, open): (Vec<u32>, Vec<u32>) = ids.iter().partition(|id| self.queues[id].refuses());
-            self.store(&open, letter, delay, now);
+            let mut told = ids.first().map(|id| self.queues[id].next);
+            let mut rest = Vec::new();
+            for (place, id) in ids.iter().enumerate() {
+                let queue = self.queues.get_mut(id).unwrap();
+                let known = letter.message_id.as_ref().filter(|_| queue.options.dedup.is_some());
+                match known.and_then(|name| queue.first(name, now)) {
+                    Some(first) if place == 0 => told = Some(first),
+                    Some(_) => {}
+                    None => rest.push(*id),
+                }
+            }
+            let known = ids.len() - rest.len();
+            let (full, open): (Vec<u32>, Vec<u32>) = rest.iter().partition(|id| self.queues[id].refuses());
+            self.admit(&open, letter, delay, now);
             self.touched.extend_from_slice(&open);
             for id in &full {
                 if self.queues[id].options.overflow == Overflow::RejectPublishDlx {
-                    self.dead_letter(*id, letter, Reason::MaxLen, now);
+                    self.dead_letter(*id, letter, None, Reason::MaxLen, now);
                 }
             }
-            refused.push(!full.is_empty());
+            refused.push((!full.is_empty(), known, told));
             self.wind_up(now);
         }
         refused
@@ -331,24 +431,42 @@ impl Book {
         }
     }
 
-    fn dead_letter(&mut self, id: u32, letter: &Letter, reason: Reason, now: i64) {
+    /// `history` is that of a message that leaves its queue; a copy of one that was refused is published like any other.
+    fn dead_letter(
+        &mut self,
+        id: u32,
+        letter: &Letter,
+        history: Option<&[FailedAttempt]>,
+        reason: Reason,
+        now: i64,
+    ) {
         let queue = &self.queues[&id];
         let Some(exchange) = queue.options.dead_letter_exchange.clone() else { return };
         let key = queue.options.dead_letter_routing_key.clone().unwrap_or(letter.key.clone());
         let mut deaths = letter.deaths.clone();
-        let again = deaths.iter().position(|(name, why, _)| *name == queue.name && *why == reason);
-        let count = again.map_or(0, |at| deaths.remove(at).2);
-        deaths.insert(0, (queue.name.clone(), reason, count + 1));
+        let again = deaths.iter().position(|death| death.queue == queue.name && death.reason == reason);
+        let (queue_name, from, from_key) = (queue.name.clone(), letter.exchange.clone(), letter.key.clone());
+        let first = Death { queue: queue_name, reason, count: 0, exchange: from, key: from_key };
+        let death = again.map_or(first, |at| deaths.remove(at));
+        deaths.insert(0, Death { count: death.count + 1, ..death });
         let mut targets = self.route(&exchange, &key);
         targets.retain(|target| {
             let target = &self.queues[target];
-            let since = deaths.iter().take_while(|(_, why, _)| *why != Reason::Rejected);
+            let since = deaths.iter().take_while(|death| death.reason != Reason::Rejected);
             let cycle =
-                reason != Reason::Rejected && since.into_iter().any(|(name, ..)| *name == target.name);
+                reason != Reason::Rejected && since.into_iter().any(|death| death.queue == target.name);
             !cycle && !target.refuses()
         });
-        let letter = Letter { exchange, key, deaths, ttl: None, ..letter.clone() };
-        self.store(&targets, &letter, 0, now);
+        let mut told = letter.told.clone();
+        let name = queue.name.clone();
+        told.extend(
+            history.unwrap_or_default().iter().map(|failed| (name.clone(), failed.attempt, failed.outcome)),
+        );
+        let letter = Letter { exchange, key, deaths, told, ttl: None, ..letter.clone() };
+        match history {
+            Some(_) => self.store(&targets, &letter, 0, now),
+            None => self.admit(&targets, &letter, 0, now),
+        }
         self.touched.extend(targets);
     }
 
@@ -360,14 +478,21 @@ impl Book {
 
     pub fn ack(&mut self, id: u32, sequence: u64) {
         self.take_out(id, sequence);
+        self.touch_ordered(id);
     }
 
-    pub fn fail(&mut self, id: u32, sequence: u64) {
+    pub fn fail(&mut self, id: u32, sequence: u64, now: i64) {
+        if self.queues[&id].options.retry.is_some() {
+            return self.fail_attempt(id, sequence, Outcome::Returned, None, now);
+        }
         self.give_back(id, sequence);
         self.touch(id);
     }
 
     pub fn nack(&mut self, id: u32, sequence: u64, delay: i64, now: i64) {
+        if delay > 0 && self.queues[&id].options.retry.is_some() {
+            return self.fail_attempt(id, sequence, Outcome::Returned, Some(delay), now);
+        }
         self.forgive(id, sequence);
         if delay == 0 || self.queues[&id].over_limit(sequence) {
             self.give_back(id, sequence);
@@ -377,8 +502,100 @@ impl Book {
         self.touch(id);
     }
 
-    pub fn reject(&mut self, id: u32, sequence: u64) {
+    pub fn reject(&mut self, id: u32, sequence: u64, now: i64) {
+        if self.queues[&id].options.retry.is_some() {
+            return self.fail_attempt(id, sequence, Outcome::Rejected, None, now);
+        }
         self.kill(id, sequence, Reason::Rejected);
+        self.touch_ordered(id);
+    }
+
+    /// The next message of the same key may go now.
+    fn touch_ordered(&mut self, id: u32) {
+        if self.queues[&id].options.order_per_key {
+            self.touch(id);
+        }
+    }
+
+    /// A failed attempt, where there is a retry policy.
+    fn fail_attempt(&mut self, id: u32, sequence: u64, outcome: Outcome, wait: Option<i64>, now: i64) {
+        let queue = self.queues.get_mut(&id).unwrap();
+        let ends = outcome == Outcome::Rejected || queue.over_limit(sequence);
+        let policy = queue.options.retry.clone().unwrap();
+        let entry = queue.entries.get_mut(&sequence).unwrap();
+        let usual = policy.wait_ms(MessageId(sequence), entry.failures()) as i64;
+        let wait = if ends { 0 } else { wait.unwrap_or(usual) };
+        let retry_at = (wait > 0).then_some(Timestamp(now + wait));
+        entry.history.push(FailedAttempt { attempt: entry.attempts, outcome, at: Timestamp(now), retry_at });
+        match retry_at {
+            Some(until) => self.set_state(id, sequence, State::Delayed(until.0)),
+            None if outcome == Outcome::Rejected => self.kill(id, sequence, Reason::Rejected),
+            None if ends => self.kill(id, sequence, Reason::DeliveryLimit),
+            None => self.set_state(id, sequence, State::Ready),
+        }
+        self.touch(id);
+    }
+
+    pub fn retry(&mut self, id: u32, sequence: u64, now: i64) {
+        match self.queues[&id].options.retry {
+            Some(_) => self.fail_attempt(id, sequence, Outcome::Returned, None, now),
+            None => self.nack(id, sequence, 0, now),
+        }
+    }
+
+    pub fn amend(&mut self, id: u32, sequence: u64, priority: Option<u8>, at: Option<i64>, now: i64) {
+        let entry = self.queues.get_mut(&id).unwrap().entries.get_mut(&sequence).unwrap();
+        entry.priority = priority.unwrap_or(entry.priority);
+        if let Some(at) = at {
+            self.set_state(id, sequence, if at > now { State::Delayed(at) } else { State::Ready });
+        }
+        self.touched.push(id);
+        self.wind_up(now);
+    }
+
+    /// Moves a message to a queue, or back to where it died; answers whether it went.
+    fn transfer(&mut self, id: u32, sequence: u64, to: Option<u32>, now: i64) -> bool {
+        let queue = &self.queues[&id];
+        let entry = &queue.entries[&sequence];
+        let mut letter = entry.letter.clone();
+        if entry.priority != queue.priority(letter.priority) {
+            letter.priority = Some(entry.priority);
+        }
+        let targets = match (to, letter.deaths.first().cloned()) {
+            (Some(to), _) => {
+                letter.exchange = String::new();
+                letter.key = self.queues[&to].name.clone();
+                vec![to]
+            }
+            (None, Some(Death { queue, exchange, key, .. })) => {
+                (letter.exchange, letter.key) = (exchange, key);
+                self.id(&queue).map_or_else(|| self.route(&letter.exchange, &letter.key), |id| vec![id])
+            }
+            (None, None) => Vec::new(),
+        };
+        if targets.is_empty() || targets.iter().any(|target| self.queues[target].refuses()) {
+            return false;
+        }
+        self.take_out(id, sequence);
+        self.store(&targets, &letter, 0, now);
+        self.touched.extend(targets);
+        true
+    }
+
+    pub fn move_message(&mut self, id: u32, sequence: u64, to: u32, now: i64) -> bool {
+        let moved = self.transfer(id, sequence, Some(to), now);
+        self.touched.push(id);
+        self.wind_up(now);
+        moved
+    }
+
+    pub fn redrive(&mut self, id: u32, max: usize, to: Option<u32>, now: i64) -> u64 {
+        let ready = self.queues[&id].entries.iter().filter(|(_, entry)| entry.state == State::Ready);
+        let chosen: Vec<u64> = ready.map(|(sequence, _)| *sequence).take(max).collect();
+        let moved = chosen.into_iter().filter(|sequence| self.transfer(id, *sequence, to, now)).count();
+        self.touched.push(id);
+        self.wind_up(now);
+        moved as u64
     }
 
     pub fn extend(&mut self, id: u32, sequence: u64, until: i64) {
@@ -419,12 +636,16 @@ impl Book {
             // A queue that was deleted because of what happened here before is not looked at again.
             let mut slow = Vec::new();
             for (_, sequence) in due {
+                let retries = self.queues[&id].options.retry.is_some();
                 match self.queues[&id].entries[&sequence].state {
                     State::Delayed(_) => self.set_state(id, sequence, State::Ready),
                     State::Leased { consumer, timed: true, .. } => {
                         self.forgive(id, sequence);
                         self.give_back(id, sequence);
                         slow.push(consumer);
+                    }
+                    _ if retries => {
+                        self.fail_attempt(id, sequence, Outcome::LeaseExpired, None, now);
                     }
                     _ => self.give_back(id, sequence),
                 }
@@ -457,8 +678,8 @@ impl Book {
                 if queue.entries.get(&sequence).is_none_or(|entry| entry.state != State::Dying) {
                     continue;
                 }
-                let letter = queue.entries[&sequence].letter.clone();
-                self.dead_letter(id, &letter, reason, now);
+                let Entry { letter, history, .. } = queue.entries[&sequence].clone();
+                self.dead_letter(id, &letter, Some(&history), reason, now);
                 self.take_out(id, sequence);
             }
         }
@@ -486,7 +707,9 @@ impl Book {
             let queue = &self.queues[&id];
             let over = queue.options.overflow == Overflow::DropHead
                 && queue.options.max_length.is_some_and(|most| queue.ready() > most);
-            let (true, Some(head)) = (over, queue.head()) else { break };
+            let oldest =
+                || queue.entries.iter().find(|(_, entry)| entry.state == State::Ready).map(|(s, _)| *s);
+            let (true, Some(head)) = (over, queue.head().or_else(oldest)) else { break };
             self.kill(id, head, Reason::MaxLen);
         }
         while let Some(head) = self.queues[&id].head() {

@@ -1,6 +1,6 @@
 //! Random commands.
 use proptest::prelude::*;
-use queue_engine::{Overflow, QueueOptions, QueueType};
+use queue_engine::{DedupWindow, Overflow, QueueOptions, QueueType, RetryPolicy};
 
 use crate::consumers::Keep;
 
@@ -37,6 +37,7 @@ pub enum Command {
         delay: i64,
         ttl: Option<i64>,
         batch: bool,
+        names: Names,
     },
     Receive {
         queue: u8,
@@ -82,6 +83,22 @@ pub enum Command {
         queue: u8,
         nth: prop::sample::Index,
     },
+    Amend {
+        queue: u8,
+        nth: prop::sample::Index,
+        priority: Option<u8>,
+        after: Option<i64>,
+    },
+    Move {
+        queue: u8,
+        nth: prop::sample::Index,
+        to: u8,
+    },
+    Redrive {
+        queue: u8,
+        max: u8,
+        to: Option<u8>,
+    },
     Checkpoint,
     Relocate {
         nth: prop::sample::Index,
@@ -92,11 +109,29 @@ pub enum Command {
     LoseNext,
 }
 
+/// Keys and message ids that the messages of one publish take in turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    pub keys: Option<u8>,
+    pub ids: Option<u8>,
+}
+
+impl Names {
+    pub fn key(self, nth: u8) -> Option<String> {
+        self.keys.map(|first| format!("k{}", (first + nth) % 3))
+    }
+
+    pub fn id(self, nth: u8) -> Option<String> {
+        self.ids.map(|first| format!("id{}", (first + nth) % 5))
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
     Ack,
     Nack(i64),
     Fail,
+    Retry,
     Reject,
     Extend(i64),
 }
@@ -174,15 +209,38 @@ fn options() -> impl Strategy<Value = QueueOptions> {
     let limit = prop_oneof![2 => Just(None), 1 => (0u64..6).prop_map(Some)];
     let ttl = prop_oneof![3 => Just(None), 1 => (0u64..50).prop_map(Some)];
     let deliveries = prop_oneof![2 => Just(None), 1 => (0u32..3).prop_map(Some)];
-    (dead, overflow, limit, ttl, deliveries, kind()).prop_map(
-        |((exchange, key), overflow, max_length, message_ttl_ms, delivery_limit, kind)| QueueOptions {
-            dead_letter_exchange: exchange,
-            dead_letter_routing_key: key,
-            overflow,
-            max_length,
-            message_ttl_ms,
-            delivery_limit,
-            ..kind
+    let jitter = RetryPolicy::Exponential {
+        initial_ms: 9,
+        factor_milli: 1500,
+        max_ms: 20,
+        jitter_percent: 60,
+        retries: 2,
+    };
+    let retry = prop_oneof![
+        2 => Just(None),
+        1 => prop::collection::vec(0u64..30, 1..3).prop_map(|delays| Some(RetryPolicy::Delays(delays))),
+        1 => Just(Some(jitter)),
+    ];
+    let dedup = prop_oneof![
+        1 => Just(None),
+        // One window only: what a change of it forgets is not told.
+        1 => Just(Some(DedupWindow { window_ms: 40, max_ids: 3 })),
+    ];
+    let beyond = (any::<bool>(), retry, dedup);
+    (dead, overflow, limit, ttl, deliveries, kind(), beyond).prop_map(
+        |((exchange, key), overflow, max_length, message_ttl_ms, delivery_limit, kind, beyond)| {
+            QueueOptions {
+                dead_letter_exchange: exchange,
+                dead_letter_routing_key: key,
+                overflow,
+                max_length,
+                message_ttl_ms,
+                delivery_limit,
+                order_per_key: beyond.0,
+                retry: beyond.1,
+                dedup: beyond.2,
+                ..kind
+            }
         },
     )
 }
@@ -197,6 +255,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::Nack(0)),
         1 => (1i64..40).prop_map(Action::Nack),
         2 => Just(Action::Fail),
+        3 => Just(Action::Retry),
         2 => Just(Action::Reject),
         1 => (1i64..40).prop_map(Action::Extend),
     ]
@@ -217,9 +276,9 @@ pub fn command() -> impl Strategy<Value = Command> {
         12 => (
             prop::option::of(0u8..3), queue(), 1u8..5, prop::option::of(0u8..7),
             prop_oneof![4 => Just(0i64), 1 => 1i64..40], prop_oneof![3 => Just(None), 1 => (0i64..40).prop_map(Some)],
-            any::<bool>(),
-        ).prop_map(|(exchange, key, count, priority, delay, ttl, batch)| {
-            Command::Publish { exchange, key, count, priority, delay, ttl, batch }
+            any::<bool>(), (prop::option::of(0u8..3), prop::option::of(0u8..5)),
+        ).prop_map(|(exchange, key, count, priority, delay, ttl, batch, (keys, ids))| {
+            Command::Publish { exchange, key, count, priority, delay, ttl, batch, names: Names { keys, ids } }
         }),
         5 => (queue(), 1u8..5, lease()).prop_map(|(queue, max, lease)| Command::Receive { queue, max, lease }),
         6 => (queue(), wish()).prop_map(|(queue, wish)| Command::Subscribe { queue, wish }),
@@ -236,6 +295,11 @@ pub fn command() -> impl Strategy<Value = Command> {
         5 => (1i64..60).prop_map(Command::Pass),
         1 => queue().prop_map(|queue| Command::Purge { queue }),
         1 => (queue(), index()).prop_map(|(queue, nth)| Command::DeleteMessage { queue, nth }),
+        3 => (queue(), index(), prop::option::of(0u8..4), prop::option::of(-5i64..40))
+            .prop_map(|(queue, nth, priority, after)| Command::Amend { queue, nth, priority, after }),
+        2 => (queue(), index(), queue()).prop_map(|(queue, nth, to)| Command::Move { queue, nth, to }),
+        1 => (queue(), 1u8..5, prop::option::of(queue()))
+            .prop_map(|(queue, max, to)| Command::Redrive { queue, max, to }),
         1 => Just(Command::Checkpoint),
         2 => (index(), 0u64..900).prop_map(|(nth, budget)| Command::Relocate { nth, budget }),
         2 => Just(Command::Crash),

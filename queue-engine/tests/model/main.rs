@@ -9,16 +9,17 @@ mod journal;
 
 use std::time::Duration;
 
-use book::{Book, Handed, Letter, NEVER, State};
+use book::{Book, Death, Handed, Letter, NEVER, State};
 use command::{Action, Command, Wish, command, queue_name};
 use consumers::{BookConsumer, End, Keep};
 use journal::TestJournal;
 use message::{ExchangeName, HeaderTable, HeaderValue, Timestamp, TopicName};
 use proptest::prelude::*;
 use queue_engine::{
-    BindingTarget, ConsumerId, ConsumerOptions, Delivery, Destination, Ended, EngineConfig, LeaseFor,
-    LeaseToken, Message, MessageId, MessageState, NewMessage, OpenLeases, OwnerId, PoolId, QueueDeclaration,
-    QueueEngine, QueueError, QueueOptions, QueueType, Reason, Settle, SettleAction, SettleError,
+    Amendment, BindingTarget, ConsumerId, ConsumerOptions, Delivery, Destination, Edits, Ended, EngineConfig,
+    LeaseFor, LeaseToken, Message, MessageId, MessageState, NewMessage, OpenLeases, Outcome, OwnerId, PoolId,
+    PropertyFields, QueueDeclaration, QueueEngine, QueueError, QueueOptions, QueueType, Reason, Redrive,
+    Settle, SettleAction, SettleError,
 };
 use segment_store::{Block, Lsn};
 
@@ -55,20 +56,42 @@ fn lease_for(lease: Option<i64>) -> LeaseFor {
     lease.map_or(LeaseFor::AutoAck, |ms| LeaseFor::Duration(Duration::from_millis(ms as u64)))
 }
 
-fn deaths(message: &Message) -> Vec<(String, Reason, i64)> {
+fn deaths(message: &Message) -> Vec<Death> {
     let Some(HeaderValue::List(deaths)) = message.headers.get("x-death") else { return Vec::new() };
     let read = |death: &HeaderValue| {
         let HeaderValue::Table(death) = death else { panic!("x-death holds tables") };
         let field = |name: &str| death.iter().find(|(have, _)| have == name).unwrap().1.clone();
-        let (HeaderValue::Text(queue), HeaderValue::Text(reason), HeaderValue::Int(count)) =
-            (field("queue"), field("reason"), field("count"))
+        let text = |name: &str| match field(name) {
+            HeaderValue::Text(text) => text,
+            HeaderValue::List(list) => match &list[0] {
+                HeaderValue::Text(text) => text.clone(),
+                _ => panic!("keys are text"),
+            },
+            _ => panic!("{name} is text"),
+        };
+        let HeaderValue::Int(count) = field("count") else { panic!("count is a number") };
+        let reasons = [Reason::Rejected, Reason::Expired, Reason::MaxLen, Reason::DeliveryLimit];
+        let reason = reasons.into_iter().find(|have| have.as_str() == text("reason")).unwrap();
+        let (queue, exchange, key) = (text("queue"), text("exchange"), text("routing-keys"));
+        Death { queue, reason, count, exchange, key }
+    };
+    deaths.iter().map(read).collect()
+}
+
+/// Queue, attempt and outcome of what a dead letter tells of its failures.
+fn told(message: &Message) -> Vec<(String, u32, Outcome)> {
+    let Some(HeaderValue::List(told)) = message.headers.get("x-retry-history") else { return Vec::new() };
+    let read = |entry: &HeaderValue| {
+        let HeaderValue::Table(entry) = entry else { panic!("the history holds tables") };
+        let field = |name: &str| entry.iter().find(|(have, _)| have == name).unwrap().1.clone();
+        let (HeaderValue::Text(queue), HeaderValue::Int(attempt), HeaderValue::Text(outcome)) =
+            (field("queue"), field("attempt"), field("outcome"))
         else {
             panic!("fields have their types")
         };
-        let reasons = [Reason::Rejected, Reason::Expired, Reason::MaxLen, Reason::DeliveryLimit];
-        (queue, reasons.into_iter().find(|have| have.as_str() == reason).unwrap(), count)
+        (queue, attempt as u32, Outcome::from_name(&outcome).unwrap())
     };
-    deaths.iter().map(read).collect()
+    told.iter().map(read).collect()
 }
 
 impl Pair {
@@ -217,6 +240,9 @@ impl Pair {
                     // A direct exchange takes the pattern as it is.
                     let new = self.book.bindings.insert((exchange.to_owned(), id, pattern));
                     assert_eq!(bound, Ok(new));
+                    if new {
+                        self.book.wind_up(now.0);
+                    }
                 }
             }
             Command::Unbind { exchange, queue, key: pattern } => {
@@ -322,6 +348,36 @@ impl Pair {
                 let again = self.engine.delete_message(block, &topic(&name), MessageId(sequence));
                 assert!(matches!(again, Err(QueueError::UnknownMessage { .. })));
             }
+            Command::Amend { queue, nth, priority, after } => {
+                let Some((id, name, sequence)) = self.some_message(*queue, nth) else { return };
+                let at = after.map(|after| self.now + after);
+                let amendment = Amendment { priority: *priority, deliver_at: at.map(Timestamp) };
+                self.engine.amend_message(block, &name, MessageId(sequence), amendment, now).unwrap();
+                self.book.amend(id, sequence, *priority, at, self.now);
+            }
+            Command::Move { queue, nth, to } => {
+                let Some((id, name, sequence)) = self.some_message(*queue, nth) else { return };
+                let to_name = topic(&queue_name(*to));
+                let to = Destination::Queue(&to_name);
+                let moved =
+                    self.engine.move_message(block, &name, MessageId(sequence), to, &Edits::default(), now);
+                let moves = self
+                    .book
+                    .id(to_name.as_str())
+                    .is_some_and(|to| self.book.move_message(id, sequence, to, self.now));
+                assert_eq!(moved.is_ok(), moves);
+            }
+            Command::Redrive { queue, max, to } => {
+                let name = queue_name(*queue);
+                let Some(id) = self.book.id(&name) else { return };
+                let to_name =
+                    to.map(|to| topic(&queue_name(to))).filter(|to| self.book.id(to.as_str()).is_some());
+                let redrive = Redrive { to: to_name.as_ref().map(Destination::Queue), ..Redrive::default() };
+                let max = *max as usize;
+                let step = self.engine.redrive(block, &topic(&name), None, max, &redrive, now).unwrap();
+                let to = to_name.and_then(|to| self.book.id(to.as_str()));
+                assert_eq!(step.moved, self.book.redrive(id, max, to, self.now));
+            }
             Command::Relocate { nth, budget } => {
                 let upto = Lsn(nth.index(self.journal.end as usize + 1) as u64);
                 loop {
@@ -352,7 +408,7 @@ impl Pair {
         };
         let declared = self.engine.declare(block, &topic(&name), declaration, Timestamp(self.now));
         let Some(id) = self.book.id(&name) else {
-            self.book.declare(&name, options.clone(), owner);
+            self.book.declare(&name, options.clone(), owner, self.now);
             let declared = declared.unwrap();
             assert!(declared.created && Some(declared.id.0) == self.book.id(&name));
             return;
@@ -418,6 +474,14 @@ impl Pair {
         (!pools.is_empty()).then(|| *pools.keys().nth(pick.index(pools.len())).unwrap())
     }
 
+    fn some_message(&self, queue: u8, nth: &prop::sample::Index) -> Option<(u32, TopicName, u64)> {
+        let name = queue_name(queue);
+        let id = self.book.id(&name)?;
+        let entries = &self.book.queues[&id].entries;
+        (!entries.is_empty())
+            .then(|| (id, topic(&name), *entries.keys().nth(nth.index(entries.len())).unwrap()))
+    }
+
     fn with_consumer(&mut self, pick: &prop::sample::Index, act: impl FnOnce(&mut Pair, u64)) {
         self.consumers.retain(|id| self.book.consumers.contains_key(id));
         if !self.consumers.is_empty() {
@@ -427,7 +491,8 @@ impl Pair {
     }
 
     fn publish(&mut self, command: &Command, block: &mut Block) {
-        let Command::Publish { exchange, key: to, count, priority, delay, ttl, batch } = command else {
+        let Command::Publish { exchange, key: to, count, priority, delay, ttl, batch, names } = command
+        else {
             return;
         };
         let now = Timestamp(self.now);
@@ -436,7 +501,10 @@ impl Pair {
         let ids = self.book.route(exchange, &routing_key);
         let mut letters = Vec::new();
         let mut messages = Vec::new();
-        for _ in 0..*count {
+        for nth in 0..*count {
+            let message_id = names.id(nth);
+            let properties =
+                PropertyFields { message_id: message_id.as_deref(), ..PropertyFields::default() };
             self.published += 1;
             let body = format!("message {}", "x".repeat((self.published % 90) as usize))
                 + &self.published.to_string();
@@ -445,6 +513,8 @@ impl Pair {
                 priority: *priority,
                 delay: Some(Duration::from_millis(*delay as u64)),
                 ttl: ttl.map(|ttl| Duration::from_millis(ttl as u64)),
+                key: names.key(nth).map(Into::into),
+                properties: properties.build().unwrap(),
                 ..NewMessage::default()
             });
             letters.push(Letter {
@@ -453,6 +523,9 @@ impl Pair {
                 ttl: *ttl,
                 exchange: exchange.to_owned(),
                 key: routing_key.clone(),
+                lane: names.key(nth),
+                message_id,
+                told: Vec::new(),
                 deaths: Vec::new(),
             });
         }
@@ -465,7 +538,7 @@ impl Pair {
                 .map(|message| self.engine.publish(block, destination, message, now))
                 .collect()
         };
-        let refused: Vec<bool> = if *batch {
+        let refused = if *batch {
             self.book.publish(&ids, &letters, *delay, self.now)
         } else {
             letters
@@ -476,9 +549,13 @@ impl Pair {
                 })
                 .collect()
         };
-        for (result, refused) in results.iter().zip(refused) {
+        for (result, (refused, known, id)) in results.iter().zip(refused) {
             match result {
-                Ok(published) => assert!(!refused && published.queues == ids.len()),
+                Ok(published) => {
+                    assert!(!refused && published.queues == ids.len());
+                    assert_eq!(published.duplicates, known);
+                    assert_eq!(published.id.map(|id| id.0), id);
+                }
                 Err(error) => assert!(refused && matches!(error, QueueError::QueueFull(_))),
             }
         }
@@ -499,6 +576,7 @@ impl Pair {
                 Action::Ack => SettleAction::Ack,
                 Action::Nack(delay) => SettleAction::Nack { delay: ms(delay) },
                 Action::Fail => SettleAction::Fail,
+                Action::Retry => SettleAction::Retry,
                 Action::Reject => SettleAction::Reject,
                 Action::Extend(more) => SettleAction::Extend { lease_for: Some(ms(more)) },
             };
@@ -507,8 +585,9 @@ impl Pair {
                 match *action {
                     Action::Ack => self.book.ack(queue, sequence),
                     Action::Nack(delay) => self.book.nack(queue, sequence, delay, self.now),
-                    Action::Fail => self.book.fail(queue, sequence),
-                    Action::Reject => self.book.reject(queue, sequence),
+                    Action::Fail => self.book.fail(queue, sequence, self.now),
+                    Action::Retry => self.book.retry(queue, sequence, self.now),
+                    Action::Reject => self.book.reject(queue, sequence, self.now),
                     Action::Extend(more) => self.book.extend(queue, sequence, self.now + more),
                 }
             }
@@ -566,7 +645,10 @@ impl Pair {
                 assert_eq!((browsed.attempts, browsed.enqueued_at.0), (entry.attempts, entry.enqueued_at));
                 let expires_at = Some(Timestamp(entry.expires_at)).filter(|at| at.0 != NEVER);
                 assert_eq!(browsed.expires_at, expires_at);
+                let level = book.level(entry);
+                assert_eq!((browsed.priority, &browsed.history), (level, &entry.history));
                 let message = browsed.message.as_ref().unwrap();
+                assert_eq!(told(message), entry.letter.told);
                 let letter = &entry.letter;
                 assert_eq!(message.body, letter.body.as_bytes());
                 assert_eq!(deaths(message), letter.deaths);

@@ -42,6 +42,7 @@ prop_compose! {
             options: OutgoingOptions {
                 priority,
                 delay_ms: numbers[0].map(|n| n as u64),
+                deliver_at: None,
                 ttl_ms: numbers[1].map(|n| n as u64),
                 partition,
                 timestamp: numbers[2],

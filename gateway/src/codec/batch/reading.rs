@@ -145,7 +145,9 @@ fn put_headers(out: &mut Vec<u8>, view: &HeadersView<'_>) -> bool {
 
 /// Appends what a queue knows of a message, in bit order, and answers the flags.
 fn put_place(out: &mut Vec<u8>, place: &Place<'_>, tombstone: bool) -> u32 {
-    let Place::Queue { id, priority, attempt, redelivered, properties, standing } = place else { return 0 };
+    let Place::Queue { id, priority, attempt, redelivered, properties, failures: _, standing } = place else {
+        return 0;
+    };
     let mut flags = flag::PRIORITY | flag::ID | flag::ATTEMPT;
     out.push(*priority);
     let known = [
@@ -175,8 +177,9 @@ fn put_place(out: &mut Vec<u8>, place: &Place<'_>, tombstone: bool) -> u32 {
     match standing {
         Standing::Taken => {}
         Standing::Ready => state(out, 0, 0),
-        Standing::LeasedByOther { expires_at } => state(out, 1, *expires_at),
+        Standing::LeasedByOther { expires_at, holder: _ } => state(out, 1, *expires_at),
         Standing::Delayed { ready_at } => state(out, 2, *ready_at),
+        Standing::Dying => state(out, 3, 0),
         Standing::Leased { lease, expires_at } => {
             flags |= flag::LEASE;
             out.extend_from_slice(&lease.0);

@@ -14,6 +14,7 @@ fn queue_view<'a>(table: &'a HeaderTable, value: Option<&'a [u8]>, standing: Sta
             priority: 9,
             attempt: 2,
             redelivered: true,
+            failures: &[],
             properties: vec![("message_id", "m"), ("app_id", "app")],
             standing,
         },

@@ -12,6 +12,7 @@ const QUEUE: u8 = 2;
 const UNCONFIRMED: u8 = 3;
 const REFUSED: u8 = 4;
 const ROUTED: u8 = 5;
+const DUPLICATE: u8 = 6;
 
 /// One entry of decoded results.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ fn follows(first: &Receipt, next: &Result<Receipt, Box<Refusal>>, n: u32) -> boo
             id.checked_add(u64::from(n)) == Some(*later)
         }
         (Receipt::Unconfirmed, Ok(Receipt::Unconfirmed)) => true,
-        (Receipt::Routed { .. }, Ok(next)) => first == next,
+        (Receipt::Routed { .. } | Receipt::Duplicate { .. }, Ok(next)) => first == next,
         _ => false,
     }
 }
@@ -76,6 +77,7 @@ fn put_run(out: &mut Vec<u8>, first: &Receipt, run: u32) {
     let tag = match first {
         Receipt::Log { .. } => LOG,
         Receipt::Queue { .. } => QUEUE,
+        Receipt::Duplicate { .. } => DUPLICATE,
         Receipt::Routed { .. } => ROUTED,
         Receipt::Unconfirmed => UNCONFIRMED,
     };
@@ -88,7 +90,9 @@ fn put_run(out: &mut Vec<u8>, first: &Receipt, run: u32) {
             out.extend_from_slice(&timestamp.to_be_bytes());
         }
         Receipt::Queue { id } => out.extend_from_slice(&id.to_be_bytes()),
-        Receipt::Routed { queues, logs } => {
+        Receipt::Duplicate { id } => out.extend_from_slice(&id.to_be_bytes()),
+        // How many of the queues had it before is told in JSON only.
+        Receipt::Routed { queues, duplicates: _, logs } => {
             out.extend_from_slice(&queues.to_be_bytes());
             out.extend_from_slice(&logs.to_be_bytes());
         }
@@ -122,7 +126,11 @@ pub fn decode_results(body: &Bytes) -> Result<Vec<RunResult>, BatchError> {
                 run,
             ),
             QUEUE => RunResult::Run(Receipt::Queue { id: part.u64()? }, run),
-            ROUTED => RunResult::Run(Receipt::Routed { queues: part.u32()?, logs: part.u32()? }, run),
+            DUPLICATE => RunResult::Run(Receipt::Duplicate { id: part.u64()? }, run),
+            ROUTED => {
+                let (queues, logs) = (part.u32()?, part.u32()?);
+                RunResult::Run(Receipt::Routed { queues, duplicates: 0, logs }, run)
+            }
             UNCONFIRMED => RunResult::Run(Receipt::Unconfirmed, run),
             REFUSED => {
                 let retryable = part.u8()? != 0;
@@ -164,7 +172,8 @@ mod tests {
                 timestamp
             }),
             (0u64..4).prop_map(|id| Receipt::Queue { id }),
-            (0u32..2, 0u32..2).prop_map(|(queues, logs)| Receipt::Routed { queues, logs }),
+            (0u64..4).prop_map(|id| Receipt::Duplicate { id }),
+            (0u32..2, 0u32..2).prop_map(|(queues, logs)| Receipt::Routed { queues, duplicates: 0, logs }),
             Just(Receipt::Unconfirmed),
         ]
     }
@@ -182,7 +191,7 @@ mod tests {
                         Receipt::Log { partition, offset: offset + i64::from(n), timestamp }
                     }
                     Receipt::Queue { id } => Receipt::Queue { id: id + u64::from(n) },
-                    same @ (Receipt::Routed { .. } | Receipt::Unconfirmed) => same,
+                    same @ (Receipt::Routed { .. } | Receipt::Duplicate { .. } | Receipt::Unconfirmed) => same,
                 }));
             }
             prop_assert_eq!(spelt, receipts);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use log_engine::{LogEngine, PartitionId, PartitionView, Visible};
 use message::{ErrorCode, Limits, Timestamp, TopicName};
 use queue_engine::{
-    ConsumerId, LeaseToken, LogTarget, OpenLeases, Outbox, QueueEngine, Settle, SettleAction,
+    Browsed, ConsumerId, LeaseToken, LogTarget, OpenLeases, Outbox, QueueEngine, Settle, SettleAction,
 };
 use segment_store::{Block, Journal};
 use tracing::warn;
@@ -16,6 +16,7 @@ use super::outlets::Outlets;
 use super::staging::Staging;
 use super::waiters::Waiters;
 use crate::refusal::Refusal;
+use crate::topics::delivery::QueueDelivery;
 use crate::topics::directory::Directory;
 use crate::topics::log_topic::LogPartition;
 use crate::topics::outgoing::Outgoing;
@@ -104,6 +105,11 @@ impl Engines {
             }
         }
         Ok(())
+    }
+
+    /// A message that was looked at, with who holds it.
+    pub(crate) fn shown(&self, seen: Browsed) -> Result<QueueDelivery, Refusal> {
+        QueueDelivery::seen(seen, |consumer| self.outlets.holder(consumer))
     }
 
     /// Shows readers what a partition holds now.

@@ -147,10 +147,15 @@ fn encode_receipts(receipts: &Receipts) -> Vec<u8> {
                 out.put_u8(1);
                 out.put_u64(*id);
             }
-            Ok(Receipt::Routed { queues, logs }) => {
+            Ok(Receipt::Routed { queues, duplicates, logs }) => {
                 out.put_u8(2);
                 out.put_u32(*queues);
+                out.put_u32(*duplicates);
                 out.put_u32(*logs);
+            }
+            Ok(Receipt::Duplicate { id }) => {
+                out.put_u8(5);
+                out.put_u64(*id);
             }
             Ok(Receipt::Unconfirmed) => out.put_u8(3),
             Err(refusal) => {
@@ -191,9 +196,16 @@ fn decode_receipts(mut bytes: Bytes) -> Option<Receipts> {
                 receipts.extend((0..count).map(|step| Ok(Receipt::Queue { id: id + u64::from(step) })));
             }
             2 => {
-                let routed =
-                    Receipt::Routed { queues: bytes.try_get_u32().ok()?, logs: bytes.try_get_u32().ok()? };
+                let routed = Receipt::Routed {
+                    queues: bytes.try_get_u32().ok()?,
+                    duplicates: bytes.try_get_u32().ok()?,
+                    logs: bytes.try_get_u32().ok()?,
+                };
                 receipts.extend((0..count).map(|_| Ok(routed)));
+            }
+            5 => {
+                let duplicate = Receipt::Duplicate { id: bytes.try_get_u64().ok()? };
+                receipts.extend((0..count).map(|_| Ok(duplicate)));
             }
             3 => receipts.extend((0..count).map(|_| Ok(Receipt::Unconfirmed))),
             _ => {
@@ -235,7 +247,8 @@ mod tests {
             Err(Box::new(Refusal::new(ErrorCode::TooLarge, "too large"))),
             Ok(Receipt::Queue { id: 4 }),
             Ok(Receipt::Queue { id: 5 }),
-            Ok(Receipt::Routed { queues: 1, logs: 0 }),
+            Ok(Receipt::Duplicate { id: 5 }),
+            Ok(Receipt::Routed { queues: 1, duplicates: 1, logs: 0 }),
         ]
     }
 

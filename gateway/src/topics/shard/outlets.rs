@@ -32,6 +32,8 @@ impl Outlet {
 #[derive(Default)]
 pub(crate) struct Outlets {
     open: HashMap<ConsumerId, Outlet>,
+    /// What doors say of their consumers; those of a single receive have no name.
+    holders: HashMap<ConsumerId, Arc<str>>,
 }
 
 impl Outlets {
@@ -47,11 +49,28 @@ impl Outlets {
         self.remove(consumer);
     }
 
+    /// Remembers who a consumer is.
+    pub(crate) fn name(&mut self, consumer: ConsumerId, holder: Arc<str>) {
+        self.holders.insert(consumer, holder);
+    }
+
+    /// Who a consumer is.
+    pub(crate) fn holder(&self, consumer: Option<ConsumerId>) -> Arc<str> {
+        let known = consumer.and_then(|consumer| self.holders.get(&consumer));
+        let open = consumer.and_then(|consumer| self.open.get(&consumer));
+        let unnamed = || match open {
+            Some(Outlet::Session(..)) => "an AMQP consumer",
+            Some(Outlet::Own { .. }) | None => "a receive request",
+        };
+        known.map_or_else(|| Arc::from(unnamed()), Arc::clone)
+    }
+
     /// Closing the outlet is how a consumer learns that its subscription ended.
     pub(crate) fn remove(&mut self, consumer: ConsumerId) {
         if let Some(Outlet::Session(link, number)) = self.open.remove(&consumer) {
             link.ended(number);
         }
+        self.holders.remove(&consumer);
     }
 
     /// Hands over deliveries in order, one send per run of the same consumer. Answers what nobody took any more.

@@ -1,0 +1,180 @@
+//! Single messages of a queue found, changed and moved, whoever holds them.
+
+use message::{HeaderValue, Timestamp, TopicName};
+use queue_engine::{Amendment, Destination, Edits, MessageId, QueueEngine, Search, SearchBounds};
+
+use super::delivery::QueueDelivery;
+use super::job_spec::ReplayTarget;
+use super::outgoing::Acks;
+use super::queue_topic::{LOOK, QueueTopic};
+use super::shard::{Room, Terms, Turn};
+use crate::refusal::Refusal;
+
+/// Messages that one search looks at before it answers, found or not.
+const LOOKED_AT: usize = 20_000;
+/// Bytes of messages that one search reads before it answers.
+const SEARCHED_BYTES: u64 = 4 << 20;
+
+/// Which messages of a queue are wanted: those that fit all that is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageFilter {
+    /// Where they stand: `ready`, `leased`, `delayed`, `dying` or `damaged`.
+    pub state: Option<&'static str>,
+    /// A header that they have, and its value as text.
+    pub header: Option<(String, Option<String>)>,
+    /// Text that their value holds.
+    pub contains: Option<String>,
+    /// Their key.
+    pub key: Option<String>,
+    /// The id that their publisher gave them.
+    pub message_id: Option<String>,
+}
+
+impl MessageFilter {
+    /// The names of the states.
+    pub const STATES: [&'static str; 5] = ["ready", "leased", "delayed", "dying", "damaged"];
+
+    /// Whether it lets everything through.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        *self == MessageFilter::default()
+    }
+}
+
+impl From<MessageFilter> for Search {
+    fn from(filter: MessageFilter) -> Search {
+        Search {
+            state: filter.state,
+            header: filter.header,
+            body: filter.contains.map(String::into_bytes),
+            key: filter.key.map(String::into_bytes),
+            message_id: filter.message_id,
+        }
+    }
+}
+
+/// What is to become of a message that stays in its queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessageChange {
+    /// Its new priority.
+    pub priority: Option<u8>,
+    /// When it is to be ready, from now on in milliseconds.
+    pub delay_ms: Option<u64>,
+    /// When it is to be ready, milliseconds since the epoch.
+    pub deliver_at: Option<i64>,
+}
+
+/// What changes in a message that moves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MessageEdits {
+    /// Headers that it gets, in place of those of the same name.
+    pub set_headers: Vec<(String, HeaderValue)>,
+    /// Headers that it loses.
+    pub remove_headers: Vec<String>,
+    /// The priority that it gets.
+    pub priority: Option<u8>,
+}
+
+impl From<MessageEdits> for Edits {
+    fn from(edits: MessageEdits) -> Edits {
+        let MessageEdits { set_headers, remove_headers, priority } = edits;
+        Edits { set_headers, remove_headers, priority }
+    }
+}
+
+/// A target in the engine's words, once names were checked.
+pub(crate) enum Way {
+    Queue(TopicName),
+    Exchange { name: String, key: String },
+}
+
+impl Way {
+    pub(crate) fn new(target: &ReplayTarget) -> Result<Way, Refusal> {
+        Ok(match target {
+            ReplayTarget::Topic(name) => Way::Queue(TopicName::new(name)?),
+            ReplayTarget::Exchange { exchange, routing_key } => {
+                Way::Exchange { name: exchange.clone(), key: routing_key.clone().unwrap_or_default() }
+            }
+        })
+    }
+
+    pub(crate) fn destination(&self) -> Destination<'_> {
+        match self {
+            Way::Queue(name) => Destination::Queue(name),
+            Way::Exchange { name, key } => Destination::Exchange { name, routing_key: key },
+        }
+    }
+}
+
+/// Journal bytes that moving a message takes at most.
+pub(crate) fn transfer_weight(engine: &QueueEngine, queue: &TopicName, id: MessageId) -> usize {
+    let message = engine.get(queue, id).ok().and_then(|seen| seen.message.ok());
+    message.map_or(0, |message| {
+        let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
+        message.body.len() + texts + message.key.as_ref().map_or(0, |key| key.len())
+    })
+}
+
+/// Room for what a move adds: edited headers, names, the queues that it reaches.
+pub(crate) const TRANSFER_OVERHEAD: usize = 128 << 10;
+
+impl QueueTopic {
+    /// Looks for messages in order of id, from after `after` on. Answers those found and where to go on; a page may be
+    /// empty although it is not the last.
+    pub async fn search(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+        filter: MessageFilter,
+    ) -> Result<(Vec<QueueDelivery>, Option<u64>), Refusal> {
+        let name = self.name.clone();
+        let search = Search::from(filter);
+        let look = move |turn: &mut Turn<'_>| {
+            let bounds = SearchBounds { found: limit, looked_at: LOOKED_AT, bytes: SEARCHED_BYTES };
+            let page = turn.engines.queue.search(&name, after.map(MessageId), &search, bounds)?;
+            let next = page.next.map(|next| next.0);
+            let found = page.messages.into_iter().map(|seen| turn.engines.shown(seen));
+            Ok((found.collect::<Result<Vec<_>, Refusal>>()?, next))
+        };
+        self.shard.call(LOOK, look).await?
+    }
+
+    /// Changes one message, whoever holds it, and answers how it stands then.
+    pub async fn amend(&self, id: u64, change: MessageChange) -> Result<QueueDelivery, Refusal> {
+        if change.delay_ms.is_some() && change.deliver_at.is_some() {
+            let detail = "give either `delay_ms` or `deliver_at`, not both";
+            return Err(Refusal::invalid("/deliver_at", detail));
+        }
+        let name = self.name.clone();
+        let amend = move |turn: &mut Turn<'_>| {
+            let now = turn.now;
+            let after = |ms: u64| Timestamp(now.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)));
+            let deliver_at = change.delay_ms.map(after).or(change.deliver_at.map(Timestamp));
+            let amendment = Amendment { priority: change.priority, deliver_at };
+            let (block, engine) = (turn.journal.block(), &mut turn.engines.queue);
+            engine.amend_message(block, &name, MessageId(id), amendment, now)?;
+            let seen = engine.get(&name, MessageId(id))?;
+            turn.engines.shown(seen)
+        };
+        self.shard.call(Terms { acks: Acks::All, weight: 64 << 10, room: Room::Reserved }, amend).await?
+    }
+
+    /// Moves one message, whoever holds it, in one step. A `target` that is a topic must be a queue.
+    pub async fn move_message(
+        &self,
+        id: u64,
+        target: &ReplayTarget,
+        edits: MessageEdits,
+    ) -> Result<(), Refusal> {
+        let name = self.name.clone();
+        let (way, edits, id) = (Way::new(target)?, Edits::from(edits), MessageId(id));
+        let change = move |turn: &mut Turn<'_>| {
+            let weight = transfer_weight(&turn.engines.queue, &name, id);
+            turn.journal.ensure(weight + TRANSFER_OVERHEAD)?;
+            let (block, engine) = (turn.journal.block(), &mut turn.engines.queue);
+            Ok(engine.move_message(block, &name, id, way.destination(), &edits, turn.now)?)
+        };
+        let terms = Terms { acks: Acks::All, weight: TRANSFER_OVERHEAD, room: Room::Ordinary };
+        self.shard.call(terms, change).await?
+    }
+}
