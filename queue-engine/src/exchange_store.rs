@@ -20,6 +20,9 @@ use crate::{Overflow, QueueError, QueueId, QueueOptions, carbon_copy};
 
 /// Most bytes of bodies that a recent-history exchange keeps, whatever its length says.
 const HISTORY_BYTES: u64 = 4 << 20;
+/// Most bytes of a binding's record beside its arguments, and of those.
+pub(crate) const BINDING_BYTES: usize = 1024;
+const ARGUMENTS_BYTES: usize = 64 << 10;
 /// Journal bytes that one message of the history takes beside its own and its targets'.
 const PER_MESSAGE: usize = 512;
 
@@ -127,17 +130,21 @@ impl QueueEngine {
         true
     }
 
-    /// Room that a new binding of this exchange needs in the block: with a history, that of all its messages.
+    /// Room that a new binding of this exchange needs in the block at most: with a history, that of all its messages.
     #[must_use]
     pub fn bind_bytes(&self, source: &::message::ExchangeName) -> usize {
+        BINDING_BYTES + ARGUMENTS_BYTES + self.history_bytes(source)
+    }
+
+    /// Room for the messages that a new binding of this exchange gets at once.
+    pub(crate) fn history_bytes(&self, source: &::message::ExchangeName) -> usize {
         let exchange = self.topology.id(source.as_str()).and_then(|id| self.topology.get(id));
-        let history = exchange.and_then(|exchange| self.queues.get(&exchange.store?));
-        let history = history.filter(|store| store.counts.ready > 0).map_or(0, |store| {
+        let history = exchange.filter(|exchange| exchange.kind == ExchangeKind::RecentHistory);
+        let history = history.and_then(|exchange| self.queues.get(&exchange.store?));
+        history.map_or(0, |store| {
             let each = PER_MESSAGE + self.queues.len().min(1000) * 25;
             store.ready_in_order().map(|(_, slot)| slot.envelope_len as usize + each).sum()
-        });
-        // The binding's own record: two names, a key and its arguments.
-        1024 + (64 << 10) + history
+        })
     }
 
     /// Gives a new binding the exchange's latest messages, oldest first.

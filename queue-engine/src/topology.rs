@@ -6,6 +6,7 @@ use crate::dedup::SeenIds;
 use crate::engine::QueueEngine;
 use crate::exchange::{Binding, Exchange, ExchangeInfo};
 use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
+use crate::exchange_store::BINDING_BYTES;
 use crate::record::{BindingRecord, Record, RecordTarget};
 use crate::{BindingTarget, QueueError};
 
@@ -112,8 +113,8 @@ impl QueueEngine {
         if self.topology.has(id, &stored, &Condition::new(routing_key, arguments)) {
             return Ok(false);
         }
-        let keeps = self.topology.get(id).is_some_and(|exchange| exchange.store.is_some());
-        if keeps && !block.fits(self.bind_bytes(source)) {
+        let history = self.history_bytes(source);
+        if history > 0 && !block.fits(history + BINDING_BYTES + arguments.as_bytes().len()) {
             return Err(QueueError::BlockFull);
         }
         self.change(block, Record::Bound(binding_record(source, target, &stored, routing_key, arguments)))?;
