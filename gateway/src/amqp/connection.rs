@@ -6,6 +6,8 @@ mod closing;
 mod consuming;
 mod content;
 mod frames;
+#[cfg(test)]
+mod fuzz_tests;
 mod handshake;
 mod heartbeats;
 mod methods;

@@ -22,6 +22,12 @@ impl Heartbeats {
         *self = Heartbeats { interval, heard: now, spoke: now };
     }
 
+    /// Whether the two sides agreed on none.
+    #[cfg(test)]
+    pub(super) fn is_off(&self) -> bool {
+        self.interval.is_none()
+    }
+
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;
     }
