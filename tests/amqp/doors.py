@@ -59,8 +59,31 @@ channel.basic_publish("doors-exchange", "to.log", b"routed", pika.BasicPropertie
 channel.basic_publish("", "doors-log", b"by name", mandatory=True)
 records = http("GET", "/v1/topics/doors-log/partitions/0/records?offset=earliest&wait_ms=5000")["records"]
 assert [record["value"] for record in records] == ["routed", "by name"], records
+# The same names in another virtual host are other things.
+http("PUT", "/v1/vhosts/doors-host", {})
+elsewhere = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", AMQP, "doors-host"))
+there = elsewhere.channel()
+there.confirm_delivery()
+there.queue_declare("doors", durable=True)
+there.exchange_declare("doors-exchange", "fanout")
+there.queue_bind("doors", "doors-exchange")
+there.basic_publish("doors-exchange", "k", b"there", mandatory=True)
+there.basic_publish("", "doors", b"there too", mandatory=True)
+assert channel.queue_declare("doors", passive=True).method.message_count == 0
+method, _, body = there.basic_get("doors", auto_ack=True)
+assert (method.exchange, method.routing_key, body) == ("doors-exchange", "k", b"there"), method
+[message] = http("POST", "/v1/topics/doors-host%2Fdoors/receive", {"max": 1, "wait_ms": 10000})["messages"]
+assert message["value"] == "there too", message
+try:
+    there.queue_declare("nothing", passive=True)
+    raise AssertionError("a queue that is not there was found")
+except pika.exceptions.ChannelClosedByBroker as error:
+    assert error.reply_text == "NOT_FOUND - no queue 'nothing' in vhost 'doors-host'", error
+elsewhere.close()
+http("DELETE", "/v1/vhosts/doors-host")
+
 channel.exchange_delete("doors-exchange")
 channel.queue_delete("doors")
 channel.queue_delete("doors-log")
 connection.close()
-print("doors: AMQP to HTTP and back, and AMQP into a log")
+print("doors: AMQP to HTTP and back, AMQP into a log, and virtual hosts")

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use message::HeaderTable;
 
-use super::connection::{ConnectionTerms, VhostAnswer};
+use super::connection::ConnectionTerms;
 use super::identity::server_properties;
 use super::limits::AmqpLimits;
 use super::login::{Credentials, Mechanism};
 use crate::drain::Drain;
-use crate::topics::Topics;
+use crate::topics::{Topics, VirtualHost};
 
 /// Everything that AMQP connections share. Cheap to clone.
 #[derive(Clone)]
@@ -76,9 +76,9 @@ impl AmqpDoor {
         credentials.are_guest_on(peer.ip().is_loopback()).then_some(credentials.user)
     }
 
-    /// Whether there is a virtual host of that name for that user.
-    pub(super) fn vhost(&self, name: &str) -> VhostAnswer {
-        if name == "/" { VhostAnswer::Open } else { VhostAnswer::Unknown }
+    /// The virtual host of that name, if there is one.
+    pub(super) fn vhost(&self, name: &str) -> Option<VirtualHost> {
+        self.topics().virtual_host(name).ok()
     }
 
     /// Why publishers must wait, if they must.

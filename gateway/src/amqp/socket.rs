@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use tracing::debug;
 
-use super::connection::{Connection, Effect};
+use super::connection::{Connection, Effect, VhostAnswer};
 use super::door::{AmqpDoor, Place};
 use super::log_reader::LogReader;
 use crate::topics::session::{ConsumerNumber, Session, SessionEvent};
@@ -199,7 +199,13 @@ impl Driver {
                     self.feed();
                 }
                 Effect::OpenVhost(name) => {
-                    let answer = self.door.vhost(&name);
+                    let answer = match (self.door.vhost(&name), &self.session) {
+                        (Some(host), Some(session)) => {
+                            session.enter(host);
+                            VhostAnswer::Open
+                        }
+                        _ => VhostAnswer::Unknown,
+                    };
                     self.connection.handle_vhost(Instant::now(), answer);
                     self.feed();
                 }

@@ -6,8 +6,10 @@
 //! the order in which they became true.
 
 mod batch;
+mod commit;
 mod exchange_arguments;
 mod link;
+mod names;
 mod operation;
 mod outcome;
 mod properties;
@@ -59,6 +61,11 @@ impl Topics {
 }
 
 impl Session {
+    /// Says, once, which virtual host the session's names belong to; before it is the default one.
+    pub fn enter(&self, host: super::VirtualHost) {
+        self.link.enter(host);
+    }
+
     /// Hands operations to the owner, waiting while too many bytes are on their way there already.
     ///
     /// One [`SessionEvent::Done`] answers them, after those of all batches before it.

@@ -24,6 +24,12 @@ pub struct VirtualHost {
     prefix: Arc<str>,
 }
 
+impl Default for VirtualHost {
+    fn default() -> VirtualHost {
+        VirtualHost::new(DEFAULT_HOST)
+    }
+}
+
 impl VirtualHost {
     /// What AMQP clients call the virtual host that always exists.
     pub const DEFAULT_NAME: &str = DEFAULT_HOST;

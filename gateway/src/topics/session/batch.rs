@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
-use message::ErrorCode;
 use queue_engine::{LeaseToken, Settle, SettleAction};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::commit;
 use super::link::{Book, Link};
 use super::operation::{
     Action, ChannelKey, ConsumerNumber, Durability, Operation, Publish, Request, Settlement,
 };
-use super::outcome::{Outcome, Published, SessionError, SessionEvent};
+use super::outcome::{Outcome, SessionEvent};
 use super::publishing::{self, RUN_BYTES};
 use super::replies::Reply;
 use super::requests;
@@ -103,6 +103,7 @@ impl Batch {
     }
 
     fn carry_out(&mut self, turn: &mut Turn<'_>, book: &mut Book) {
+        let link = Arc::clone(&self.link);
         let mut operations = std::mem::take(&mut self.operations).into_iter().peekable();
         while let Some(Operation { channel, action }) = operations.next() {
             if let Action::CloseChannel { leases } = &action {
@@ -125,7 +126,8 @@ impl Batch {
                             run.push(publish);
                         }
                     }
-                    let published = publishing::publish(turn, run, &mut self.replies);
+                    let published =
+                        publishing::publish(turn, link.names(&self.topics), run, &mut self.replies);
                     if published.fatal.is_some() {
                         book.failed.insert(channel);
                     }
@@ -141,7 +143,8 @@ impl Batch {
                     self.outcomes.push((channel, Outcome::Asked(asked)));
                 }
                 Action::Commit(steps) => {
-                    let committed = commit(turn, book, steps, &mut self.replies);
+                    let names = link.names(&self.topics);
+                    let committed = commit::commit(turn, names, book, steps, &mut self.replies);
                     if committed.is_err() {
                         book.failed.insert(channel);
                     }
@@ -173,15 +176,6 @@ fn settle(turn: &mut Turn<'_>, book: &mut Book, settles: &[(Lease, Settlement)])
             // Unsettled as they are, they come again; a settled message that comes twice is what AMQP allows for.
             return;
         }
-        let engine_form = |(lease, settlement): &(Lease, Settlement)| Settle {
-            lease: LeaseToken::from(*lease),
-            action: match settlement {
-                Settlement::Ack => SettleAction::Ack,
-                Settlement::Requeue => SettleAction::Nack { delay: std::time::Duration::ZERO },
-                Settlement::Fail => SettleAction::Fail,
-                Settlement::Discard => SettleAction::Reject,
-            },
-        };
         let settles: Vec<Settle> = stretch.iter().map(engine_form).collect();
         if !book.taken.is_empty() {
             for settle in &settles {
@@ -194,43 +188,23 @@ fn settle(turn: &mut Turn<'_>, book: &mut Book, settles: &[(Lease, Settlement)])
     }
 }
 
+/// A settlement in the engine's words.
+pub(super) fn engine_form((lease, settlement): &(Lease, Settlement)) -> Settle {
+    let action = match settlement {
+        Settlement::Ack => SettleAction::Ack,
+        Settlement::Requeue => SettleAction::Nack { delay: std::time::Duration::ZERO },
+        Settlement::Fail => SettleAction::Fail,
+        Settlement::Discard => SettleAction::Reject,
+    };
+    Settle { lease: LeaseToken::from(*lease), action }
+}
+
 fn credit(turn: &mut Turn<'_>, book: &Book, consumer: ConsumerNumber, messages: u64, bytes: u64) {
     let Some(one) = book.consumers.get(&consumer) else { return };
     if turn.journal.ensure(Batch::ROOM).is_ok() {
         // A subscription that ended meanwhile needs no credit.
         let _ = turn.engines.queue.add_credit(turn.journal.block(), one.id, messages, bytes, turn.now);
     }
-}
-
-fn commit(
-    turn: &mut Turn<'_>,
-    book: &mut Book,
-    steps: Vec<Action>,
-    replies: &mut Vec<Reply>,
-) -> Result<Published, SessionError> {
-    let mut sum = Published::default();
-    for step in steps {
-        match step {
-            Action::Publish(publish) => {
-                let one = publishing::publish(turn, vec![publish], replies);
-                if let Some(fatal) = one.fatal {
-                    return Err(fatal);
-                }
-                let base = sum.count;
-                sum.exceptions.extend(one.exceptions.into_iter().map(|(at, failure)| (base + at, failure)));
-                sum.count += one.count;
-            }
-            Action::Settle(settles) => settle(turn, book, &settles),
-            Action::Credit { consumer, messages, bytes } => credit(turn, book, consumer, messages, bytes),
-            Action::Ask(_) | Action::Commit(_) | Action::CloseChannel { .. } => {
-                return Err(SessionError::new(
-                    ErrorCode::Internal,
-                    "only messages and settlements are committed",
-                ));
-            }
-        }
-    }
-    Ok(sum)
 }
 
 impl Command for Batch {

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
@@ -7,10 +8,11 @@ use queue_engine::{
 };
 use tokio::sync::mpsc;
 
+use super::names::Names;
 use super::operation::{ChannelKey, ConsumerNumber};
 use super::outcome::{SessionDelivery, SessionEvent};
-use crate::topics::Lease;
 use crate::topics::shard::Turn;
+use crate::topics::{Lease, Topics, VirtualHost};
 
 /// Journal bytes that the end of an owner's queues takes at a time.
 const OWNER_BYTES: usize = 64 << 10;
@@ -20,6 +22,7 @@ const OWNER_BYTES: usize = 64 << 10;
 pub(crate) struct Link {
     outlet: mpsc::UnboundedSender<SessionEvent>,
     owner: OwnerId,
+    host: OnceLock<VirtualHost>,
     /// Only the owner works with it; the lock is there because the owner may move between threads.
     book: Mutex<Book>,
 }
@@ -51,7 +54,23 @@ pub(super) struct Subscriber {
 impl Link {
     pub(super) fn new(outlet: mpsc::UnboundedSender<SessionEvent>) -> Link {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Link { outlet, owner: OwnerId(NEXT.fetch_add(1, Relaxed)), book: Mutex::default() }
+        Link {
+            outlet,
+            owner: OwnerId(NEXT.fetch_add(1, Relaxed)),
+            host: OnceLock::new(),
+            book: Mutex::default(),
+        }
+    }
+
+    /// Says, once, which virtual host the session's names belong to.
+    pub(super) fn enter(&self, host: VirtualHost) {
+        // A session that is somewhere stays there.
+        let _ = self.host.set(host);
+    }
+
+    /// Where the session's names belong.
+    pub(super) fn names<'a>(&'a self, topics: &'a Topics) -> Names<'a> {
+        Names { topics, host: self.host.get_or_init(VirtualHost::default) }
     }
 
     /// Who owns the session's exclusive queues.
@@ -74,7 +93,10 @@ impl Link {
             return Err(run);
         }
         let counted = self.book.lock().consumers.get(&consumer).is_some_and(|one| one.counts_failures);
-        let run = run.into_iter().map(|delivery| SessionDelivery::new(delivery, counted)).collect();
+        let run = run
+            .into_iter()
+            .map(|delivery| SessionDelivery::new(delivery, counted, self.host.get()))
+            .collect();
         // A session that closed just now drains what it was sent, or ends the subscription, which returns its leases.
         self.tell(SessionEvent::Delivered { consumer, run });
         Ok(())

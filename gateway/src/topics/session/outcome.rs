@@ -7,7 +7,7 @@ use queue_engine::{Delivery, Message, QueueError};
 
 use super::operation::{ChannelKey, ConsumerNumber, Publish};
 use crate::refusal::Refusal;
-use crate::topics::{Lease, LogTopic, RecordChunk};
+use crate::topics::{Lease, LogTopic, RecordChunk, VirtualHost};
 
 /// What a session learns.
 #[derive(Debug)]
@@ -207,23 +207,32 @@ pub struct SessionDelivery {
     lease: Option<Lease>,
     redelivered: bool,
     failures: Option<u32>,
+    /// Bytes at the start of the exchange's name that say where it belongs.
+    host_len: usize,
     message: Arc<Message>,
 }
 
 impl SessionDelivery {
     /// A message of a queue; whether the queue counts failures is for the caller to know.
-    pub(super) fn new(delivery: Delivery, counts_failures: bool) -> SessionDelivery {
+    pub(super) fn new(
+        delivery: Delivery,
+        counts_failures: bool,
+        host: Option<&VirtualHost>,
+    ) -> SessionDelivery {
+        let exchange = delivery.message.origin.exchange_name();
+        let host_len = exchange.len() - host.map_or(exchange.len(), |host| host.local(exchange).len());
         SessionDelivery {
             lease: delivery.lease.map(|lease| Lease(lease.to_bytes())),
             redelivered: delivery.redelivered,
             failures: counts_failures.then_some(delivery.failures),
+            host_len,
             message: delivery.message,
         }
     }
 
     /// A message that came by no queue.
     pub(super) fn direct(message: Arc<Message>) -> SessionDelivery {
-        SessionDelivery { lease: None, redelivered: false, failures: None, message }
+        SessionDelivery { lease: None, redelivered: false, failures: None, host_len: 0, message }
     }
 
     /// What to settle it with; `None` when it is gone from the queue already.
@@ -241,7 +250,7 @@ impl SessionDelivery {
     /// The exchange that it was published to; empty for the default one.
     #[must_use]
     pub fn exchange(&self) -> &str {
-        self.message.origin.exchange_name()
+        self.message.origin.exchange_name().get(self.host_len..).unwrap_or_default()
     }
 
     /// The routing key that it was published with.

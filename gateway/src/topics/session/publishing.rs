@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering;
 use message::{ErrorCode, TopicName};
 use queue_engine::{Destination, NewMessage, Properties, QueueError};
 
+use super::names::Names;
 use super::operation::{Durability, Publish};
 use super::outcome::{PublishFailure, Published, SessionError};
 use super::replies::{Reply, ReplyBook};
@@ -24,10 +25,15 @@ pub(super) fn weight(publish: &Publish) -> usize {
 }
 
 /// Publishes messages that all go to the same exchange with the same routing key.
-pub(super) fn publish(turn: &mut Turn<'_>, run: Vec<Publish>, replies: &mut Vec<Reply>) -> Published {
+pub(super) fn publish(
+    turn: &mut Turn<'_>,
+    names: Names<'_>,
+    run: Vec<Publish>,
+    replies: &mut Vec<Reply>,
+) -> Published {
     let count = run.len() as u64;
     let Some(exchange) = run.first().map(|first| first.exchange.clone()) else { return Published::default() };
-    match try_publish(turn, run, replies) {
+    match try_publish(turn, names, run, replies) {
         Ok(exceptions) => Published { count, exceptions, fatal: None },
         Err(Unpublished::Refused) => {
             let refused = (0..count).map(|at| (at, PublishFailure::Refused)).collect();
@@ -67,6 +73,7 @@ impl From<QueueError> for Unpublished {
 
 fn try_publish(
     turn: &mut Turn<'_>,
+    names: Names<'_>,
     run: Vec<Publish>,
     replies: &mut Vec<Reply>,
 ) -> Result<Vec<(u64, PublishFailure)>, Unpublished> {
@@ -95,11 +102,12 @@ fn try_publish(
         });
     }
     if exchange.is_empty()
-        && let Some(refused) = append_to_log_of_that_name(turn, &routing_key, &messages)?
+        && let Some(refused) = append_to_log_of_that_name(turn, &names.host.full(&routing_key), &messages)?
     {
         return Ok(refused);
     }
-    let to = Destination::Exchange { name: &exchange, routing_key: &routing_key };
+    let full = names.exchange(&exchange)?;
+    let to = Destination::Exchange { name: &full, routing_key: &routing_key };
     turn.journal.ensure(turn.engines.queue.publish_bytes(to, &messages)).map_err(Refusal::from)?;
     let published = turn.engines.queue.publish_batch(turn.journal.block(), to, messages, turn.now)?;
     let mut exceptions = Vec::new();
@@ -125,6 +133,13 @@ fn try_publish(
         turn.engines.append_routed(turn.journal, routed, turn.now)?;
     }
     Ok(exceptions)
+}
+
+/// Whether a message goes by no queue: to who asked, or into a log by its name.
+pub(super) fn goes_beside(turn: &Turn<'_>, names: Names<'_>, publish: &Publish) -> bool {
+    let log = |name: &str| TopicName::new(name).is_ok_and(|name| turn.engines.log.topic(&name).is_some());
+    publish.exchange.is_empty()
+        && (ReplyBook::is_address(&publish.routing_key) || log(&names.host.full(&publish.routing_key)))
 }
 
 /// The default exchange leads to logs by their names as it does to queues.
@@ -162,7 +177,7 @@ fn append_to_log_of_that_name(
 }
 
 /// The batch was let in on the reserve, which is for what frees room; what brings data needs room beyond it.
-fn make_room(turn: &mut Turn<'_>, bytes: usize) -> Result<(), Refusal> {
+pub(super) fn make_room(turn: &mut Turn<'_>, bytes: usize) -> Result<(), Refusal> {
     if turn.journal.room() < bytes as u64 {
         let made = turn.journal.make_room();
         turn.engines.vitals.disk_full.store(made.is_err(), Ordering::Relaxed);
@@ -171,7 +186,7 @@ fn make_room(turn: &mut Turn<'_>, bytes: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn new_message(publish: Publish) -> Result<NewMessage, Unpublished> {
+pub(super) fn new_message(publish: Publish) -> Result<NewMessage, Refusal> {
     let properties = Properties::from_bytes(publish.properties)
         .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
     Ok(NewMessage { headers: publish.headers, properties, body: publish.body, ..NewMessage::default() })

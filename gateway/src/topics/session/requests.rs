@@ -15,7 +15,7 @@ use super::replies::REPLY_TO;
 use super::{exchange_arguments, queue_arguments};
 use crate::refusal::Refusal;
 use crate::topics::shard::Turn;
-use crate::topics::{Topic, Topics, shard};
+use crate::topics::{Topic, Topics, VirtualHost, shard};
 
 /// Journal bytes that a definition takes at most.
 const DEFINITION: usize = 128 << 10;
@@ -32,6 +32,26 @@ pub(super) fn carry_out(
     request: Request,
 ) -> Answered {
     turn.journal.ensure(DEFINITION).map_err(Refusal::from)?;
+    let names = link.names(topics);
+    let request = names.localize(request)?;
+    let mut answered = carry_out_full(topics, turn, book, link, channel, request);
+    if let Err(error) = &mut answered
+        && let Some(field) = &mut error.refusal.field
+    {
+        // Clients know the names of their virtual host.
+        *field = names.local(field).to_owned();
+    }
+    answered
+}
+
+fn carry_out_full(
+    topics: &Topics,
+    turn: &mut Turn<'_>,
+    book: &mut Book,
+    link: &Arc<Link>,
+    channel: ChannelKey,
+    request: Request,
+) -> Answered {
     match request {
         Request::DeclareQueue(declaration) => declare_queue(topics, turn, link.owner(), &declaration),
         Request::DeleteQueue { queue, if_unused, if_empty } => {
@@ -54,7 +74,9 @@ pub(super) fn carry_out(
             book.cancel(turn, consumer);
             Ok(Answer::Done)
         }
-        Request::Get { queue, no_ack } => get(turn, book, link.owner(), &queue, no_ack),
+        Request::Get { queue, no_ack } => {
+            get(turn, book, (link.owner(), link.names(topics).host), &queue, no_ack)
+        }
         Request::LimitChannel { unsettled } => {
             book.limit_channel(turn, channel, unsettled)?;
             Ok(Answer::Done)
@@ -312,7 +334,13 @@ fn subscribe(
     Ok(Answer::Done)
 }
 
-fn get(turn: &mut Turn<'_>, book: &mut Book, owner: OwnerId, queue: &str, no_ack: bool) -> Answered {
+fn get(
+    turn: &mut Turn<'_>,
+    book: &mut Book,
+    (owner, host): (OwnerId, &VirtualHost),
+    queue: &str,
+    no_ack: bool,
+) -> Answered {
     let name = queue_name(queue)?;
     if turn.engines.log.topic(&name).is_some() {
         return Err(not_for_streams("basic.get"));
@@ -325,7 +353,7 @@ fn get(turn: &mut Turn<'_>, book: &mut Book, owner: OwnerId, queue: &str, no_ack
     book.taken.extend(delivery.lease);
     let left = turn.engines.queue.queue_info(&name).map_or(0, |info| info.ready);
     let counted = counts_failures(turn, &name);
-    Ok(Answer::Got(Some((SessionDelivery::new(delivery, counted), left))))
+    Ok(Answer::Got(Some((SessionDelivery::new(delivery, counted, Some(host)), left))))
 }
 
 /// Whether the queue's deliveries say how often the message failed.
