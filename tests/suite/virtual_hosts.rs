@@ -16,6 +16,10 @@ async fn a_virtual_host_is_a_name_space_of_its_own() {
     let inside = json!({"source": format!("{host}/amq.fanout"), "destination": format!("{host}/q"),
         "destination_type": "queue"});
     http.post("/v1/bindings", inside).await.expect(201);
+    let listed = http.get(&format!("/v1/exchanges?vhost={host}")).await.expect(200);
+    assert_eq!(listed["exchanges"].as_array().map(Vec::len), Some(5), "those that always exist: {listed}");
+    let listed = http.get(&format!("/v1/bindings?vhost={host}")).await.expect(200);
+    assert_eq!(listed["bindings"].as_array().map(Vec::len), Some(1), "{listed}");
     let across =
         json!({"source": "amq.fanout", "destination": format!("{host}/q"), "destination_type": "queue"});
     http.post("/v1/bindings", across).await.refused(400, "invalid_config");

@@ -22,6 +22,9 @@ use crate::topics::{BindingDescription, BindingSpec, Created};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct ListQuery {
+    /// Only those of this virtual host.
+    #[param(required = false, min_length = 1, max_length = 127)]
+    vhost: String,
     /// Only those from this exchange.
     #[param(required = false, min_length = 1, max_length = 255)]
     source: String,
@@ -61,12 +64,13 @@ pub struct BindingPage {
     responses((status = 200, description = "A page of bindings", body = BindingPage), LookRefusals)
 )]
 pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
-    let query = Query::parse(request.uri().query(), &["limit", "cursor", "source", "destination"])?;
+    let query = Query::parse(request.uri().query(), &["limit", "cursor", "vhost", "source", "destination"])?;
     let page = Page::of("bindings", &query)?;
+    let vhost = query.filled("vhost", 127)?;
     let source = query.filled("source", 255)?;
     let destination = query.filled("destination", 255)?;
-    let found =
-        api.topics().list_bindings(page.after.as_deref(), page.one_more(), source, destination).await?;
+    let (after, most) = (page.after.as_deref(), page.one_more());
+    let found = api.topics().list_bindings(after, most, vhost, source, destination).await?;
     Ok(page.answer("bindings", found, |binding: &BindingDescription| binding.id.clone()))
 }
 

@@ -52,17 +52,21 @@ impl Topics {
         self.shard().call(LOOK, look).await?
     }
 
-    /// Exchanges sorted by name, from after `after`.
+    /// Exchanges sorted by name, from after `after`, of one virtual host if asked.
     pub async fn list_exchanges(
         &self,
         after: Option<&str>,
         limit: usize,
+        vhost: Option<&str>,
     ) -> Result<Vec<ExchangeDescription>, Refusal> {
-        let after = after.map(str::to_owned);
+        let [after, vhost] = [after, vhost].map(|text| text.map(str::to_owned));
         let look = move |turn: &mut Turn<'_>| {
-            let all = turn.engines.queue.exchanges().into_iter();
-            let later =
-                all.filter(|info| after.as_ref().is_none_or(|after| info.name.as_str() > after.as_str()));
+            let engine = &turn.engines.queue;
+            let all = engine.exchanges().into_iter();
+            let there = |name: &str| vhost.as_ref().is_none_or(|vhost| engine.virtual_host_of(name) == vhost);
+            let later = all
+                .filter(|info| after.as_ref().is_none_or(|after| info.name.as_str() > after.as_str()))
+                .filter(|info| there(info.name.as_str()));
             later.take(limit).map(describe).collect()
         };
         self.shard().call(LOOK, look).await
@@ -124,22 +128,25 @@ impl Topics {
         self.shard().call(LOOK, look).await?.ok_or_else(|| unknown_binding(id))
     }
 
-    /// Bindings sorted by id, from after `after`, of one source or to one destination if asked.
+    /// Bindings sorted by id, from after `after`, of one virtual host or source or to one destination if asked.
     pub async fn list_bindings(
         &self,
         after: Option<&str>,
         limit: usize,
+        vhost: Option<&str>,
         source: Option<&str>,
         destination: Option<&str>,
     ) -> Result<Vec<BindingDescription>, Refusal> {
-        let [after, source, destination] = [after, source, destination].map(|text| text.map(str::to_owned));
+        let [after, vhost, source, destination] =
+            [after, vhost, source, destination].map(|text| text.map(str::to_owned));
         let look = move |turn: &mut Turn<'_>| {
-            let mut found: Vec<BindingDescription> = turn
-                .engines
-                .queue
+            let engine = &turn.engines.queue;
+            let there = |name: &str| vhost.as_ref().is_none_or(|vhost| engine.virtual_host_of(name) == vhost);
+            let mut found: Vec<BindingDescription> = engine
                 .bindings()
                 .iter()
                 .map(describe_binding)
+                .filter(|binding| there(&binding.spec.source))
                 .filter(|binding| after.as_ref().is_none_or(|after| binding.id > *after))
                 .filter(|binding| source.as_ref().is_none_or(|source| binding.spec.source == *source))
                 .filter(|binding| {
