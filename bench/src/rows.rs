@@ -29,7 +29,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 26] = [
+pub const ROWS: [Row; 27] = [
     Row { name: "single", about: "one message per HTTP request beside a bare handler", run: single::run },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
     Row { name: "ws-queue", about: "WebSocket: publish, push, ack on a queue", run: socket::queue },
@@ -57,11 +57,8 @@ pub const ROWS: [Row; 26] = [
     Row { name: "restart-names", about: "restart after kill -9 with 10,000 queues", run: restart::names },
     Row { name: "memory", about: "base; per idle queue, partition and connection", run: memory::idle },
     Row { name: "memory-queued", about: "10 million messages queued", run: memory::queued },
-    Row {
-        name: "log-append",
-        about: "log appends beside large writes, up to 1,000 partitions",
-        run: log_append::run,
-    },
+    Row { name: "log-append", about: "log appends beside large writes", run: log_append::unsynced },
+    Row { name: "log-append-synced", about: "the same, each on disk", run: log_append::synced },
     Row { name: "log-read", about: "log reads beside sendfile and plain reads", run: log_read::run },
     Row { name: "log-compaction", about: "compaction of 1 GiB", run: compaction::run },
     Row { name: "log-time", about: "finding a time in a log of 10 GiB", run: lookup::time },

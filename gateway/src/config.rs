@@ -350,7 +350,7 @@ impl Default for LogConfig {
             check_interval_ms: 1000,
             producer_expiration_ms: 24 * 60 * 60 * 1000,
             max_producers: 1_000_000,
-            cleaner_bytes: 64 << 20,
+            cleaner_bytes: 128 << 20,
             topic_defaults: TopicConfig::default(),
         }
     }

@@ -75,7 +75,7 @@ impl Default for LogEngineConfig {
             transactional_id_expiration: std::time::Duration::from_secs(7 * 24 * 3600),
             outcome_retention: std::time::Duration::from_secs(3600),
             transactional_ids_max: 100_000,
-            cleaner_bytes: 64 << 20,
+            cleaner_bytes: 128 << 20,
             hash_secret: (0, 0),
             topic_defaults: TopicConfig::default(),
             limits: Limits::default(),

@@ -12,7 +12,7 @@ use crate::shard::{Shard, now};
 use crate::table::{Line, grouped};
 
 const GIB: u64 = 1 << 30;
-const MEMORY: usize = 16 << 20;
+const MEMORY: usize = 128 << 20;
 /// Of so many records one has a key of its own; the others replace it.
 const VERSIONS: u64 = 4;
 

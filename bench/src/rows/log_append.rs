@@ -15,8 +15,8 @@ use crate::setup::payload;
 use crate::shard::{Shard, now};
 use crate::table::{Line, median};
 
-const WARM_UP: Duration = Duration::from_millis(1000);
-const TIME: Duration = Duration::from_millis(2500);
+const WARM_UP: Duration = Duration::from_millis(700);
+const TIME: Duration = Duration::from_millis(1500);
 /// Bytes under way: what all producers together wait for.
 const UNDER_WAY: usize = 8 << 20;
 /// Unsettled bytes from which on the producers wait.
@@ -31,32 +31,38 @@ struct Load {
     partitions: u32,
 }
 
-/// All of them, with the raw limits measured before and after.
-pub fn run() -> Vec<Line> {
-    let mut lines = Vec::new();
-    for synced in [false, true] {
-        let scratch = Scratch::new("log-append");
-        let raw_before = raw::buffered_writes(&scratch.path(""), synced, TIME);
-        let direct = if synced { raw::direct_writes(&scratch.path(""), TIME) } else { f64::NAN };
-        let mut rates = Vec::new();
-        for record in [100, 1024] {
-            for batch in [16 << 10, 1 << 20] {
-                let mut one = f64::NAN;
-                for partitions in [1, 100, 1000] {
-                    let load = Load { record, batch, synced, partitions };
-                    let (rate, cpu) = append(&scratch.path("data"), load);
-                    if partitions == 1 {
-                        one = rate;
-                    }
-                    rates.push((load, rate, cpu, one));
+/// Released as soon as they are written.
+pub fn unsynced() -> Vec<Line> {
+    run(false)
+}
+
+/// Released when they are on disk.
+pub fn synced() -> Vec<Line> {
+    run(true)
+}
+
+/// All of one kind, with the raw limits measured before and after.
+fn run(synced: bool) -> Vec<Line> {
+    let scratch = Scratch::new("log-append");
+    let raw_before = raw::buffered_writes(&scratch.path(""), synced, TIME);
+    let direct = if synced { raw::direct_writes(&scratch.path(""), TIME) } else { f64::NAN };
+    let mut rates = Vec::new();
+    for record in [100, 1024] {
+        for batch in [16 << 10, 1 << 20] {
+            let mut one = f64::NAN;
+            for partitions in [1, 100, 1000] {
+                let load = Load { record, batch, synced, partitions };
+                let (rate, cpu) = append(&scratch.path("data"), load);
+                if partitions == 1 {
+                    one = rate;
                 }
+                rates.push((load, rate, cpu, one));
             }
         }
-        let raw_after = raw::buffered_writes(&scratch.path(""), synced, TIME);
-        let raw = median(&[raw_before, raw_after]);
-        lines.extend(rates.into_iter().map(|(load, rate, cpu, one)| line(load, rate, cpu, one, raw, direct)));
     }
-    lines
+    let raw_after = raw::buffered_writes(&scratch.path(""), synced, TIME);
+    let raw = median(&[raw_before, raw_after]);
+    rates.into_iter().map(|(load, rate, cpu, one)| line(load, rate, cpu, one, raw, direct)).collect()
 }
 
 fn line(load: Load, rate: f64, cpu: f64, one: f64, raw: f64, direct: f64) -> Line {
