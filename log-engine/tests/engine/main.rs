@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod full_disk;
 mod group_bench;
+mod group_model;
 mod groups;
 mod index_damage;
 mod model;
