@@ -114,8 +114,8 @@ impl Session {
             leases.extend(event.leases());
         }
         let link = Arc::clone(&self.link);
-        let weight = Batch::ROOM + leases.len() * super::queue_topic::SETTLE_WEIGHT;
-        self.topics.shard().post(weight, move |turn| link.end(turn, &leases));
+        // Each step of it makes sure of its own room: as one piece it might need more than a journal segment has.
+        self.topics.shard().post(0, move |turn| link.end(turn, &leases));
     }
 }
 
