@@ -194,6 +194,14 @@ impl Topics {
         })
     }
 
+    /// The queue with this id.
+    pub fn queue_by_id(&self, id: u32) -> Result<QueueTopic, Refusal> {
+        let found = self.0.directory.name_of_queue(id).and_then(|name| self.queue(name.as_str()).ok());
+        found.filter(|queue| queue.id() == id).ok_or_else(|| {
+            Refusal::new(ErrorCode::UnknownTopic, "no topic has this id (any more); ask for metadata again")
+        })
+    }
+
     /// The first `limit` topics after `after`, by name.
     #[must_use]
     pub fn topics_after(&self, after: Option<&str>, limit: usize) -> Vec<Topic> {

@@ -57,6 +57,7 @@ pub struct Server {
     home: PathBuf,
     base: String,
     amqp: String,
+    kafka: String,
     child: Option<Child>,
     starts: u32,
 }
@@ -84,7 +85,15 @@ impl Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let home = checkout::scratch().join(format!("{}-{number}", std::process::id()));
         std::fs::create_dir_all(&home).expect("a scratch directory");
-        Server { launch, home, base: String::new(), amqp: String::new(), child: None, starts: 0 }
+        Server {
+            launch,
+            home,
+            base: String::new(),
+            amqp: String::new(),
+            kafka: String::new(),
+            child: None,
+            starts: 0,
+        }
     }
 
     /// The server that tests share which neither stop it nor count what is in it.
@@ -122,6 +131,12 @@ impl Server {
     #[must_use]
     pub fn amqp(&self) -> &str {
         &self.amqp
+    }
+
+    /// `127.0.0.1:PORT` of the Kafka door.
+    #[must_use]
+    pub fn kafka(&self) -> &str {
+        &self.kafka
     }
 
     /// Its process id.
@@ -178,12 +193,16 @@ impl Server {
             let mut lines = BufReader::new(stdout);
             let mut line = String::new();
             let mut amqp = String::new();
+            let mut kafka = String::new();
             while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
+                if let Some((_, address)) = line.trim_end().split_once("sluice listens: kafka://") {
+                    address.clone_into(&mut kafka);
+                }
                 if let Some((_, address)) = line.trim_end().split_once("sluice listens: amqp://") {
                     address.clone_into(&mut amqp);
                 }
                 if let Some((_, base)) = line.trim_end().split_once("sluice is ready: ") {
-                    let _ = sender.send((base.to_owned(), amqp.clone()));
+                    let _ = sender.send((base.to_owned(), amqp.clone(), kafka.clone()));
                 }
                 line.clear();
             }
@@ -192,9 +211,10 @@ impl Server {
         });
         self.child = Some(child);
         match ready.recv_timeout(crate::deadline::PATIENCE) {
-            Ok((base, amqp)) => {
+            Ok((base, amqp, kafka)) => {
                 self.base = base;
                 self.amqp = amqp;
+                self.kafka = kafka;
                 Ok(())
             }
             Err(_) => {

@@ -16,6 +16,7 @@ mod full_disk;
 mod groups;
 mod idempotency;
 mod jobs;
+mod kafka_bad_input;
 mod logs;
 mod ndjson;
 mod operations;

@@ -161,7 +161,7 @@ pub const APIS: &[Api] = &[
         produce::answer,
         produce::ProduceRequest,
         0..=13,
-        "Versions 0 to 2 (message sets older than record batches) are only announced, as Kafka 4 does, because old librdkafka looks for them."
+        "Versions 0 to 2 (message sets older than record batches) are only announced, as Kafka 4 does, because old librdkafka looks for them. Producing to a queue enqueues, without transactions and without recognising a batch that is sent again."
     ),
     api!(fetch::answer, fetch::FetchRequest, 4..=18, "Fetch sessions included."),
     api!(

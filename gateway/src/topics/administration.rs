@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use log_engine::{ConfigChange, TopicConfig, TopicView};
 use message::TopicName;
-use queue_engine::{DedupWindow, QueueInfo, QueueOptions};
+use queue_engine::{DedupWindow, QueueId, QueueInfo, QueueOptions};
 
 use super::log_topic::{LogInner, LogPartition, LogTopic};
 use super::outgoing::Acks;
@@ -51,7 +51,7 @@ impl Topics {
             turn.now,
         )?;
         if declared.created {
-            turn.engines.directory.insert(self.queue_topic(name));
+            turn.engines.directory.insert(self.queue_topic(declared.id, name));
         }
         Ok(if declared.created { Created::Made } else { Created::Same })
     }
@@ -232,8 +232,8 @@ impl Topics {
         self.shard().call(UNDEFINE, delete).await?
     }
 
-    pub(crate) fn queue_topic(&self, name: TopicName) -> Topic {
-        Topic::Queue(QueueTopic { name, shard: self.shard().clone(), draining: self.draining().clone() })
+    pub(crate) fn queue_topic(&self, id: QueueId, name: TopicName) -> Topic {
+        Topic::Queue(QueueTopic { id, name, shard: self.shard().clone(), draining: self.draining().clone() })
     }
 
     /// Puts a log, new or changed, where doors find it. Partitions that were there keep their bells and readers.

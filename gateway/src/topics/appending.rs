@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use log_engine::batch::{Batch, Depth};
+use bytes::{Bytes, BytesMut};
+use log_engine::batch::{Batch, Depth, Record, RecordSet};
 use log_engine::{Appended, Enrolment, LogEngine, LogError, TransactionalId};
+
+use message::{ErrorCode, Limits};
 
 use super::Topics;
 use super::log_topic::LogTopic;
-use super::outgoing::Acks;
+use super::outgoing::{Acks, Outgoing};
+use super::record_batches::{self, CONTENT_TYPE};
 use super::shard::{Room, Terms, Turn};
 use super::vitals::Vitals;
 use crate::refusal::Refusal;
@@ -30,10 +33,43 @@ impl ProducerBatch {
             .map_err(|error| Refusal::from(LogError::from(error)))
     }
 
+    /// Its records as messages for a queue.
+    pub fn into_messages(self, limits: &Limits) -> Result<Vec<Outgoing>, Refusal> {
+        let broken = |error| Refusal::from(LogError::from(error));
+        if self.0.header().is_transactional() {
+            let detail = "a queue takes no part in transactions of Kafka producers; produce without one";
+            return Err(Refusal::new(ErrorCode::InvalidTransactionState, detail));
+        }
+        let set = RecordSet::open(self.0.as_bytes(), limits.decompressed_bytes).map_err(broken)?;
+        set.iter().map(|record| record.map(|record| Outgoing::from(&record)).map_err(broken)).collect()
+    }
+
     /// How many records it holds.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.0.count()
+    }
+}
+
+impl From<&Record<'_>> for Outgoing {
+    fn from(record: &Record<'_>) -> Outgoing {
+        let mut message = Outgoing {
+            key: record.key.map(Bytes::copy_from_slice),
+            value: record.value.map(Bytes::copy_from_slice),
+            ..Outgoing::default()
+        };
+        message.options.timestamp = (record.timestamp >= 0).then_some(record.timestamp);
+        for (name, value) in record.headers.iter() {
+            let text = value.and_then(|value| std::str::from_utf8(value).ok());
+            match text.filter(|_| name == CONTENT_TYPE.as_bytes() && message.content_type.is_none()) {
+                Some(content_type) => message.content_type = Some(content_type.to_owned()),
+                None => {
+                    let name = String::from_utf8_lossy(name).into_owned();
+                    message.headers.push((name, record_batches::typed_header(value)));
+                }
+            }
+        }
+        message
     }
 }
 

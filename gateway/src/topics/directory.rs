@@ -11,14 +11,17 @@ pub(crate) struct Directory {
     topics: DashMap<Box<str>, Topic>,
     /// Logs by the id that no other log ever gets.
     logs: DashMap<u64, TopicName>,
+    /// The same for queues.
+    queues: DashMap<u32, TopicName>,
     pub(crate) hosts: HostNames,
 }
 
 impl Directory {
     pub(crate) fn insert(&self, topic: Topic) {
-        if let Topic::Log(log) = &topic {
-            self.logs.insert(log.id(), log.name().clone());
-        }
+        match &topic {
+            Topic::Log(log) => self.logs.insert(log.id(), log.name().clone()),
+            Topic::Queue(queue) => self.queues.insert(queue.id(), queue.name().clone()),
+        };
         self.topics.insert(topic.name().as_str().into(), topic);
     }
 
@@ -27,9 +30,16 @@ impl Directory {
         self.logs.get(&log).map(|name| name.value().clone())
     }
 
+    /// The name of the queue with this id.
+    pub(crate) fn name_of_queue(&self, queue: u32) -> Option<TopicName> {
+        self.queues.get(&queue).map(|name| name.value().clone())
+    }
+
     pub(crate) fn remove(&self, name: &TopicName) {
-        if let Some((_, Topic::Log(log))) = self.topics.remove(name.as_str()) {
-            self.logs.remove(&log.id());
+        match self.topics.remove(name.as_str()) {
+            Some((_, Topic::Log(log))) => drop(self.logs.remove(&log.id())),
+            Some((_, Topic::Queue(queue))) => drop(self.queues.remove(&queue.id())),
+            None => {}
         }
     }
 

@@ -157,7 +157,9 @@ impl Topics {
     fn enter_all(&self, engines: &mut Engines) {
         let names: Vec<_> = engines.queue.queue_names().cloned().collect();
         for name in names {
-            engines.directory.insert(self.queue_topic(name));
+            if let Ok(info) = engines.queue.queue_info(&name) {
+                engines.directory.insert(self.queue_topic(info.id, name));
+            }
         }
         engines.directory.hosts.set(engines.queue.virtual_hosts());
         let logs: Vec<_> = engines.log.topics().map(Arc::clone).collect();

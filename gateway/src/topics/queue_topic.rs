@@ -2,7 +2,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use message::{ErrorCode, TopicName};
-use queue_engine::{ConsumerId, ConsumerOptions, Delivery, Ended, LeaseFor, MessageId};
+use queue_engine::{ConsumerId, ConsumerOptions, Delivery, Ended, LeaseFor, MessageId, QueueId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ pub(crate) const LOOK: Terms = Terms { acks: Acks::Leader, weight: 0, room: Room
 /// A queue, for readers. Cheap to clone.
 #[derive(Clone)]
 pub struct QueueTopic {
+    pub(crate) id: QueueId,
     pub(crate) name: TopicName,
     pub(crate) shard: ShardHandle,
     pub(crate) draining: CancellationToken,
@@ -58,6 +59,12 @@ pub enum Hold {
 }
 
 impl QueueTopic {
+    /// Its id, which no other queue ever gets, also not one of the same name.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id.0
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &TopicName {

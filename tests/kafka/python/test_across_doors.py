@@ -42,3 +42,19 @@ def test_published_over_http_read_by_kafka(broker, name):
         assert message.value().replace(b" ", b"") == b'{"a":1}'
         assert ("h", b"v") in message.headers()
         assert ("content-type", b"application/json") in message.headers()
+
+
+@pytest.mark.parametrize("codec", ["none", "lz4", "zstd"])
+def test_produced_to_a_queue_received_over_http(broker, name, codec):
+    queue = name("queue")
+    broker.ask("PUT", f"/v1/topics/{queue}", {"model": "queue"})
+    sender = Producer({"bootstrap.servers": broker.kafka, "compression.type": codec, "linger.ms": 20})
+    errors = []
+    for number in range(20):
+        sender.produce(queue, b"%d" % number, b"k", headers=[("h", b"v")], on_delivery=lambda e, _: errors.append(e))
+    assert sender.flush(30) == 0
+    assert errors == [None] * 20
+    found = broker.ask("POST", f"/v1/topics/{queue}/receive", {"max": 100})["messages"]
+    assert [message["value"] for message in found] == [str(number) for number in range(20)]
+    assert all(message["key"] == "k" for message in found)
+    assert all(message["headers"] == [{"name": "h", "value": "v"}] for message in found)

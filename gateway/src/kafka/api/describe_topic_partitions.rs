@@ -51,15 +51,13 @@ fn describe(
 ) -> (DescribeTopicPartitionsResponseTopic, Option<u32>) {
     let mut topic =
         DescribeTopicPartitionsResponseTopic { name: Some(name.to_owned()), ..Default::default() };
-    let count = match call.door.topics().topic(name) {
-        Ok(Topic::Log(log)) => {
-            topic.topic_id = topic_ids::of_log(log.id());
-            log.partitions()
-        }
+    let found = call.door.topics().topic(name);
+    topic.topic_id = found.as_ref().map_or(Uuid::ZERO, topic_ids::of);
+    let count = match found {
+        Ok(Topic::Log(log)) => log.partitions(),
         Ok(Topic::Queue(_)) => 1,
         Err(refusal) => {
             topic.error_code = KafkaError::from(&refusal).0;
-            topic.topic_id = Uuid::ZERO;
             return (topic, None);
         }
     };

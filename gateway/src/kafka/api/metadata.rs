@@ -49,11 +49,11 @@ async fn one(call: &Call, asked: MetadataRequestTopic, create: bool) -> Metadata
         ..MetadataResponseTopic::default()
     };
     if asked.topic_id != Uuid::ZERO {
-        let log = topic_ids::log(asked.topic_id).and_then(|id| topics.log_by_id(id).ok());
+        let found = topic_ids::topic(topics, asked.topic_id);
         // The name is null only where that is allowed.
         let no_name = (call.version < 12).then(String::new);
-        return match log {
-            Some(log) => described(call, &Topic::Log(log)),
+        return match found {
+            Some(topic) => described(call, &topic),
             None => failed(KafkaError::UNKNOWN_TOPIC_ID, no_name, asked.topic_id),
         };
     }
@@ -75,10 +75,11 @@ async fn one(call: &Call, asked: MetadataRequestTopic, create: bool) -> Metadata
 }
 
 fn described(call: &Call, topic: &Topic) -> MetadataResponseTopic {
-    let (partitions, topic_id) = match topic {
-        Topic::Log(log) => (log.partitions(), topic_ids::of_log(log.id())),
-        Topic::Queue(_) => (1, Uuid::ZERO),
+    let partitions = match topic {
+        Topic::Log(log) => log.partitions(),
+        Topic::Queue(_) => 1,
     };
+    let topic_id = topic_ids::of(topic);
     let partition = |number: u32| MetadataResponsePartition {
         partition_index: number as i32,
         leader_id: call.door.node_id(),

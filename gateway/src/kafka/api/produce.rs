@@ -9,7 +9,10 @@ use super::{Call, Reply, transactions};
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
 use crate::refusal::Refusal;
-use crate::topics::{Acks, Appends, BatchAppend, InTransaction, LogTopic, ProducerBatch, Topic};
+use crate::topics::{
+    Acks, AppendedBatch, Appends, BatchAppend, InTransaction, LogTopic, Outgoing, ProducerBatch, QueueTopic,
+    Receipt, Topic,
+};
 
 /// Batches up to this size are copied out of the buffer that they arrived in, so that they do not keep all of it.
 const COPY_BELOW: usize = 4 << 10;
@@ -33,14 +36,16 @@ pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceRespon
     for topic in request.topic_data {
         let found = match (acks, call.version >= 13) {
             (None, _) => Err(failure(KafkaError::INVALID_REQUIRED_ACKS, "acks is none of -1, 0 and 1")),
-            (_, true) => topic_ids::log(topic.topic_id)
-                .and_then(|id| call.door.topics().log_by_id(id).ok())
+            (_, true) => topic_ids::topic(call.door.topics(), topic.topic_id)
                 .ok_or_else(|| failure(KafkaError::UNKNOWN_TOPIC_ID, "no topic has this id (any more)")),
             (_, false) => by_name(call, &topic.name),
         };
         let at = responses.len();
         let partitions = topic.partition_data.into_iter().enumerate().map(|(partition, data)| match &found {
-            Ok(log) => sent.check(log, data, Place { topic: at, partition }),
+            Ok(Topic::Log(log)) => sent.check(log, data, Place { topic: at, partition }),
+            Ok(Topic::Queue(queue)) => {
+                sent.check_for_queue(call, queue, data, Place { topic: at, partition })
+            }
             Err((error, why)) => failed(data.index, *error, why),
         });
         let partition_responses = partitions.collect();
@@ -55,6 +60,10 @@ pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceRespon
         (false, Some(acks)) => call.door.topics().append(sent.batches, acks).await,
     };
     fill(&mut responses, &sent.places, outcomes);
+    for (queue, place, messages) in sent.queued {
+        let outcome = enqueue(call, &queue, messages, acks.unwrap_or_default()).await;
+        fill(&mut responses, &[place], outcome.map(|appended| vec![Ok(appended)]));
+    }
     if acks != Some(Acks::None) {
         return Reply::Response(ProduceResponse { responses, ..ProduceResponse::default() });
     }
@@ -105,14 +114,27 @@ fn failed(index: i32, error: KafkaError, why: &str) -> PartitionProduceResponse 
     }
 }
 
-fn by_name(call: &Call, name: &str) -> Result<LogTopic, Failure> {
-    match call.door.topics().topic(name) {
-        Ok(Topic::Log(log)) => Ok(log),
-        Ok(Topic::Queue(_)) => {
-            Err(failure(KafkaError::INVALID_TOPIC_EXCEPTION, format!("{name} is a queue")))
+fn by_name(call: &Call, name: &str) -> Result<Topic, Failure> {
+    call.door.topics().topic(name).map_err(|refusal| (KafkaError::from(&refusal), refusal.detail))
+}
+
+/// Puts one batch's messages into a queue. Any that is refused fails the batch: the producer sends all of it again.
+async fn enqueue(
+    call: &Call,
+    queue: &QueueTopic,
+    messages: Vec<Outgoing>,
+    acks: Acks,
+) -> Result<AppendedBatch, Refusal> {
+    let receipts = call.door.topics().publish(queue.name().as_str(), messages, acks, None).await?;
+    let mut first = -1;
+    for receipt in receipts {
+        if let Receipt::Queue { id } = receipt.map_err(|refusal| *refusal)?
+            && first < 0
+        {
+            first = i64::try_from(id).unwrap_or(i64::MAX);
         }
-        Err(refusal) => Err((KafkaError::from(&refusal), refusal.detail)),
     }
+    Ok(AppendedBatch { base_offset: first, arrived_at: None, log_start: 0 })
 }
 
 /// Where the answer for a batch belongs.
@@ -127,6 +149,7 @@ struct Sent {
     transaction: Option<Arc<InTransaction>>,
     batches: Vec<BatchAppend>,
     places: Vec<Place>,
+    queued: Vec<(QueueTopic, Place, Vec<Outgoing>)>,
 }
 
 impl Sent {
@@ -142,6 +165,32 @@ impl Sent {
                 let transaction = self.transaction.clone();
                 self.batches.push(BatchAppend { log: log.clone(), partition, batch, transaction });
                 self.places.push(place);
+                PartitionProduceResponse { index: data.index, ..PartitionProduceResponse::default() }
+            }
+            Err((error, why)) => failed(data.index, error, &why),
+        }
+    }
+}
+
+impl Sent {
+    /// The same for a queue, whose one partition is 0.
+    fn check_for_queue(
+        &mut self,
+        call: &Call,
+        queue: &QueueTopic,
+        data: PartitionProduceData,
+        place: Place,
+    ) -> PartitionProduceResponse {
+        let messages = match (data.index, data.records.0) {
+            (0, Some(records)) => ProducerBatch::check(records)
+                .and_then(|batch| batch.into_messages(call.door.topics().limits()))
+                .map_err(|refusal| (KafkaError::from(&refusal), refusal.detail)),
+            (0, None) => Err(failure(KafkaError::INVALID_RECORD, "there are no records")),
+            _ => Err(failure(KafkaError::UNKNOWN_TOPIC_OR_PARTITION, "a queue has partition 0 only")),
+        };
+        match messages {
+            Ok(messages) => {
+                self.queued.push((queue.clone(), place, messages));
                 PartitionProduceResponse { index: data.index, ..PartitionProduceResponse::default() }
             }
             Err((error, why)) => failed(data.index, error, &why),

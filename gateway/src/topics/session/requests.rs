@@ -147,7 +147,7 @@ fn declare_queue(
     let declaration = declaration.with_arguments(&name, &wanted.arguments)?;
     let declared = turn.engines.queue.declare(turn.journal.block(), &name, declaration, turn.now)?;
     if declared.created {
-        turn.engines.directory.insert(topics.queue_topic(name.clone()));
+        turn.engines.directory.insert(topics.queue_topic(declared.id, name.clone()));
     }
     Ok(counts(&turn.engines.queue.queue_info(&name)?))
 }
