@@ -51,15 +51,21 @@ impl LogEngine {
     ) -> Result<Vec<PartitionId>, LogError> {
         let checked = self.check_commits(group, committer, commits, now)?;
         let ids = checked.into_iter().collect::<Result<Vec<_>, _>>()?;
-        for (commit, id) in commits.iter().zip(&ids) {
-            let Some(view) = self.partition(*id) else { continue };
-            let end = view.log_end();
+        self.check_within_logs(commits)?;
+        Ok(ids)
+    }
+
+    /// Refuses offsets beyond the ends of their partitions. Clients of the wire protocol may commit those; others most
+    /// likely made a mistake.
+    pub fn check_within_logs(&self, commits: &[OffsetCommit]) -> Result<(), LogError> {
+        for commit in commits {
+            let view = self.resolve(&commit.partition)?;
+            let (start, end) = (view.log_start(), view.log_end());
             if commit.offset > end {
-                let start = view.log_start();
                 return Err(LogError::OffsetOutOfRange { requested: commit.offset, start, end });
             }
         }
-        Ok(ids)
+        Ok(())
     }
 
     /// Commits what of these offsets can be committed: one result for each. Whether the partition holds the offset is

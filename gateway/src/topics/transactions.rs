@@ -209,6 +209,7 @@ impl Topics {
         let work = move |turn: &mut Turn<'_>| {
             let transaction = turn.engines.open_transaction(id)?;
             let log = &mut turn.engines.log;
+            log.check_within_logs(&offsets)?;
             let member = member.map(|id| MemberId::new(&id));
             let committer = match &member {
                 None => Committer::Nobody,
