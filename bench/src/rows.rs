@@ -29,8 +29,9 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 27] = [
-    Row { name: "single", about: "one message per HTTP request beside a bare handler", run: single::run },
+pub const ROWS: [Row; 28] = [
+    Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
+    Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
     Row { name: "ws-queue", about: "WebSocket: publish, push, ack on a queue", run: socket::queue },
     Row { name: "ws-fanout", about: "WebSocket: one log to 100 subscribers", run: socket::fanout },

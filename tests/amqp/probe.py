@@ -1,7 +1,9 @@
 """Sends bytes that no client library would send and prints what comes back, one named line each.
 
 usage: probe.py PORT [PROBE…]"""
-import socket, struct, sys, time
+import os, socket, struct, sys, time
+# How long nothing must come before that is the answer, in seconds, at least.
+patience=float(os.environ.get('AMQP_QUIET','0'))
 port=int(sys.argv[1]); only=sys.argv[2:] 
 def short(s): b=s if isinstance(s,bytes) else s.encode(); return bytes([len(b)])+b
 def longs(b): return struct.pack('>I',len(b))+b
@@ -30,7 +32,7 @@ class C:
     def frame(s):
         k,ch,n=struct.unpack('>BHI',s.read(7)); p=s.read(n); s.read(1); return k,ch,p
     def all(s,quiet=0.4):
-        out=[]; s.s.settimeout(quiet)
+        out=[]; s.s.settimeout(max(quiet,patience))
         while True:
             try: k,ch,p=s.frame()
             except (socket.timeout,TimeoutError): out.append('.'); break
@@ -99,7 +101,9 @@ def channel():
     c=C().chan(); c.send(method(1,20,20,b'\0')); show('flow false',c.all())
     c=C().chan(); c.send(method(1,20,20,b'\1')); show('flow true',c.all())
     c=C().chan(); c.send(method(1,20,41)); show('close-ok unasked',c.all())
-    c=C().chan(); c.send(method(1,60,80,struct.pack('>QB',9,0))+method(1,60,80,struct.pack('>QB',9,0))+method(1,20,41)+method(1,20,10,b'\0')); show('close then reopen',c.all())
+    c=C().chan(); c.send(method(1,60,80,struct.pack('>QB',9,0))+method(1,60,80,struct.pack('>QB',9,0))); closed=c.all()
+    # Only now: RabbitMQ's reader may answer the open before its channel closes.
+    c.send(method(1,20,41)+method(1,20,10,b'\0')); show('close then reopen',closed+c.all())
 @probe
 def content():
     c=C().chan(); c.send(frame(3,1,b'x')); show('body first',c.all())
