@@ -25,6 +25,7 @@ mod page;
 mod parameters;
 mod path;
 mod policies;
+mod policy_shapes;
 mod problem;
 mod publish;
 mod publish_schema;

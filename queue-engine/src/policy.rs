@@ -243,6 +243,10 @@ impl Policies {
             let why = "must be 1 to 255 bytes without control characters".to_owned();
             return Err(QueueError::InvalidOption { field: "name", why });
         }
+        if name == "." || name == ".." {
+            let why = "must not be a path segment that URLs cannot carry".to_owned();
+            return Err(QueueError::InvalidOption { field: "name", why });
+        }
         policy.definition.check(kind)?;
         let exchanges_only = PolicyDefinition {
             alternate_exchange: policy.definition.alternate_exchange.clone(),

@@ -59,6 +59,10 @@ async fn policies_are_listed_by_virtual_host() {
     assert_eq!([name(&first, 0), name(&first, 1), name(&second, 0)], ["a", "b", "c"]);
     let nowhere = json!({"pattern": "x", "definition": {"max_length": 1}});
     http.put("/v1/policies/a?vhost=nowhere", nowhere).await.refused(404, "unknown_virtual_host");
+    let inexact = json!({"pattern": "x", "definition": {"max_length": 1_u64 << 53}});
+    http.put(&format!("/v1/policies/d?vhost={host}"), inexact).await.refused(400, "invalid_config");
+    let small = json!({"pattern": "x", "definition": {"max_length": 1}});
+    http.put(&format!("/v1/policies/%2E%2E?vhost={host}"), small).await.refused(400, "invalid_config");
 }
 
 #[tokio::test]

@@ -3,24 +3,35 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use message::ErrorCode;
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::AppState;
 use super::page::Page;
 use super::parameters::PageQuery;
 use super::path::At;
+use super::policy_shapes::{OperatorPolicyBody, PolicyBody};
 use super::problem::Problem;
 use super::query::Query;
 use super::refusals::{ChangeRefusals, LookRefusals};
 use super::{document, reply};
-use crate::topics::{Created, PolicyDescription, PolicyKind, PolicySpec, VirtualHost};
+use crate::refusal::Refusal;
+use crate::topics::{Created, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec, VirtualHost};
+
+/// The largest number that every JSON reader reads exactly.
+const LARGEST_EXACT: u64 = (1 << 53) - 1;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct PolicyPath {
     /// The policy's name in its virtual host, percent-encoded.
-    #[param(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$", example = "short-queues")]
+    #[param(
+        min_length = 1,
+        max_length = 255,
+        pattern = "^(?!\\.{1,2}$)[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        example = "short-queues"
+    )]
     policy: String,
 }
 
@@ -60,6 +71,24 @@ async fn list_of(api: &AppState, kind: PolicyKind, request: Request) -> Result<R
     Ok(page.answer("policies", found, PolicyDescription::sort_key))
 }
 
+/// Refuses numbers that JSON would not carry back exactly.
+fn check(definition: &PolicyDefinition) -> Result<(), Refusal> {
+    let bounded = [
+        ("message_ttl_ms", definition.message_ttl_ms),
+        ("expires_ms", definition.expires_ms),
+        ("max_length", definition.max_length),
+        ("max_length_bytes", definition.max_length_bytes),
+        ("consumer_timeout_ms", definition.consumer_timeout_ms),
+    ];
+    match bounded.iter().find(|(_, value)| value.is_some_and(|value| value > LARGEST_EXACT)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let detail = format!("this is at most {LARGEST_EXACT}");
+            Err(Refusal::new(ErrorCode::InvalidConfig, detail).in_field(format!("/definition/{name}")))
+        }
+    }
+}
+
 async fn put_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query(), &["vhost"])?;
@@ -67,6 +96,7 @@ async fn put_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) 
     let body = document::read_document(api, &parts.headers, body).await?;
     document::refuse_nulls(&body, &[])?;
     let spec: PolicySpec = document::convert(body)?;
+    check(&spec.definition)?;
     let created = api.topics().put_policy(kind, vhost, name, spec).await?;
     let described = api.topics().policy(kind, vhost, name).await?;
     let status = match created {
@@ -118,7 +148,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
     operation_id = "putPolicy",
     tag = "policies",
     params(PolicyPath, HostQuery),
-    request_body = PolicySpec,
+    request_body = PolicyBody,
     responses(
         (status = 201, description = "New", body = PolicyDescription),
         (status = 200, description = "Changed, or as it was", body = PolicyDescription),
@@ -191,7 +221,7 @@ pub async fn operator_list(State(api): State<AppState>, request: Request) -> Res
     operation_id = "putOperatorPolicy",
     tag = "policies",
     params(PolicyPath, HostQuery),
-    request_body = PolicySpec,
+    request_body = OperatorPolicyBody,
     responses(
         (status = 201, description = "New", body = PolicyDescription),
         (status = 200, description = "Changed, or as it was", body = PolicyDescription),

@@ -182,7 +182,7 @@ pub struct RedriveBody {
     destination: Option<Whither>,
     /// Only these messages, by id.
     #[serde(default)]
-    #[schema(required = false, value_type = Vec<i64>, max_items = 10000)]
+    #[schema(required = false, max_items = 10000)]
     ids: Vec<IdNumber>,
     /// Only those that died in this queue last.
     #[serde(default, deserialize_with = "document::given")]
@@ -235,8 +235,9 @@ enum Whither {
 }
 
 /// A message's id.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct IdNumber(#[serde(deserialize_with = "document::whole::<0, 9007199254740991, u64, _>")] u64);
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[schema(value_type = u64, minimum = 0, maximum = 9007199254740991u64)]
+pub struct IdNumber(#[serde(deserialize_with = "document::whole::<0, 9007199254740991, u64, _>")] u64);
 
 impl TryFrom<RedriveBody> for RedriveSpec {
     type Error = Refusal;

@@ -31,7 +31,6 @@ pub struct TopicSetting {
     /// Where the value comes from.
     source: SettingSource,
     /// What its value looks like.
-    #[schema(inline)]
     kind: SettingKind,
     /// Whether this is the only value that it can have; `about` says why.
     fixed: bool,
@@ -51,9 +50,10 @@ pub enum SettingSource {
     Topic,
 }
 
+/// What the value of a setting looks like.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum SettingKind {
+pub enum SettingKind {
     Boolean,
     String,
     Int,

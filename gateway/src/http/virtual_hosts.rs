@@ -22,7 +22,12 @@ use crate::topics::Created;
 #[allow(dead_code, reason = "described, never built")]
 pub struct VirtualHostPath {
     /// The virtual host's name, percent-encoded; `/` (`%2F`) is the one that always exists.
-    #[param(min_length = 1, max_length = 127, pattern = "^[A-Za-z0-9_-]+$", example = "staging")]
+    #[param(
+        min_length = 1,
+        max_length = 127,
+        pattern = "^(/|(?!\\.{1,2}$)[^\\u0000-\\u001f\\u007f-\\u009f]*[^/\\u0000-\\u001f\\u007f-\\u009f])$",
+        example = "staging"
+    )]
     vhost: String,
 }
 

@@ -148,7 +148,7 @@ impl From<PolicyInfo> for PolicyDescription {
             consumer_timeout_ms: definition.consumer_timeout_ms,
             alternate_exchange: definition.alternate_exchange,
         };
-        let spec = PolicySpec { pattern, apply_to, priority, definition };
-        PolicyDescription { name: info.name, vhost: info.virtual_host, spec }
+        let (name, vhost) = (info.name, info.virtual_host);
+        PolicyDescription { name, vhost, pattern, apply_to, priority, definition }
     }
 }

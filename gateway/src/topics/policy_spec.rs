@@ -32,6 +32,7 @@ pub enum ApplyTo {
 /// What a policy sets; what is absent stays as it was declared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(min_properties = 1)]
 pub struct PolicyDefinition {
     /// Longest wait of a ready message, in milliseconds. The smallest value wins.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,20 +81,16 @@ pub struct PolicyDefinition {
 }
 
 /// Settings for every queue and exchange whose name matches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"pattern": "^orders\\.", "definition": {"max_length": 100000}}))]
 pub struct PolicySpec {
     /// A regular expression that is looked for in names, without that of the virtual host.
-    #[schema(max_length = 1024)]
     pub pattern: String,
     /// What it is for.
     #[serde(default)]
-    #[schema(inline, required = false)]
     pub apply_to: ApplyTo,
     /// Of several policies that match, the one with the highest priority is in force, alone.
     #[serde(default)]
-    #[schema(required = false, default = 0)]
     pub priority: i32,
     /// What it sets.
     pub definition: PolicyDefinition,
@@ -106,7 +103,12 @@ pub struct PolicyDescription {
     pub name: String,
     /// Its virtual host.
     pub vhost: String,
-    /// What it says.
-    #[serde(flatten)]
-    pub spec: PolicySpec,
+    /// A regular expression that is looked for in names, without that of the virtual host.
+    pub pattern: String,
+    /// What it is for.
+    pub apply_to: ApplyTo,
+    /// Of several policies that match, the one with the highest priority is in force, alone.
+    pub priority: i32,
+    /// What it sets.
+    pub definition: PolicyDefinition,
 }
