@@ -3,29 +3,20 @@
 //! is in exactly one place, and of a transaction there is all or nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod lying_shard;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use message::{ExchangeName, HeaderTable, HeaderValue, Timestamp, TopicName};
+use lying_shard::{NOW, Shard, topic};
+use message::{ExchangeName, HeaderTable, HeaderValue, Timestamp};
 use queue_engine::{
-    BindingTarget, DeadLetterStrategy, Destination, EngineConfig, ExchangeKind, ExchangeOptions, LeaseFor,
-    NewMessage, Policy, PolicyDefinition, PolicyKind, QueueEngine, QueueOptions, Settle, SettleAction,
-    Transaction, TransactionPublish,
+    BindingTarget, DeadLetterStrategy, Destination, ExchangeKind, ExchangeOptions, LeaseFor, NewMessage,
+    Policy, PolicyDefinition, PolicyKind, QueueOptions, Settle, SettleAction, Transaction,
+    TransactionPublish,
 };
-use segment_store::{Disk, Fault, Journal, JournalConfig, LyingDisk, RecordKind, StoreError};
+use segment_store::{Fault, LyingDisk, StoreError};
 
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const LATER: Timestamp = Timestamp(NOW.0 + 120_000);
-const SEGMENT: u64 = 64 * 1024;
-
-struct Shard {
-    journal: Journal,
-    engine: QueueEngine,
-}
-
-fn topic(name: &str) -> TopicName {
-    TopicName::new(name).unwrap()
-}
 
 fn exchange(name: &str) -> ExchangeName {
     ExchangeName::new(name).unwrap()
@@ -36,28 +27,6 @@ fn message(body: &str) -> NewMessage {
 }
 
 impl Shard {
-    fn open(disk: &LyingDisk) -> Result<Shard, StoreError> {
-        let config =
-            EngineConfig { segment_bytes: SEGMENT, queue_memory_bytes: 4_000, ..EngineConfig::default() };
-        let journal_config =
-            JournalConfig { segment_bytes: SEGMENT, spare_segments: 1, headroom_bytes: 0, background: false };
-        let mut engine = QueueEngine::new(config);
-        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-        let (journal, _) = Journal::open(disk, journal_config, &mut |replayed| {
-            engine.replay(replayed).expect("what was written reads back");
-            Ok(())
-        })?;
-        engine.attach_reader(Arc::new(journal.reader()));
-        engine.finish_recovery(NOW);
-        Ok(Shard { journal, engine })
-    }
-
-    fn commit(&mut self) -> Result<(), StoreError> {
-        self.engine.take_outbox(self.journal.block());
-        let end = self.journal.flush()?;
-        self.journal.syncer().sync(end).map(drop)
-    }
-
     fn publish(&mut self, name: &str, routing_key: &str, message: NewMessage) -> Result<(), StoreError> {
         self.journal.ensure(4000)?;
         let to = Destination::Exchange { name, routing_key };
@@ -73,43 +42,6 @@ impl Shard {
         let settles: Vec<Settle> = settles.collect();
         assert!(self.engine.settle(self.journal.block(), &settles, NOW).iter().all(Result::is_ok));
         Ok(())
-    }
-
-    fn content(&self, queue: &str) -> Vec<String> {
-        let Ok(page) = self.engine.browse(&topic(queue), None, usize::MAX, u64::MAX) else {
-            return Vec::new();
-        };
-        let text = |body: &[u8]| String::from_utf8_lossy(body).split(' ').next().unwrap().to_owned();
-        page.messages.iter().map(|browsed| text(&browsed.message.as_ref().unwrap().body)).collect()
-    }
-
-    fn tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        while self.engine.next_deadline().is_some_and(|due| due <= now) {
-            self.journal.ensure(SEGMENT as usize / 2)?;
-            self.engine.tick(self.journal.block(), now);
-            self.commit()?;
-        }
-        Ok(())
-    }
-
-    fn reclaim(&mut self) -> Result<(), StoreError> {
-        let target = segment_store::Lsn(self.journal.end().0 / SEGMENT * SEGMENT);
-        loop {
-            self.journal.ensure(20_000)?;
-            let step = self.engine.relocate_before(self.journal.block(), target, 16_000).unwrap();
-            self.commit()?;
-            if step.complete {
-                break;
-            }
-        }
-        let mut writer = self.journal.write_checkpoint(self.journal.end());
-        let mut records = Vec::new();
-        self.engine.checkpoint(&mut |record| records.push(record.to_vec()));
-        for record in records {
-            writer.push(RecordKind::QUEUE, &[&record])?;
-        }
-        writer.finish()?;
-        self.journal.recycle_before(self.engine.oldest_needed().unwrap_or(target).min(target))
     }
 }
 

@@ -2,53 +2,19 @@
 //! there, nothing settled returns, and dead letters are in exactly one place.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod lying_shard;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use message::{Timestamp, TopicName};
+use lying_shard::{NOW, SEGMENT, Shard, first_word, topic};
 use queue_engine::{
-    ConsumerOptions, Destination, EngineConfig, LeaseFor, NewMessage, OpenLeases, OwnerId, QueueDeclaration,
-    QueueEngine, QueueError, QueueOptions, QueueType, Settle, SettleAction, Settled,
+    ConsumerOptions, Destination, LeaseFor, NewMessage, OpenLeases, OwnerId, QueueDeclaration, QueueError,
+    QueueOptions, QueueType, Settle, SettleAction, Settled,
 };
-use segment_store::{Disk, Fault, Journal, JournalConfig, LyingDisk, RecordKind, StoreError};
-
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
-const SEGMENT: u64 = 64 * 1024;
-
-struct Shard {
-    journal: Journal,
-    engine: QueueEngine,
-}
-
-fn topic(name: &str) -> TopicName {
-    TopicName::new(name).unwrap()
-}
+use segment_store::{Fault, LyingDisk, StoreError};
 
 impl Shard {
-    fn open(disk: &LyingDisk) -> Result<Shard, StoreError> {
-        let config =
-            EngineConfig { segment_bytes: SEGMENT, queue_memory_bytes: 4_000, ..EngineConfig::default() };
-        let journal_config =
-            JournalConfig { segment_bytes: SEGMENT, spare_segments: 1, headroom_bytes: 0, background: false };
-        let mut engine = QueueEngine::new(config);
-        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-        let (journal, _) = Journal::open(disk, journal_config, &mut |replayed| {
-            engine.replay(replayed).expect("what was written reads back");
-            Ok(())
-        })?;
-        engine.attach_reader(Arc::new(journal.reader()));
-        engine.finish_recovery(NOW);
-        Ok(Shard { journal, engine })
-    }
-
-    /// Ends the group; what it did is confirmed when this answers.
-    fn commit(&mut self) -> Result<(), StoreError> {
-        self.engine.take_outbox(self.journal.block());
-        let end = self.journal.flush()?;
-        self.journal.syncer().sync(end).map(drop)
-    }
-
     fn publish(&mut self, queue: &str, body: String) -> Result<(), StoreError> {
         self.journal.ensure(body.len() + 2000)?;
         let message = NewMessage { body: body.into(), ..NewMessage::default() };
@@ -87,50 +53,6 @@ impl Shard {
         self.engine.cancel(self.journal.block(), id, OpenLeases::Return, NOW).unwrap();
         self.commit()
     }
-
-    /// The first words of all messages of a queue.
-    fn content(&self, queue: &str) -> Vec<String> {
-        match self.engine.browse(&topic(queue), None, usize::MAX, u64::MAX) {
-            Ok(page) => page.messages.iter().map(|m| first_word(&m.message.as_ref().unwrap().body)).collect(),
-            Err(QueueError::UnknownQueue(_)) => Vec::new(),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// Moves what waits for a block to where it goes.
-    fn drain(&mut self) -> Result<(), StoreError> {
-        while self.engine.next_deadline().is_some_and(|due| due <= NOW) {
-            self.journal.ensure(SEGMENT as usize / 2)?;
-            self.engine.tick(self.journal.block(), NOW);
-            self.commit()?;
-        }
-        Ok(())
-    }
-
-    /// Moves what is live out of the older half of the journal and recycles it.
-    fn reclaim(&mut self) -> Result<(), StoreError> {
-        let target = segment_store::Lsn(self.journal.end().0 / SEGMENT * SEGMENT);
-        loop {
-            self.journal.ensure(20_000)?;
-            let step = self.engine.relocate_before(self.journal.block(), target, 16_000).unwrap();
-            self.commit()?;
-            if step.complete {
-                break;
-            }
-        }
-        let mut writer = self.journal.write_checkpoint(self.journal.end());
-        let mut records = Vec::new();
-        self.engine.checkpoint(&mut |record| records.push(record.to_vec()));
-        for record in records {
-            writer.push(RecordKind::QUEUE, &[&record])?;
-        }
-        writer.finish()?;
-        self.journal.recycle_before(self.engine.oldest_needed().unwrap_or(target).min(target))
-    }
-}
-
-fn first_word(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).split(' ').next().unwrap().to_owned()
 }
 
 /// What was promised while the scenario ran.
@@ -190,7 +112,7 @@ fn scenario(disk: &LyingDisk, kind: QueueType, promises: &mut Promises) -> Resul
         shard.consume_and_fall("work", 2)?;
         shard.publish("private", format!("private{round}"))?;
         shard.commit()?;
-        shard.drain()?;
+        shard.tick(NOW)?;
         if round % 2 == 1 {
             shard.reclaim()?;
         }
@@ -200,7 +122,7 @@ fn scenario(disk: &LyingDisk, kind: QueueType, promises: &mut Promises) -> Resul
 
 fn check(disk: &LyingDisk, promises: &Promises) {
     let mut shard = Shard::open(disk).unwrap();
-    shard.drain().unwrap();
+    shard.tick(NOW).unwrap();
     assert!(!shard.engine.has_queue(&topic("private")), "its owner is gone");
     let work = shard.content("work");
     let dead = shard.content("dead");
@@ -275,14 +197,14 @@ fn dead_letters_that_do_not_fit_one_block_go_on_in_the_next() {
     let info = shard.engine.queue_info(&topic("work")).unwrap();
     assert!(info.dying > 0 && info.ready == 0 && info.leased == 0, "{info:?}");
     let interrupted = disk.crash();
-    shard.drain().unwrap();
+    shard.tick(NOW).unwrap();
     assert_eq!((shard.content("work").len(), shard.content("dead").len()), (0, 12));
     check(&disk.crash(), &promises);
     // The same, with the power going in between: a rejected message does not come back to life.
     let mut shard = Shard::open(&interrupted).unwrap();
     let info = shard.engine.queue_info(&topic("work")).unwrap();
     assert!(info.dying > 0 && info.ready == 0, "{info:?}");
-    shard.drain().unwrap();
+    shard.tick(NOW).unwrap();
     assert_eq!((shard.content("work").len(), shard.content("dead").len()), (0, 12));
 }
 
