@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::api::AppState;
 use super::exchange_shapes::{Binding, NewBinding};
 use super::page::Page;
-use super::parameters::PageQuery;
+use super::parameters::{OfHostQuery, PageQuery};
 use super::path::At;
 use super::problem::Problem;
 use super::query::Query;
@@ -22,9 +22,6 @@ use crate::topics::{BindingDescription, BindingSpec, Created};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct ListQuery {
-    /// Only those of this virtual host.
-    #[param(required = false, min_length = 1, max_length = 127)]
-    vhost: String,
     /// Only those from this exchange.
     #[param(required = false, min_length = 1, max_length = 255)]
     source: String,
@@ -60,13 +57,13 @@ pub struct BindingPage {
     path = "/v1/bindings",
     operation_id = "listBindings",
     tag = "exchanges",
-    params(PageQuery, ListQuery),
+    params(PageQuery, OfHostQuery, ListQuery),
     responses((status = 200, description = "A page of bindings", body = BindingPage), LookRefusals)
 )]
 pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["limit", "cursor", "vhost", "source", "destination"])?;
     let page = Page::of("bindings", &query)?;
-    let vhost = query.filled("vhost", 127)?;
+    let vhost = query.host()?;
     let source = query.filled("source", 255)?;
     let destination = query.filled("destination", 255)?;
     let (after, most) = (page.after.as_deref(), page.one_more());

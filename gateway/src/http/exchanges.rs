@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::api::AppState;
 use super::exchange_shapes::{Exchange, NewExchange};
 use super::page::Page;
-use super::parameters::{AcksQuery, PageQuery};
+use super::parameters::{AcksQuery, OfHostQuery, PageQuery};
 use super::path::At;
 use super::problem::Problem;
 use super::publish::{self, Target};
@@ -57,15 +57,6 @@ pub struct RoutingQuery {
     routing_key: String,
 }
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "described, never built")]
-pub struct ListQuery {
-    /// Only those of this virtual host.
-    #[param(required = false, min_length = 1, max_length = 127)]
-    vhost: String,
-}
-
 /// A page of exchanges.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described, never built")]
@@ -84,13 +75,13 @@ pub struct ExchangePage {
     path = "/v1/exchanges",
     operation_id = "listExchanges",
     tag = "exchanges",
-    params(PageQuery, ListQuery),
+    params(PageQuery, OfHostQuery),
     responses((status = 200, description = "A page of exchanges", body = ExchangePage), LookRefusals)
 )]
 pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["limit", "cursor", "vhost"])?;
     let page = Page::of("exchanges", &query)?;
-    let vhost = query.filled("vhost", 127)?;
+    let vhost = query.host()?;
     let found = api.topics().list_exchanges(page.after.as_deref(), page.one_more(), vhost).await?;
     Ok(page.answer("exchanges", found, |exchange: &ExchangeDescription| exchange.name.clone()))
 }

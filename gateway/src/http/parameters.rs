@@ -66,5 +66,14 @@ pub struct PageQuery {
     pub limit: u32,
 }
 
+/// Which virtual host a list is of.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OfHostQuery {
+    /// Only those of this virtual host.
+    #[param(required = false, min_length = 1, max_length = 127)]
+    pub vhost: String,
+}
+
 /// The names of the page's parameters.
 pub const PAGE: [&str; 2] = ["limit", "cursor"];

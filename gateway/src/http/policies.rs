@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::api::AppState;
 use super::page::Page;
-use super::parameters::PageQuery;
+use super::parameters::{OfHostQuery, PageQuery};
 use super::path::At;
 use super::policy_shapes::{OperatorPolicyBody, PolicyBody};
 use super::problem::Problem;
@@ -44,15 +44,6 @@ pub struct HostQuery {
     vhost: String,
 }
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "described, never built")]
-pub struct ListQuery {
-    /// Only those of this virtual host.
-    #[param(required = false, min_length = 1, max_length = 127)]
-    vhost: String,
-}
-
 /// A page of policies.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described, never built")]
@@ -66,9 +57,15 @@ pub struct PolicyPage {
 async fn list_of(api: &AppState, kind: PolicyKind, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["limit", "cursor", "vhost"])?;
     let page = Page::of("policies", &query)?;
-    let vhost = query.filled("vhost", 127)?;
+    let vhost = query.host()?;
     let found = api.topics().list_policies(kind, vhost, page.after.as_deref(), page.one_more()).await?;
     Ok(page.answer("policies", found, PolicyDescription::sort_key))
+}
+
+/// The virtual host that a request names, or the default one.
+fn host(query: Option<&str>) -> Result<String, Problem> {
+    let query = Query::parse(query, &["vhost"])?;
+    Ok(query.host()?.unwrap_or(VirtualHost::DEFAULT_NAME).to_owned())
 }
 
 /// Refuses numbers that JSON would not carry back exactly.
@@ -91,8 +88,7 @@ fn check(definition: &PolicyDefinition) -> Result<(), Refusal> {
 
 async fn put_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let query = Query::parse(parts.uri.query(), &["vhost"])?;
-    let vhost = query.filled("vhost", 127)?.unwrap_or(VirtualHost::DEFAULT_NAME);
+    let vhost = &host(parts.uri.query())?;
     let body = document::read_document(api, &parts.headers, body).await?;
     document::refuse_nulls(&body, &[])?;
     let spec: PolicySpec = document::convert(body)?;
@@ -107,8 +103,7 @@ async fn put_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) 
 }
 
 async fn get_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
-    let query = Query::parse(request.uri().query(), &["vhost"])?;
-    let vhost = query.filled("vhost", 127)?.unwrap_or(VirtualHost::DEFAULT_NAME);
+    let vhost = &host(request.uri().query())?;
     Ok(reply::json(StatusCode::OK, &api.topics().policy(kind, vhost, name).await?))
 }
 
@@ -118,8 +113,7 @@ async fn delete_of(
     name: &str,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::parse(request.uri().query(), &["vhost"])?;
-    let vhost = query.filled("vhost", 127)?.unwrap_or(VirtualHost::DEFAULT_NAME);
+    let vhost = &host(request.uri().query())?;
     api.topics().delete_policy(kind, vhost, name).await?;
     Ok(reply::no_content())
 }
@@ -132,7 +126,7 @@ async fn delete_of(
     path = "/v1/policies",
     operation_id = "listPolicies",
     tag = "policies",
-    params(PageQuery, ListQuery),
+    params(PageQuery, OfHostQuery),
     responses((status = 200, description = "A page of policies", body = PolicyPage), LookRefusals)
 )]
 pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
@@ -205,7 +199,7 @@ pub async fn delete(
     path = "/v1/operator-policies",
     operation_id = "listOperatorPolicies",
     tag = "policies",
-    params(PageQuery, ListQuery),
+    params(PageQuery, OfHostQuery),
     responses((status = 200, description = "A page of policies", body = PolicyPage), LookRefusals)
 )]
 pub async fn operator_list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {

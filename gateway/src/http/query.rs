@@ -50,6 +50,11 @@ impl<'q> Query<'q> {
         }
     }
 
+    /// The virtual host that is named.
+    pub fn host(&self) -> Result<Option<&str>, Problem> {
+        self.filled("vhost", 127)
+    }
+
     /// A whole number within bounds.
     pub fn number(&self, name: &'static str, range: RangeInclusive<i64>) -> Result<Option<i64>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
