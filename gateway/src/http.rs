@@ -13,6 +13,8 @@ mod exchange_shapes;
 mod exchanges;
 pub mod front;
 mod group_body;
+mod group_member_body;
+mod group_members;
 mod groups;
 pub mod health;
 mod log_events;

@@ -11,6 +11,8 @@ mod delivery;
 mod directory;
 mod exchange_spec;
 mod exchanges;
+mod group_acks;
+mod group_lag;
 mod group_positions;
 mod group_readers;
 mod group_spec;
@@ -63,8 +65,9 @@ pub use exchange_spec::{
 };
 pub use group_readers::GroupBatch;
 pub use group_spec::{
-    CommitOffset, GroupCommit, GroupDescription, GroupKind, GroupMember, GroupOffset, GroupReceive,
-    GroupReset, GroupState, GroupSummary, Joined, MemberKind, Reader, ResetOutcome, ResetTo, TopicPartition,
+    CommitNote, CommitOffset, GroupAck, GroupCommit, GroupDescription, GroupKind, GroupMember, GroupOffset,
+    GroupPosition, GroupReceive, GroupReset, GroupState, GroupSummary, Joined, MemberKind, Reader,
+    ResetOutcome, ResetTo, TopicPartition,
 };
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};

@@ -13,8 +13,9 @@ use message::{ExchangeName, TopicName};
 use segment_store::{Fault, LyingDisk};
 use sluice::refusal::Refusal;
 use sluice::topics::{
-    Acks, BindingSpec, CommitOffset, DestinationType, ExchangeKind, ExchangeSpec, GroupCommit, LogSettings,
-    Outgoing, Place, QueueSettings, Receipt, SettleAction, SettleRequest, TopicSpec, Topics, TopicsSettings,
+    Acks, BindingSpec, CommitNote, CommitOffset, DestinationType, ExchangeKind, ExchangeSpec, GroupCommit,
+    LogSettings, Outgoing, Place, QueueSettings, Receipt, SettleAction, SettleRequest, TopicSpec, Topics,
+    TopicsSettings,
 };
 
 /// What the outside was told, kept apart from the server.
@@ -83,7 +84,8 @@ async fn scenario(topics: &Topics, ledger: &mut Ledger) -> Result<(), Refusal> {
         if round % 5 == 4 {
             let offset = ledger.log.keys().next_back().copied().unwrap_or(0);
             ledger.committing = offset;
-            let commit = CommitOffset { topic: "log".into(), partition: 0, offset, metadata: None };
+            let commit =
+                CommitOffset { topic: "log".into(), partition: 0, offset, note: CommitNote::default() };
             topics
                 .group_commit(
                     "group",

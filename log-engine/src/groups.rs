@@ -186,7 +186,7 @@ impl LogEngine {
         let (log_start, high_watermark) = (view.log_start(), view.high_watermark());
         let next = committed.as_ref().map_or(log_start, |committed| committed.offset).max(log_start);
         let lag = u64::try_from(high_watermark.0 - next.0).unwrap_or(0);
-        Some(PartitionLag { partition: view.name().clone(), committed, log_start, high_watermark, lag })
+        Some(PartitionLag { partition: view.name().clone(), committed, log_start, high_watermark, next, lag })
     }
 
     pub(crate) fn catalog(&self) -> Catalog<'_> {

@@ -3,6 +3,8 @@ use crate::{LogError, Offset, PartitionView};
 
 /// Bytes read at once while looking for a time.
 const READ_BYTES: usize = 64 << 10;
+/// Batches without a record that are passed over while looking for a record's time.
+const EMPTY_MAX: usize = 64;
 /// Batches of the tail looked at under one lock.
 const TAIL_RUN_MAX: usize = 4096;
 
@@ -37,6 +39,33 @@ impl PartitionView {
                 Ok(found) => return Ok((found.offset < end).then_some(found)),
                 Err(next) => from = next.max(from.next()),
             }
+        }
+        Ok(None)
+    }
+
+    /// The timestamp, in milliseconds, of the first visible record at or after `from`; none when there is no such record,
+    /// or its producer gave it no time. Takes one look into an index, unless compaction or markers of transactions left
+    /// batches without records there.
+    pub fn timestamp_from(&self, from: Offset) -> Result<Option<i64>, LogError> {
+        let mut at = from.max(self.log_start());
+        for _ in 0..EMPTY_MAX {
+            let read = match self.read(at, 1) {
+                Err(LogError::Damaged { next, .. }) => {
+                    at = next;
+                    continue;
+                }
+                read => read?,
+            };
+            for batch in read.batches.iter().filter(|batch| !is_marker(batch)) {
+                let records = RecordSet::open(batch, self.settings.decompressed_max)?;
+                if let Some(record) = records.iter_from(at).next() {
+                    return Ok(Some(record?.timestamp).filter(|time| *time >= 0));
+                }
+            }
+            if read.next_offset <= at {
+                break;
+            }
+            at = read.next_offset;
         }
         Ok(None)
     }
@@ -118,4 +147,8 @@ impl PartitionView {
         }
         Ok(Err(read.next_offset))
     }
+}
+
+fn is_marker(batch: &[u8]) -> bool {
+    BatchHeader::parse(batch).is_ok_and(|header| header.is_control())
 }

@@ -158,3 +158,121 @@ async fn groups_are_listed_and_forgotten() {
     assert!(http.delete(&path).await.status < 300);
     http.get(&path).await.refused(404, "unknown_group");
 }
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_millis()).expect("before the end of time")
+}
+
+#[tokio::test]
+async fn a_group_is_rewound_a_week() {
+    let server = Server::shared();
+    let http = server.http();
+    let (log, group) = (server.name("log"), server.name("group"));
+    let config = json!({"retention.ms": "-1"});
+    let settings = json!({"model": "log", "log": {"partitions": 2, "config": config}});
+    http.put(&format!("/v1/topics/{log}"), settings).await.expect(201);
+    // Two weeks of one record an hour, the second partition half an hour later.
+    let now = now_ms();
+    let (hour, hours) = (DAY_MS / 24, 14 * 24);
+    let messages: Vec<_> = (0..hours)
+        .flat_map(|n| {
+            [0, 1].map(
+                |p| json!({"value": n, "partition": p, "timestamp": now - (hours - n) * hour + p * hour / 2}),
+            )
+        })
+        .collect();
+    http.publish(&log, json!(messages)).await;
+    let committed = async || {
+        let group = http.get(&format!("/v1/groups/{group}")).await.expect(200);
+        list(&group, "offsets").iter().map(|one| one["committed"].as_i64().unwrap_or(-1)).collect::<Vec<_>>()
+    };
+    let reset = async |request: Value| {
+        let path = format!("/v1/groups/{group}/reset");
+        list(&http.post(&path, request).await.expect(200), "results")
+    };
+    reset(json!({"topics": [log], "to": "latest"})).await;
+    assert_eq!(committed().await, [hours, hours]);
+    let week_ago = json!({"time": now - 7 * DAY_MS});
+    let told = reset(json!({"to": week_ago, "dry_run": true})).await;
+    let told: Vec<_> = told.iter().map(|one| (one["from"].as_i64(), one["to"].as_i64())).collect();
+    // The record of exactly a week ago is number 168; in the second partition 167 is half an hour younger than that.
+    assert_eq!(told, [(Some(hours), Some(168)), (Some(hours), Some(168))]);
+    assert_eq!(committed().await, [hours, hours], "a dry run changes nothing");
+    reset(json!({"to": week_ago})).await;
+    assert_eq!(committed().await, [168, 168]);
+    let got = receive(&http, &group, json!({"topics": [log], "max": 10000})).await;
+    let records = list(&got, "records");
+    assert_eq!(records.len() as i64, 2 * 168, "a week of both partitions");
+    assert!(records.iter().all(|record| record["timestamp"].as_i64() >= Some(now - 7 * DAY_MS)));
+    // Not while somebody reads.
+    let refused = http.post(&format!("/v1/groups/{group}/reset"), json!({"to": "earliest"})).await;
+    refused.refused(409, "in_use");
+    let member = got["member_id"].as_str().expect("an id");
+    assert!(http.delete(&format!("/v1/groups/{group}/members/{member}")).await.status < 300);
+    reset(json!({"partitions": [{"topic": log, "partition": 1}], "to": {"shift": -24}})).await;
+    assert_eq!(committed().await, [168, 144], "one partition alone, by a day's records");
+    reset(json!({"topics": [log], "to": {"offset": 3}})).await;
+    assert_eq!(committed().await, [3, 3]);
+}
+
+#[tokio::test]
+async fn offsets_of_one_log_are_forgotten_unless_it_is_read() {
+    let mut server = Server::start();
+    let http = server.http();
+    let one = filled_log(&server, &http, 2, 3).await;
+    let other = filled_log(&server, &http, 1, 3).await;
+    let offsets = [(&one, 0), (&one, 1), (&other, 0)]
+        .map(|(topic, partition)| json!({"topic": topic, "partition": partition, "offset": 2}));
+    http.post("/v1/groups/g/commit", json!({ "offsets": offsets })).await.expect(200);
+    let got = receive(&http, "g", json!({"topics": [other]})).await;
+    let path = |query: &str| format!("/v1/groups/g/offsets?{query}");
+    http.delete(&path(&format!("topic={other}"))).await.refused(409, "group_subscribed");
+    let deleted = http.delete(&path(&format!("topic={one}&partition=1"))).await.expect(200);
+    assert_eq!(deleted["deleted"], json!([{"topic": one, "partition": 1}]));
+    let deleted = http.delete(&path(&format!("topic={one}"))).await.expect(200);
+    assert_eq!(deleted["deleted"], json!([{"topic": one, "partition": 0}]), "the other was gone");
+    let member = got["member_id"].as_str().expect("an id");
+    assert!(http.delete(&format!("/v1/groups/g/members/{member}")).await.status < 300);
+    server.crash();
+    let http = server.http();
+    let left = http.get("/v1/groups/g").await.expect(200);
+    let left: Vec<_> = list(&left, "offsets").iter().map(|one| one["topic"].clone()).collect();
+    assert_eq!(left, [json!(other)]);
+    http.delete(&path("partition=0")).await.refused_in(400, "invalid_request", "topic");
+    http.delete(&path("topic=nowhere")).await.refused(404, "unknown_topic");
+    http.delete(&path(&format!("topic={one}&partition=9"))).await.refused(404, "unknown_partition");
+    http.delete(&format!("/v1/groups/nobody/offsets?topic={one}")).await.refused(404, "unknown_group");
+}
+
+#[tokio::test]
+async fn a_commit_keeps_epoch_note_and_how_long_it_counts() {
+    let mut server = Server::start();
+    let http = server.http();
+    let log = filled_log(&server, &http, 2, 3).await;
+    let before = now_ms();
+    let offsets = json!([
+        {"topic": log, "partition": 0, "offset": 2, "leader_epoch": 0, "metadata": "half", "retention_ms": 60000},
+        {"topic": log, "partition": 1, "offset": 1}]);
+    http.post("/v1/groups/g/commit", json!({ "offsets": offsets })).await.expect(200);
+    server.crash();
+    let group = server.http().get("/v1/groups/g").await.expect(200);
+    let offsets = list(&group, "offsets");
+    assert_eq!((&offsets[0]["leader_epoch"], &offsets[0]["metadata"]), (&json!(0), &json!("half")));
+    let time = |name: &str| offsets[0][name].as_i64().expect("a time");
+    let kept = time("expires_at") - time("committed_at");
+    assert!((50_000..=60_000).contains(&kept), "{kept}");
+    assert!((0..60_000).contains(&(time("committed_at") + 1000 - before)), "committed just now");
+    for absent in ["leader_epoch", "metadata", "expires_at"] {
+        assert!(offsets[1].get(absent).is_none(), "{absent} of {}", offsets[1]);
+    }
+    let path = "/v1/groups/g/commit";
+    for (field, value) in [("leader_epoch", json!(-1)), ("retention_ms", json!(0)), ("metadata", json!(7))] {
+        let mut offset = json!({"topic": log, "partition": 0, "offset": 1});
+        offset[field] = value;
+        let refused = server.http().post(path, json!({"offsets": [offset]})).await;
+        refused.refused_in(400, "invalid_request", field);
+    }
+}

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::body::BodyMemory;
 use super::refusals::ProblemSchema;
 use super::{
-    bindings, browse, events, exchanges, groups, message_changes, policies, problem, publish, receive,
-    record_deletion, records, replays, settle, topic_settings, topics, transactions, virtual_hosts,
+    bindings, browse, events, exchanges, group_members, groups, message_changes, policies, problem, publish,
+    receive, record_deletion, records, replays, settle, topic_settings, topics, transactions, virtual_hosts,
 };
 use crate::drain::Drain;
 use crate::topics::Topics;
@@ -111,10 +111,14 @@ pub fn endpoints() -> OpenApiRouter<AppState> {
         .routes(routes!(events::events))
         .routes(routes!(groups::list))
         .routes(routes!(groups::get, groups::delete))
-        .routes(routes!(groups::receive))
         .routes(routes!(groups::commit))
         .routes(routes!(groups::reset))
-        .routes(routes!(groups::leave))
+        .routes(routes!(groups::delete_offsets))
+        .routes(routes!(group_members::receive))
+        .routes(routes!(group_members::ack))
+        .routes(routes!(group_members::pause))
+        .routes(routes!(group_members::resume))
+        .routes(routes!(group_members::leave))
         .routes(routes!(transactions::begin, transactions::list))
         .routes(routes!(transactions::get))
         .routes(routes!(transactions::offsets))

@@ -1,19 +1,13 @@
 //! Bodies of consumer groups' requests and answers.
 
-use std::ops::ControlFlow;
-
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::document;
 use super::reset_place::{Place, ResetPlace};
-use super::shapes::Record;
-use crate::codec::render::{ValueMode, integer, string, write_message};
-use crate::refusal::Refusal;
 use crate::topics::{
-    CommitOffset, GroupBatch, GroupCommit, GroupReceive, GroupReset, GroupSummary, ResetOutcome,
-    TopicPartition,
+    CommitNote, CommitOffset, GroupCommit, GroupReset, GroupSummary, ResetOutcome, TopicPartition,
 };
 
 /// A page of groups.
@@ -24,120 +18,6 @@ pub struct GroupPage {
     /// Where to go on, if there are more.
     #[schema(required = false)]
     next_cursor: String,
-}
-
-/// What to read.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"topics": ["events"], "max": 100, "wait_ms": 100}))]
-pub struct GroupReceiveBody {
-    /// The logs that the group reads.
-    #[schema(min_items = 1, max_items = 100)]
-    topics: Vec<String>,
-    /// The id of a member that joined before.
-    #[serde(default, deserialize_with = "document::given")]
-    #[schema(required = false, value_type = String, min_length = 1, max_length = 255)]
-    member_id: Option<String>,
-    /// Most records.
-    #[serde(default = "usual_max", deserialize_with = "document::whole::<1, 10000, usize, _>")]
-    #[schema(value_type = u32, required = false, minimum = 1, maximum = 10000, default = 500)]
-    max: usize,
-    /// About as many bytes, but at least one record.
-    #[serde(default = "usual_bytes", deserialize_with = "document::whole::<1, 33554432, usize, _>")]
-    #[schema(value_type = u32, required = false, minimum = 1, maximum = 33554432, default = 1048576)]
-    max_bytes: usize,
-    /// How long to wait when there is nothing, in milliseconds.
-    #[serde(default, deserialize_with = "document::whole::<0, 60000, u64, _>")]
-    #[schema(required = false, minimum = 0, maximum = 60000, default = 0)]
-    wait_ms: u64,
-    /// After this silence the member is out, in milliseconds.
-    #[serde(default = "usual_session", deserialize_with = "document::whole::<1000, 3600000, u64, _>")]
-    #[schema(required = false, minimum = 1000, maximum = 3600000, default = 45000)]
-    session_timeout_ms: u64,
-}
-
-fn usual_max() -> usize {
-    500
-}
-
-fn usual_bytes() -> usize {
-    1 << 20
-}
-
-fn usual_session() -> u64 {
-    45_000
-}
-
-impl TryFrom<GroupReceiveBody> for GroupReceive {
-    type Error = Refusal;
-
-    fn try_from(body: GroupReceiveBody) -> Result<GroupReceive, Refusal> {
-        if body.topics.is_empty() || body.topics.len() > 100 {
-            return Err(Refusal::invalid("/topics", "a group reads 1 to 100 topics"));
-        }
-        if body.member_id.as_ref().is_some_and(|id| id.is_empty() || id.chars().count() > 255) {
-            return Err(Refusal::invalid("/member_id", "a member's id has 1 to 255 characters"));
-        }
-        Ok(GroupReceive {
-            member: body.member_id,
-            host: String::new(),
-            topics: body.topics,
-            max: body.max,
-            max_bytes: body.max_bytes,
-            wait_ms: body.wait_ms,
-            session_timeout_ms: body.session_timeout_ms,
-        })
-    }
-}
-
-/// What a member got.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "described, never built")]
-pub struct GroupRecords {
-    /// To be repeated in every later request.
-    member_id: String,
-    /// To be repeated when committing.
-    generation: u32,
-    /// The partitions that the member reads now.
-    assignment: Vec<TopicPartition>,
-    records: Vec<Record>,
-}
-
-/// The answer to a receive.
-pub fn render(batch: &GroupBatch, values: ValueMode) -> Result<Vec<u8>, Refusal> {
-    let mut out = Vec::with_capacity(4096);
-    out.extend_from_slice(b"{\"member_id\":");
-    string(&mut out, &batch.member_id);
-    out.extend_from_slice(b",\"generation\":");
-    integer(&mut out, batch.generation);
-    out.extend_from_slice(b",\"assignment\":[");
-    for (index, one) in batch.assignment.iter().enumerate() {
-        out.extend_from_slice(if index > 0 { b",{\"topic\":" } else { b"{\"topic\":" });
-        string(&mut out, &one.topic);
-        out.extend_from_slice(b",\"partition\":");
-        integer(&mut out, one.partition);
-        out.push(b'}');
-    }
-    out.extend_from_slice(b"],\"records\":[");
-    let mut first = true;
-    for chunk in &batch.chunks {
-        chunk.for_each(&mut |view| {
-            if !std::mem::take(&mut first) {
-                out.push(b',');
-            }
-            out.extend_from_slice(b"{\"topic\":");
-            string(&mut out, chunk.topic.as_str());
-            let start = out.len();
-            write_message(&mut out, &view, values);
-            // The message's opening brace becomes the comma after the topic.
-            if let Some(brace) = out.get_mut(start) {
-                *brace = b',';
-            }
-            ControlFlow::Continue(())
-        })?;
-    }
-    out.extend_from_slice(b"]}");
-    Ok(out)
 }
 
 /// Offsets to commit.
@@ -178,15 +58,25 @@ struct CommitEntry {
     #[serde(default, deserialize_with = "document::given")]
     #[schema(required = false, value_type = String, max_length = 4096)]
     metadata: Option<String>,
+    /// The leader epoch of the record before the offset, as Kafka's clients know it.
+    #[serde(default, deserialize_with = "document::maybe_whole::<0, 2147483647, u32, _>")]
+    #[schema(required = false, value_type = u32, minimum = 0, maximum = 2147483647)]
+    leader_epoch: Option<u32>,
+    /// How long the offset is kept, in milliseconds; the server's `groups.offsets_retention_ms` when absent.
+    #[serde(default, deserialize_with = "document::maybe_whole::<1, 315360000000, u64, _>")]
+    #[schema(required = false, value_type = u64, minimum = 1, maximum = 315360000000i64)]
+    retention_ms: Option<u64>,
 }
 
 fn offsets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<CommitOffset>, D::Error> {
     let entries = Vec::<CommitEntry>::deserialize(from)?;
-    let checked = entries.into_iter().map(|CommitEntry { topic, partition, offset, metadata }| {
+    let checked = entries.into_iter().map(|entry| {
+        let CommitEntry { topic, partition, offset, metadata, leader_epoch, retention_ms } = entry;
         if metadata.as_ref().is_some_and(|text| text.len() > 4096) {
             return Err(D::Error::custom("metadata has at most 4096 bytes"));
         }
-        Ok(CommitOffset { topic, partition, offset, metadata })
+        let note = CommitNote { metadata, leader_epoch, retention_ms };
+        Ok(CommitOffset { topic, partition, offset, note })
     });
     checked.collect()
 }
@@ -232,6 +122,13 @@ impl TransactionOffsetsBody {
 pub struct CommitDone {
     /// How many offsets.
     pub committed: usize,
+}
+
+/// Offsets that were forgotten.
+#[derive(Serialize, ToSchema)]
+pub struct OffsetsDeleted {
+    /// The partitions that the group had committed.
+    pub deleted: Vec<TopicPartition>,
 }
 
 /// What to set anew, and where to.

@@ -1,4 +1,4 @@
-//! Consumer groups of logs, request by request.
+//! Consumer groups of logs: looking at them, their offsets.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -6,18 +6,15 @@ use axum::response::Response;
 use utoipa::IntoParams;
 
 use super::api::AppState;
-use super::group_body::{
-    CommitBody, CommitDone, GroupPage, GroupReceiveBody, GroupRecords, ResetBody, ResetResults, render,
-};
-use super::media::Form;
+use super::group_body::{CommitBody, CommitDone, GroupPage, OffsetsDeleted, ResetBody, ResetResults};
 use super::page::Page;
-use super::parameters::{AcksQuery, PageQuery, ValuesQuery};
+use super::parameters::{AcksQuery, PageQuery};
 use super::path::At;
 use super::problem::Problem;
 use super::query::Query;
 use super::refusals::{ChangeRefusals, LookRefusals, TakeRefusals};
 use super::{document, reply};
-use crate::topics::{GroupCommit, GroupDescription, GroupReceive, GroupReset, GroupSummary};
+use crate::topics::{GroupCommit, GroupDescription, GroupReset, GroupSummary};
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -34,20 +31,15 @@ pub struct GroupPath {
 }
 
 #[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
+#[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "described, never built")]
-pub struct MemberPath {
-    /// The group's name.
-    #[param(
-        min_length = 1,
-        max_length = 255,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^.\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
-        example = "billing"
-    )]
-    group: String,
-    /// The member's id.
-    #[param(min_length = 1, max_length = 255)]
-    member: String,
+pub struct OffsetsQuery {
+    /// The log whose offsets are forgotten.
+    #[param(min_length = 1, max_length = 249, example = "events")]
+    topic: String,
+    /// Only this partition of it.
+    #[param(required = false, minimum = 0, maximum = 2147483647)]
+    partition: u32,
 }
 
 /// Groups, sorted by name
@@ -107,37 +99,10 @@ pub async fn delete(
     Ok(reply::no_content())
 }
 
-/// Read on as a member of a group
-///
-/// Without `member_id` a new member joins; repeat the id that you are given. Partitions are divided among members, and
-/// taken from a member that was silent for `session_timeout_ms`. Reading does not commit.
-#[utoipa::path(
-    post,
-    path = "/v1/groups/{group}/receive",
-    operation_id = "receiveAsGroup",
-    tag = "groups",
-    params(GroupPath, ValuesQuery),
-    request_body = GroupReceiveBody,
-    responses((status = 200, description = "What there was", body = GroupRecords), TakeRefusals)
-)]
-pub async fn receive(
-    State(api): State<AppState>,
-    At(group): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let values = Query::parse(parts.uri.query(), &["values"])?.values()?;
-    let body: GroupReceiveBody = document::read(&api, &parts.headers, body).await?;
-    let mut ask: GroupReceive = body.try_into()?;
-    ask.wait_ms = ask.wait_ms.min(api.limits().wait.as_millis() as u64);
-    let batch = api.topics().group_receive(&group, ask).await?;
-    Ok(reply::bytes(StatusCode::OK, Form::Json, render(&batch, values)?))
-}
-
 /// Commit offsets
 ///
 /// All of them, or none. `offset` is the one to read next. With `member_id` the commit counts only while the member
-/// has the partitions; without, the group must have no members.
+/// has the partitions; without, the group must have no members. What a member commits it has acknowledged, too.
 #[utoipa::path(
     post,
     path = "/v1/groups/{group}/commit",
@@ -186,23 +151,32 @@ pub async fn reset(
     Ok(reply::json(StatusCode::OK, &ResetResults { results }))
 }
 
-/// Leave a group
+/// Forget what a group committed for a log
 ///
-/// Others take over at once instead of after the session's end.
+/// The group reads the log's partitions from their start, or from where its readers say, when it comes again. Refused
+/// while members of the group read the log.
 #[utoipa::path(
     delete,
-    path = "/v1/groups/{group}/members/{member}",
-    operation_id = "leaveGroup",
+    path = "/v1/groups/{group}/offsets",
+    operation_id = "deleteGroupOffsets",
     tag = "groups",
-    params(MemberPath),
-    responses((status = 204, description = "Left"), ChangeRefusals)
+    params(GroupPath, OffsetsQuery),
+    responses((status = 200, description = "Forgotten", body = OffsetsDeleted), ChangeRefusals)
 )]
-pub async fn leave(
+pub async fn delete_offsets(
     State(api): State<AppState>,
-    At((group, member)): At<(String, String)>,
+    At(group): At<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    Query::parse(request.uri().query(), &[])?;
-    api.topics().group_leave(&group, &member).await?;
-    Ok(reply::no_content())
+    let query = Query::parse(request.uri().query(), &["topic", "partition"])?;
+    let Some(topic) = query.filled("topic", 249)? else {
+        return Err(Problem::invalid(
+            "topic",
+            "this parameter is required: the log whose offsets are forgotten",
+        ));
+    };
+    let partition = query.number("partition", 0..=i64::from(i32::MAX))?;
+    let partition = partition.and_then(|partition| u32::try_from(partition).ok());
+    let deleted = api.topics().delete_group_offsets(&group, topic, partition).await?;
+    Ok(reply::json(StatusCode::OK, &OffsetsDeleted { deleted }))
 }

@@ -212,6 +212,12 @@ fn sums(families: &mut Families, snapshot: &Snapshot, detail: Detail) {
     families.gauge("kafka_consumergroup_members", "Members of all groups", members as f64);
     let lag: u64 = snapshot.groups.iter().flat_map(|group| &group.partitions).map(|it| it.lag).sum();
     families.gauge("kafka_consumergroup_lag_sum", "Records behind the end, over all groups", lag as f64);
+    let ages = snapshot.groups.iter().flat_map(|group| &group.partitions).filter_map(|it| it.lag_seconds);
+    families.gauge(
+        "kafka_consumergroup_group_lag_seconds",
+        "Age of the oldest record that a group has not committed, the largest of all groups",
+        ages.fold(0.0, f64::max),
+    );
 }
 
 /// The second figure of `/proc/self/statm` counts pages of 4 KiB.

@@ -78,4 +78,17 @@ fn groups(families: &mut Families, snapshot: &Snapshot) {
             }
         }
     }
+    // kafka_exporter knows no lag in time; kafka-lag-exporter does, and calls the group `group`.
+    let mut samples = families.gauges(
+        "kafka_consumergroup_group_lag_seconds",
+        "Age of the oldest record of the partition that the group has not committed",
+    );
+    for group in &snapshot.groups {
+        for it in &group.partitions {
+            let Some(seconds) = it.lag_seconds else { continue };
+            let partition = it.partition.to_string();
+            samples
+                .sample(&[("group", &group.name), ("topic", &it.topic), ("partition", &partition)], seconds);
+        }
+    }
 }

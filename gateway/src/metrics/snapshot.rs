@@ -140,4 +140,6 @@ pub struct GroupPartitionFigures {
     pub committed: i64,
     /// Records behind the end.
     pub lag: u64,
+    /// The age of the oldest of them; 0 when there is none. Absent when it has no time.
+    pub lag_seconds: Option<f64>,
 }

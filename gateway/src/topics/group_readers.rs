@@ -96,6 +96,7 @@ impl Topics {
         let deadline = Instant::now() + Duration::from_millis(ask.wait_ms);
         let name = GroupName::new(group)?;
         let mut member = ask.member.clone();
+        let mut rewind = ask.rewind;
         let holds = member.as_ref().map(|member| self.told(&name, member)).unwrap_or_default();
         loop {
             let reader = Reader {
@@ -108,7 +109,14 @@ impl Topics {
             };
             let (joined, starts) = self.attend(group, reader).await?;
             member = Some(joined.member_id.clone());
-            let positions = self.positions_of(&name, &joined, session, &starts);
+            let positions = self.positions_of(&name, &joined, session, &starts, ask.max_unacked)?;
+            if std::mem::take(&mut rewind) {
+                positions.lock().rewind(|wanted| start_of(&starts, wanted));
+            }
+            let changed = positions.lock().changed();
+            let changed = changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
             let chunks = self.read_in_turn(&positions, ask.max, ask.max_bytes)?;
             let left = deadline.saturating_duration_since(Instant::now());
             let loses = holds.iter().any(|held| !joined.assignment.contains(held));
@@ -118,7 +126,10 @@ impl Topics {
                 return Ok(GroupBatch { member_id, generation, assignment, chunks });
             }
             let pause = left.min(session / 3).min(ASSIGNMENT_CHECK);
-            self.wait_for_records(&positions, pause).await?;
+            tokio::select! {
+                waited = self.wait_for_records(&positions, pause) => waited?,
+                () = changed => {}
+            }
         }
     }
 
@@ -134,20 +145,19 @@ impl Topics {
         joined: &Joined,
         session: Duration,
         starts: &[(TopicPartition, i64)],
-    ) -> Arc<Mutex<GroupPositions>> {
+        max_unacked: Option<usize>,
+    ) -> Result<Arc<Mutex<GroupPositions>>, Refusal> {
         let now = Instant::now();
         let entry = self.positions().entry((group.clone(), joined.member_id.clone()));
-        let made = entry.or_insert_with(|| Arc::new(Mutex::new(GroupPositions::new(now, session))));
-        let positions = Arc::clone(&made);
-        drop(made);
+        let new = || Arc::new(Mutex::new(GroupPositions::new(now, session, max_unacked)));
+        let positions = Arc::clone(&entry.or_insert_with(new));
         let mut held = positions.lock();
+        held.set_max_unacked(max_unacked)?;
         held.touch(now, session);
-        held.assign(&joined.assignment, |wanted| {
-            starts.iter().find(|(partition, _)| partition == wanted).map(|(_, offset)| *offset)
-        });
+        held.assign(&joined.assignment, |wanted| start_of(starts, wanted));
         drop(held);
         self.forget_abandoned(now);
-        positions
+        Ok(positions)
     }
 
     /// Members that vanished leave their place behind; whoever comes next sweeps it away.
@@ -165,9 +175,12 @@ impl Topics {
         max: usize,
         max_bytes: usize,
     ) -> Result<Vec<RecordChunk>, Refusal> {
-        let (mut records, mut bytes) = (max, max_bytes);
+        let (room, order, acknowledges) = {
+            let positions = positions.lock();
+            (positions.room(), positions.in_turn(), positions.acknowledges())
+        };
+        let (mut records, mut bytes) = (max.min(room), max_bytes);
         let mut chunks = Vec::new();
-        let order = positions.lock().in_turn();
         for (partition, from) in order {
             if records == 0 || bytes == 0 {
                 break;
@@ -184,13 +197,14 @@ impl Topics {
             .limited(records);
             if chunk.is_empty() {
                 // Markers and aborted records need not be passed over again.
-                positions.lock().served(&partition, chunk.next_offset);
+                positions.lock().served(&partition, &[], chunk.next_offset);
                 continue;
             }
             let count = usize::try_from(chunk.next_offset - chunk.from).unwrap_or(0);
             records = records.saturating_sub(count.max(1));
             bytes = bytes.saturating_sub(chunk.batches().iter().map(bytes::Bytes::len).sum());
-            positions.lock().served(&partition, chunk.next_offset);
+            let offsets = if acknowledges { chunk.offsets()? } else { Vec::new() };
+            positions.lock().served(&partition, &offsets, chunk.next_offset);
             chunks.push(chunk);
         }
         Ok(chunks)
@@ -201,7 +215,10 @@ impl Topics {
         positions: &Mutex<GroupPositions>,
         pause: Duration,
     ) -> Result<(), Refusal> {
-        let order = positions.lock().in_turn();
+        let order = {
+            let positions = positions.lock();
+            if positions.room() > 0 { positions.in_turn() } else { Vec::new() }
+        };
         let mut bells = Vec::with_capacity(order.len());
         for (partition, from) in order {
             let mut watch = self.log(&partition.topic)?.watch_from(partition.partition, from)?;
@@ -219,4 +236,8 @@ impl Topics {
         }
         Ok(())
     }
+}
+
+fn start_of(starts: &[(TopicPartition, i64)], wanted: &TopicPartition) -> Option<i64> {
+    starts.iter().find(|(partition, _)| partition == wanted).map(|(_, offset)| *offset)
 }

@@ -3,6 +3,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::refusal::Refusal;
+
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +74,7 @@ pub struct GroupSummary {
 }
 
 /// A group as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct GroupDescription {
     /// Its name.
     pub group: String,
@@ -90,6 +92,8 @@ pub struct GroupDescription {
     pub offsets: Vec<GroupOffset>,
     /// Records not yet committed, over all partitions.
     pub lag: i64,
+    /// The largest `lag_seconds` of its partitions.
+    pub lag_seconds: f64,
 }
 
 /// One member of a group.
@@ -114,7 +118,7 @@ pub struct GroupMember {
 }
 
 /// How far a group is in one partition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct GroupOffset {
     /// The log topic.
     pub topic: String,
@@ -128,6 +132,23 @@ pub struct GroupOffset {
     pub log_end: i64,
     /// Records between the two.
     pub lag: i64,
+    /// The age of the oldest record that is not committed, by its timestamp; 0 when there is none. Absent when its
+    /// producer gave it no time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
+    pub lag_seconds: Option<f64>,
+    /// When it was committed, in milliseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub committed_at: Option<i64>,
+    /// When the commit is forgotten, if the committer said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expires_at: Option<i64>,
+    /// The leader epoch of the record before the committed offset, if the committer told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub leader_epoch: Option<u32>,
     /// What the committer added.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -173,21 +194,47 @@ pub struct Reader {
 }
 
 /// One offset to commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitOffset {
     /// The log topic.
-    #[schema(min_length = 1, max_length = 249)]
     pub topic: String,
     /// The partition's number.
     pub partition: u32,
     /// The offset to read next.
-    #[schema(minimum = 0)]
     pub offset: i64,
-    /// Anything that the committer wants to find again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 4096, nullable = false)]
+    /// What is kept beside it.
+    pub note: CommitNote,
+}
+
+/// What a committer may add to an offset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommitNote {
+    /// Anything that it wants to find again.
     pub metadata: Option<String>,
+    /// The leader epoch of the record before the offset.
+    pub leader_epoch: Option<u32>,
+    /// How long the offset is kept, in milliseconds; absent means as the configuration says.
+    pub retention_ms: Option<u64>,
+}
+
+impl CommitNote {
+    /// The largest leader epoch that Kafka's clients can be told.
+    pub const LEADER_EPOCH_MAX: u32 = i32::MAX as u32;
+    /// Ten years, as for the server's own setting.
+    pub const RETENTION_MS_MAX: u64 = 10 * 365 * 24 * 3_600_000;
+
+    /// Refuses what could not be kept as it is; the refusal names the field within an offset.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.leader_epoch.is_some_and(|epoch| epoch > CommitNote::LEADER_EPOCH_MAX) {
+            let why = format!("a leader epoch is at most {}", CommitNote::LEADER_EPOCH_MAX);
+            return Err(Refusal::invalid("leader_epoch", why));
+        }
+        if self.retention_ms.is_some_and(|kept| !(1..=CommitNote::RETENTION_MS_MAX).contains(&kept)) {
+            let why = format!("an offset is kept for 1 to {} milliseconds", CommitNote::RETENTION_MS_MAX);
+            return Err(Refusal::invalid("retention_ms", why));
+        }
+        Ok(())
+    }
 }
 
 /// Offsets to commit, and on whose behalf.
@@ -218,6 +265,33 @@ pub struct GroupReceive {
     pub wait_ms: u64,
     /// After this silence the member is out.
     pub session_timeout_ms: u64,
+    /// The member acknowledges single records, and at most so many may be unacknowledged. Absent: as it said before, or
+    /// not at all.
+    pub max_unacked: Option<usize>,
+    /// Go back to what is committed first.
+    pub rewind: bool,
+}
+
+/// Records that a member is done with, in any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupAck {
+    /// The member.
+    pub member: String,
+    /// The generation in which it got them; absent means its current one.
+    pub generation: Option<u32>,
+    /// Which, by partition.
+    pub records: Vec<(TopicPartition, Vec<i64>)>,
+}
+
+/// A partition and the offset that its group reads next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct GroupPosition {
+    /// The log topic.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: u32,
+    /// The offset to read next.
+    pub offset: i64,
 }
 
 /// Where a group is set to.

@@ -1,12 +1,15 @@
 //! Consumer groups of logs, for whoever looks after them: what they committed, how far behind they are, where they go on.
 
+use std::time::Duration;
+
 use log_engine::{Committer, Generation, LogEngine, MemberId, OffsetCommit, PartitionLag};
 use message::{GroupName, Timestamp};
 
 use super::Topics;
+use super::group_lag::Age;
 use super::group_spec::{
-    GroupCommit, GroupDescription, GroupKind, GroupMember, GroupOffset, GroupReset, GroupState, GroupSummary,
-    MemberKind, ResetOutcome, ResetTo, TopicPartition,
+    CommitOffset, GroupCommit, GroupDescription, GroupKind, GroupMember, GroupOffset, GroupReset, GroupState,
+    GroupSummary, MemberKind, ResetOutcome, ResetTo, TopicPartition,
 };
 use super::outgoing::Acks;
 use super::queue_topic::LOOK;
@@ -14,26 +17,12 @@ use super::shard::{Room, Terms, Turn};
 use crate::refusal::Refusal;
 
 impl Topics {
-    /// Commits offsets: all of them, or none.
+    /// Commits offsets: all of them, or none. What a member acknowledges one by one is thereby done, too.
     pub async fn group_commit(&self, group: &str, commit: GroupCommit, acks: Acks) -> Result<(), Refusal> {
-        let group = GroupName::new(group)?;
-        let weight = 512
-            + commit
-                .offsets
-                .iter()
-                .map(|one| 64 + one.metadata.as_ref().map_or(0, String::len))
-                .sum::<usize>();
-        let offsets = commit.offsets.into_iter().map(|one| {
-            let topic = self.log(&one.topic)?.name().clone();
-            let partition = log_engine::TopicPartition { topic, partition: one.partition };
-            let offset = log_engine::Offset(one.offset);
-            Ok(OffsetCommit {
-                metadata: one.metadata.unwrap_or_default(),
-                ..OffsetCommit::new(partition, offset)
-            })
-        });
-        let offsets = offsets.collect::<Result<Vec<_>, Refusal>>()?;
-        let (member, generation) = (commit.member, commit.generation);
+        let name = GroupName::new(group)?;
+        let weight = 512 + GroupCommit::weight(&commit.offsets);
+        let offsets = self.offset_commits(&commit.offsets)?;
+        let (member, generation) = (commit.member.clone(), commit.generation);
         let work = move |turn: &mut Turn<'_>| {
             let log = &mut turn.engines.log;
             let member = member.map(|id| MemberId::new(&id));
@@ -41,9 +30,39 @@ impl Topics {
                 None => Committer::Nobody,
                 Some(id) => Committer::Member { id, generation: generation.map(Generation), instance: None },
             };
-            Ok(log.commit_offsets(turn.journal.block(), &group, committer, &offsets, turn.now)?)
+            Ok::<_, Refusal>(log.commit_offsets(
+                turn.journal.block(),
+                &name,
+                committer,
+                &offsets,
+                turn.now,
+            )?)
         };
-        self.shard().call(Terms { acks, weight, room: Room::Reserved }, work).await?
+        self.shard().call(Terms { acks, weight, room: Room::Reserved }, work).await??;
+        if let Some(member) = &commit.member {
+            self.note_committed(group, member, &commit.offsets);
+        }
+        Ok(())
+    }
+
+    /// As the engine takes them.
+    pub(super) fn offset_commits(&self, offsets: &[CommitOffset]) -> Result<Vec<OffsetCommit>, Refusal> {
+        let now = self.now();
+        let commit = |(index, one): (usize, &CommitOffset)| {
+            one.note.check().map_err(|refusal| {
+                let field = refusal.field.clone().unwrap_or_default();
+                refusal.in_field(format!("/offsets/{index}/{field}"))
+            })?;
+            let topic = self.log(&one.topic)?.name().clone();
+            Ok(OffsetCommit {
+                partition: log_engine::TopicPartition { topic, partition: one.partition },
+                offset: log_engine::Offset(one.offset),
+                leader_epoch: one.note.leader_epoch,
+                metadata: one.note.metadata.clone().unwrap_or_default(),
+                expires_at: one.note.retention_ms.map(|kept| now.plus(Duration::from_millis(kept))),
+            })
+        };
+        offsets.iter().enumerate().map(commit).collect()
     }
 
     /// Groups sorted by name, from after `after`.
@@ -64,8 +83,13 @@ impl Topics {
     /// A group as it stands.
     pub async fn group(&self, name: &str) -> Result<GroupDescription, Refusal> {
         let name = GroupName::new(name)?;
-        let look = move |turn: &mut Turn<'_>| Ok(told_group(turn.engines.log.describe_group(&name)?));
-        self.shard().call(LOOK, look).await?
+        let look = move |turn: &mut Turn<'_>| turn.engines.log.describe_group(&name);
+        let group = self.shard().call(LOOK, look).await??;
+        let mut groups = self.with_ages(vec![group]).await;
+        let (group, ages) = groups.pop().ok_or_else(|| {
+            Refusal::new(message::ErrorCode::Internal, "a group's lag was mixed up; please report this")
+        })?;
+        Ok(told_group(group, &ages))
     }
 
     /// Forgets a group without members, and everything that it committed.
@@ -74,6 +98,36 @@ impl Topics {
         let delete =
             move |turn: &mut Turn<'_>| Ok(turn.engines.log.delete_group(turn.journal.block(), &name)?);
         self.shard().call(Terms { acks: Acks::All, weight: 1024, room: Room::Reserved }, delete).await?
+    }
+
+    /// Forgets what a group committed for a log, or for one partition of it; answers for which partitions there was
+    /// anything. Refused while its members read the log.
+    pub async fn delete_group_offsets(
+        &self,
+        group: &str,
+        topic: &str,
+        partition: Option<u32>,
+    ) -> Result<Vec<TopicPartition>, Refusal> {
+        let group = GroupName::new(group)?;
+        let log = self.log(topic)?;
+        let numbers = match partition {
+            Some(partition) => {
+                log.partition(partition)?;
+                partition..partition + 1
+            }
+            None => 0..log.partitions(),
+        };
+        let partitions: Vec<_> = numbers
+            .map(|partition| log_engine::TopicPartition { topic: log.name().clone(), partition })
+            .collect();
+        let deleted = self.group_delete_offsets(&group, partitions.clone()).await??;
+        let mut gone = Vec::new();
+        for (partition, deleted) in partitions.iter().zip(deleted) {
+            if deleted? {
+                gone.push(TopicPartition::from(partition));
+            }
+        }
+        Ok(gone)
     }
 
     /// Sets a group without members to other offsets, or tells what that would do.
@@ -118,6 +172,13 @@ impl Topics {
     }
 }
 
+impl GroupCommit {
+    /// Journal bytes that the commit of these takes at most.
+    pub(super) fn weight(offsets: &[CommitOffset]) -> usize {
+        offsets.iter().map(|one| 64 + one.note.metadata.as_ref().map_or(0, String::len)).sum()
+    }
+}
+
 impl From<log_engine::GroupKind> for GroupKind {
     fn from(kind: log_engine::GroupKind) -> GroupKind {
         match kind {
@@ -139,8 +200,9 @@ impl From<log_engine::GroupState> for GroupState {
     }
 }
 
-fn told_group(group: log_engine::GroupDescription) -> GroupDescription {
-    let offsets: Vec<GroupOffset> = group.partitions.into_iter().map(told_offset).collect();
+fn told_group(group: log_engine::GroupDescription, ages: &[Age]) -> GroupDescription {
+    let offsets: Vec<GroupOffset> =
+        group.partitions.into_iter().zip(ages).map(|(lag, age)| told_offset(lag, *age)).collect();
     GroupDescription {
         group: group.listing.name.to_string(),
         kind: group.listing.kind.into(),
@@ -149,17 +211,23 @@ fn told_group(group: log_engine::GroupDescription) -> GroupDescription {
         protocol: group.protocol.into(),
         members: group.members.into_iter().map(told_member).collect(),
         lag: offsets.iter().map(|one| one.lag).sum(),
+        lag_seconds: offsets.iter().filter_map(|one| one.lag_seconds).fold(0.0, f64::max),
         offsets,
     }
 }
 
-fn told_offset(lag: PartitionLag) -> GroupOffset {
+fn told_offset(lag: PartitionLag, age: Age) -> GroupOffset {
+    let committed = lag.committed.as_ref();
     GroupOffset {
         topic: lag.partition.topic.to_string(),
         partition: lag.partition.partition,
-        committed: lag.committed.as_ref().map(|committed| committed.offset.0),
+        committed: committed.map(|committed| committed.offset.0),
         log_end: lag.high_watermark.0,
         lag: i64::try_from(lag.lag).unwrap_or(i64::MAX),
+        lag_seconds: age.seconds(),
+        committed_at: committed.map(|committed| committed.at.0),
+        expires_at: committed.and_then(|committed| committed.expires_at).map(|at| at.0),
+        leader_epoch: committed.and_then(|committed| committed.leader_epoch),
         metadata: lag
             .committed
             .map(|committed| committed.metadata.into())

@@ -56,6 +56,10 @@ impl RecordChunk {
 
     /// Shows each record from the offset that was asked for, in order, until `show` has enough.
     pub fn for_each(&self, show: &mut dyn FnMut(MessageView<'_>) -> ControlFlow<()>) -> Result<(), Refusal> {
+        self.for_each_record(&mut |record| show(self.view(record)))
+    }
+
+    fn for_each_record(&self, show: &mut dyn FnMut(&Record<'_>) -> ControlFlow<()>) -> Result<(), Refusal> {
         for bytes in &self.batches {
             let set =
                 RecordSet::open(bytes, self.decompressed_bytes).map_err(|error| self.unreadable(&error))?;
@@ -64,12 +68,22 @@ impl RecordChunk {
             }
             for record in set.iter_from(Offset(self.from)) {
                 let record = record.map_err(|error| self.unreadable(&error))?;
-                if record.offset.0 >= self.next_offset || show(self.view(&record)).is_break() {
+                if record.offset.0 >= self.next_offset || show(&record).is_break() {
                     return Ok(());
                 }
             }
         }
         Ok(())
+    }
+
+    /// The offsets of the records that [`RecordChunk::for_each`] shows.
+    pub fn offsets(&self) -> Result<Vec<i64>, Refusal> {
+        let mut offsets = Vec::new();
+        self.for_each_record(&mut |record| {
+            offsets.push(record.offset.0);
+            ControlFlow::Continue(())
+        })?;
+        Ok(offsets)
     }
 
     fn view<'r>(&self, record: &Record<'r>) -> MessageView<'r> {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use log_engine::{
-    Committer, EndTransaction, Enrolment, Generation, LogError, MemberId, OffsetCommit, Producer,
-    TransactionOutcome, TransactionState, TransactionalId,
+    Committer, EndTransaction, Enrolment, Generation, LogError, MemberId, Producer, TransactionOutcome,
+    TransactionState, TransactionalId,
 };
 use message::{ErrorCode, GroupName};
 use queue_engine::{Destination, Settle};
@@ -193,18 +193,8 @@ impl Topics {
     ) -> Result<usize, Refusal> {
         self.check_not_draining()?;
         let group = GroupName::new(group)?;
-        let metadata = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let weight = 4096 + commit.offsets.iter().map(|one| 64 + metadata(&one.metadata)).sum::<usize>();
-        let offsets = commit.offsets.into_iter().map(|one| {
-            let topic = self.log(&one.topic)?.name().clone();
-            let partition = log_engine::TopicPartition { topic, partition: one.partition };
-            let offset = log_engine::Offset(one.offset);
-            Ok(OffsetCommit {
-                metadata: one.metadata.unwrap_or_default(),
-                ..OffsetCommit::new(partition, offset)
-            })
-        });
-        let offsets = offsets.collect::<Result<Vec<_>, Refusal>>()?;
+        let weight = 4096 + GroupCommit::weight(&commit.offsets);
+        let offsets = self.offset_commits(&commit.offsets)?;
         let (member, generation) = (commit.member, commit.generation);
         let work = move |turn: &mut Turn<'_>| {
             let transaction = turn.engines.open_transaction(id)?;

@@ -7,6 +7,7 @@ use message::ErrorCode;
 use parking_lot::Mutex;
 use queue_engine::{Delivery, QueueTotals};
 
+use super::group_lag::Age;
 use super::queue_topic::LOOK;
 use super::shard::Turn;
 use super::{Topic, Topics};
@@ -89,6 +90,7 @@ impl Topics {
             (queues, groups, turn.journal.retained_bytes(), turn.journal.room())
         };
         let (queues, groups, retained_bytes, room_bytes) = self.shard().call(LOOK, look).await?;
+        let groups = self.with_ages(groups).await;
         let vitals = self.vitals();
         let mut dead = *vitals.gone_queues.lock();
         queues.iter().for_each(|queue| add(&mut dead, &queue.totals));
@@ -104,7 +106,7 @@ impl Topics {
             totals: totals(vitals, &dead),
             queues: queues.iter().map(queue_figures).collect(),
             logs: logs.iter().filter_map(log_figures).collect(),
-            groups: groups.iter().map(group_figures).collect(),
+            groups: groups.iter().map(|(group, ages)| group_figures(group, ages)).collect(),
         })
     }
 }
@@ -147,13 +149,14 @@ fn log_figures(topic: &Topic) -> Option<LogFigures> {
     Some(LogFigures { name: log.name().to_string(), partitions: partitions.collect() })
 }
 
-fn group_figures(group: &GroupDescription) -> GroupFigures {
-    let partitions = group.partitions.iter().filter_map(|one| {
+fn group_figures(group: &GroupDescription, ages: &[Age]) -> GroupFigures {
+    let partitions = group.partitions.iter().zip(ages).filter_map(|(one, age)| {
         Some(GroupPartitionFigures {
             topic: one.partition.topic.to_string(),
             partition: one.partition.partition,
             committed: one.committed.as_ref()?.offset.0,
             lag: one.lag,
+            lag_seconds: age.seconds(),
         })
     });
     GroupFigures {

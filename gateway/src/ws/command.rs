@@ -52,10 +52,10 @@ pub enum Command {
     AckRecords(AckRecords),
     /// Widen a subscription's credit.
     Credit(Subscription, CreditGrant),
-    /// Deliver nothing more until `resume`.
-    Pause(Subscription),
+    /// Deliver nothing more until `resume`, or nothing more of these partitions.
+    Pause(Subscription, Option<Vec<u32>>),
     /// Deliver again.
-    Resume(Subscription),
+    Resume(Subscription, Option<Vec<u32>>),
     /// Commit positions of a group subscription.
     Commit(Commit),
     /// End a subscription; its leases return.
@@ -230,6 +230,20 @@ pub struct CommitPoint {
     /// A note kept beside it.
     #[serde(default)]
     pub metadata: Option<String>,
+    /// The leader epoch of the record before it.
+    #[serde(default)]
+    pub leader_epoch: Option<u32>,
+    /// How long it is kept, in milliseconds.
+    #[serde(default)]
+    pub retention_ms: Option<u64>,
+}
+
+impl CommitPoint {
+    /// A position without anything beside it.
+    #[must_use]
+    pub fn new(partition: u32, offset: i64) -> CommitPoint {
+        CommitPoint { partition, offset, metadata: None, leader_epoch: None, retention_ms: None }
+    }
 }
 
 /// Credentials.

@@ -14,8 +14,8 @@ use super::subscription::{LogTerms, Reading, for_log, for_queue};
 use crate::codec::render::ValueMode;
 use crate::refusal::Refusal;
 use crate::topics::{
-    Acks, CommitOffset, GroupCommit, LogTopic, Reader, Receipts, SettleAction, SettleRequest, StartAt,
-    SubscribeOptions, Topic, TopicPartition,
+    Acks, CommitNote, CommitOffset, GroupCommit, LogTopic, Reader, Receipts, SettleAction, SettleRequest,
+    StartAt, SubscribeOptions, Topic, TopicPartition,
 };
 
 /// What an errand brings back.
@@ -199,7 +199,11 @@ async fn commit(door: &WsDoor, ask: Farewell) -> Result<Vec<Position>, Refusal> 
             topic: topic.clone(),
             partition: at.partition,
             offset: at.offset,
-            metadata: at.metadata,
+            note: CommitNote {
+                metadata: at.metadata,
+                leader_epoch: at.leader_epoch,
+                retention_ms: at.retention_ms,
+            },
         })
         .collect();
     let commit = GroupCommit { member: Some(seat.member_id), generation: Some(seat.generation), offsets };

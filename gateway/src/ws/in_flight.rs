@@ -3,6 +3,9 @@ use std::collections::VecDeque;
 use super::command::OffsetRun;
 use crate::topics::{LowWatermark, Offset};
 
+/// Records that are remembered at most for one partition.
+const WINDOW_MAX: usize = 100_000;
+
 /// Records of one partition that a group subscription handed over and that wait to be acknowledged.
 #[derive(Debug)]
 pub struct InFlight {
@@ -39,6 +42,17 @@ impl InFlight {
     pub fn delivered(&mut self, offset: i64, weight: u32) {
         self.low.deliver(Offset(offset));
         self.records.push_back(Waiting { offset, weight, acked: false });
+    }
+
+    /// Notes that nothing before `next` is still to be handed over.
+    pub fn reached(&mut self, next: i64) {
+        self.low.reach(Offset(next));
+    }
+
+    /// Whether more may be handed over: not while too much is remembered because of one record that is not acknowledged.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.records.len() < WINDOW_MAX
     }
 
     /// Acknowledges the records of a run that wait; the others were acknowledged before or never handed over.
@@ -99,6 +113,23 @@ mod tests {
         assert_eq!(flight.waiting(), (1, 100));
         assert_eq!(flight.ack_before(0, 16), Acked { messages: 1, bytes: 100, commit: Some(17) });
         assert_eq!(flight.waiting(), (0, 0));
+        flight.delivered(20, 1);
+        flight.reached(23);
+        assert_eq!(flight.ack(run(20, 20)).commit, Some(23), "behind the markers that follow");
+    }
+
+    #[test]
+    fn one_record_that_is_never_acknowledged_does_not_fill_the_memory() {
+        let mut flight = InFlight::new(0);
+        let mut at = 0;
+        while flight.has_room() {
+            flight.delivered(at, 1);
+            flight.ack(run(at.max(1), at));
+            at += 1;
+        }
+        assert_eq!((at as usize, flight.waiting()), (WINDOW_MAX, (1, 1)));
+        assert_eq!(flight.ack(run(0, 0)).commit, Some(at));
+        assert!(flight.has_room());
     }
 
     proptest! {

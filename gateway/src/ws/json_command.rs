@@ -14,7 +14,7 @@ use super::command::{
 };
 use super::json_fields::{
     AckFields, AcksField, AuthFields, CommitFields, CreditFields, ExtendFields, NackFields, NoFields,
-    PublishFields, RecordFields, RejectFields, SubscribeFields, SubscriptionField,
+    PauseFields, PublishFields, RecordFields, RejectFields, SubscribeFields, SubscriptionField,
 };
 use crate::codec::json_message::parse_list;
 use crate::codec::json_trail::nearest;
@@ -112,8 +112,14 @@ fn decode_named(kind: &str, text: &Bytes) -> Result<Command, Refusal> {
             let body = fields::<CreditFields>(text)?;
             Command::Credit(body.subscription, CreditGrant { messages: body.messages, bytes: body.bytes })
         }
-        "pause" => Command::Pause(fields::<SubscriptionField>(text)?.subscription),
-        "resume" => Command::Resume(fields::<SubscriptionField>(text)?.subscription),
+        "pause" => {
+            let body = fields::<PauseFields>(text)?;
+            Command::Pause(body.subscription, body.partitions)
+        }
+        "resume" => {
+            let body = fields::<PauseFields>(text)?;
+            Command::Resume(body.subscription, body.partitions)
+        }
         "unsubscribe" => Command::Unsubscribe(fields::<SubscriptionField>(text)?.subscription),
         "commit" => {
             let body = fields::<CommitFields>(text)?;

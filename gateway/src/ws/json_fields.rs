@@ -45,6 +45,11 @@ macro_rules! command_fields {
 
 command_fields!(NoFields {});
 command_fields!(SubscriptionField { subscription: Subscription });
+command_fields!(PauseFields {
+    subscription: Subscription,
+    #[serde(default)]
+    partitions: Option<Vec<u32>>,
+});
 command_fields!(AuthFields { token: String });
 command_fields!(CreditFields {
     subscription: Subscription,

@@ -21,7 +21,7 @@ pub struct LogFeed {
     pub ack: AckMode,
     /// What may still be handed over.
     pub credit: Credit,
-    /// Whether the client asked for silence.
+    /// Whether the client asked for silence, of all partitions.
     pub paused: bool,
     /// The partitions that are read.
     pub partitions: BTreeMap<u32, PartitionFeed>,
@@ -36,6 +36,8 @@ pub struct PartitionFeed {
     pub next: i64,
     /// Whether there may be something to read.
     pub state: Readiness,
+    /// Whether the client asked for silence.
+    pub paused: bool,
     /// What waits for acknowledgement; only if the client acknowledges.
     pub in_flight: Option<InFlight>,
 }
@@ -71,7 +73,7 @@ pub struct Membership {
     /// Whether partitions were let go that the group does not know of yet.
     pub unconfirmed: bool,
     /// Positions to be committed.
-    pub dirty: BTreeMap<u32, (i64, Option<String>)>,
+    pub dirty: BTreeMap<u32, CommitPoint>,
 }
 
 /// How long a member stays silent towards its group: well within its session, and short enough that partitions which
@@ -95,7 +97,7 @@ impl PartitionFeed {
     #[must_use]
     pub fn new(next: i64, ack: AckMode, in_group: bool) -> PartitionFeed {
         let in_flight = (in_group && ack == AckMode::Manual).then(|| InFlight::new(next));
-        PartitionFeed { next, state: Readiness::Queued, in_flight }
+        PartitionFeed { next, state: Readiness::Queued, paused: false, in_flight }
     }
 }
 
@@ -106,10 +108,32 @@ impl LogFeed {
         self.partitions.iter().map(|(&partition, feed)| Position { partition, offset: feed.next }).collect()
     }
 
-    /// Whether something could be handed over.
+    /// Whether something of a partition could be handed over.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        !self.paused && self.credit.has_room()
+    pub fn has_room(&self, partition: u32) -> bool {
+        let open =
+            |feed: &PartitionFeed| !feed.paused && feed.in_flight.as_ref().is_none_or(InFlight::has_room);
+        !self.paused && self.credit.has_room() && self.partitions.get(&partition).is_some_and(open)
+    }
+
+    /// Pauses partitions, or lets them be read again: all, or none when one is not read.
+    pub fn pause(&mut self, partitions: &[u32], paused: bool) -> Result<(), Refusal> {
+        for (index, partition) in partitions.iter().enumerate() {
+            if !self.partitions.contains_key(partition) {
+                let why = format!("partition {partition} is not read by this subscription (any more)");
+                let code = match self.membership {
+                    Some(_) => ErrorCode::StaleGeneration,
+                    None => ErrorCode::InvalidRequest,
+                };
+                return Err(Refusal::new(code, why).in_field(format!("/partitions/{index}")));
+            }
+        }
+        for partition in partitions {
+            if let Some(feed) = self.partitions.get_mut(partition) {
+                feed.paused = paused;
+            }
+        }
+        Ok(())
     }
 
     /// Takes as many records as the credit allows and moves on behind them.
@@ -131,12 +155,15 @@ impl LogFeed {
             Some(mark) => mark.offset,
             None => records.next.max(feed.next),
         };
+        if let Some(in_flight) = &mut feed.in_flight {
+            in_flight.reached(feed.next);
+        }
         let all = last == records.marks.len();
         feed.state = if all { Readiness::Queued } else { Readiness::Parked };
         if let Some(membership) =
             self.membership.as_mut().filter(|_| self.ack == AckMode::Auto && last > first)
         {
-            membership.dirty.insert(partition, (feed.next, None));
+            membership.dirty.insert(partition, CommitPoint::new(partition, feed.next));
         }
         Some(Taken { first, last })
     }
@@ -169,7 +196,7 @@ impl LogFeed {
             freed.messages += acked.messages;
             freed.bytes += acked.bytes;
             if let Some(position) = acked.commit {
-                membership.dirty.insert(run.partition, (position, None));
+                membership.dirty.insert(run.partition, CommitPoint::new(run.partition, position));
             }
         }
         self.credit.add(freed.messages, freed.bytes);
@@ -234,7 +261,7 @@ impl LogFeed {
                 freed.messages += acked.messages;
                 freed.bytes += acked.bytes;
             }
-            membership.dirty.insert(point.partition, (point.offset, point.metadata));
+            membership.dirty.insert(point.partition, point);
         }
         self.credit.add(freed.messages, freed.bytes);
         Ok(())
@@ -261,10 +288,7 @@ impl LogFeed {
 
 impl Membership {
     fn farewell(&mut self, topic: String) -> Farewell {
-        let offsets = std::mem::take(&mut self.dirty)
-            .into_iter()
-            .map(|(partition, (offset, metadata))| CommitPoint { partition, offset, metadata })
-            .collect();
+        let offsets = std::mem::take(&mut self.dirty).into_values().collect();
         Farewell { topic, seat: self.seat.clone(), offsets }
     }
 }

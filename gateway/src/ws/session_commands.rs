@@ -39,8 +39,8 @@ impl Session {
             Command::AckRecords(ack) => return self.ack_records(id, &ack),
             Command::Commit(commit) => return self.commit(id, commit),
             Command::Credit(subscription, grant) => self.grant(subscription, grant),
-            Command::Pause(subscription) => self.pause(subscription),
-            Command::Resume(subscription) => self.resume(subscription),
+            Command::Pause(subscription, partitions) => self.pause(subscription, partitions.as_deref()),
+            Command::Resume(subscription, partitions) => self.resume(subscription, partitions.as_deref()),
             Command::Unsubscribe(subscription) => self.unsubscribe(subscription),
             Command::Auth(_) => Ok(Answer::Noted(
                 "no users are configured: every client may do everything, and the token was not checked",

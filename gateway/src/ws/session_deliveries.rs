@@ -89,7 +89,7 @@ impl Session {
             let Some(Feed { source: FeedSource::Log(log), .. }) = self.feeds.get_mut(&subscription) else {
                 continue;
             };
-            let has_room = log.has_room();
+            let has_room = log.has_room(partition);
             let Some(feed) = log.partitions.get_mut(&partition) else { continue };
             if has_room {
                 return Some(ReadRequest { subscription, partition, from: feed.next });

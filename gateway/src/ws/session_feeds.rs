@@ -162,22 +162,32 @@ impl Session {
         Ok(Answer::Done)
     }
 
-    pub(super) fn pause(&mut self, subscription: Subscription) -> Result<Answer, Refusal> {
-        match &mut self.feed(subscription)?.source {
-            FeedSource::Queue(_) => self.effects.push_back(Effect::Pause(subscription)),
-            FeedSource::Log(log) => log.paused = true,
+    pub(super) fn pause(
+        &mut self,
+        subscription: Subscription,
+        partitions: Option<&[u32]>,
+    ) -> Result<Answer, Refusal> {
+        match (&mut self.feed(subscription)?.source, partitions) {
+            (FeedSource::Queue(_), None) => self.effects.push_back(Effect::Pause(subscription)),
+            (FeedSource::Queue(_), Some(_)) => return Err(no_partitions(subscription)),
+            (FeedSource::Log(log), None) => log.paused = true,
+            (FeedSource::Log(log), Some(partitions)) => log.pause(partitions, true)?,
         }
         Ok(Answer::Done)
     }
 
-    pub(super) fn resume(&mut self, subscription: Subscription) -> Result<Answer, Refusal> {
-        match &mut self.feed(subscription)?.source {
-            FeedSource::Queue(_) => self.effects.push_back(Effect::Resume(subscription)),
-            FeedSource::Log(log) => {
-                log.paused = false;
-                self.unpark(subscription);
-            }
+    pub(super) fn resume(
+        &mut self,
+        subscription: Subscription,
+        partitions: Option<&[u32]>,
+    ) -> Result<Answer, Refusal> {
+        match (&mut self.feed(subscription)?.source, partitions) {
+            (FeedSource::Queue(_), None) => self.effects.push_back(Effect::Resume(subscription)),
+            (FeedSource::Queue(_), Some(_)) => return Err(no_partitions(subscription)),
+            (FeedSource::Log(log), None) => log.paused = false,
+            (FeedSource::Log(log), Some(partitions)) => log.pause(partitions, false)?,
         }
+        self.unpark(subscription);
         Ok(Answer::Done)
     }
 
@@ -242,4 +252,9 @@ impl Session {
             bytes,
         }));
     }
+}
+
+fn no_partitions(subscription: Subscription) -> Refusal {
+    let why = format!("subscription {subscription} is to a queue, which has no partitions: leave them out");
+    Refusal::new(ErrorCode::WrongModel, why).in_field("/partitions")
 }

@@ -250,6 +250,37 @@ fn a_log_hands_over_no_more_than_the_credit() {
 }
 
 #[test]
+fn one_partition_is_paused_and_resumed_beside_the_others() {
+    let mut rig = Rig::new();
+    let ask = json!({"id": 1, "type": "subscribe", "topic": "l", "from": "earliest"});
+    let positions = [0, 1].map(|partition| Position { partition, offset: 0 });
+    let one = rig.open(ask, Opened::Log(positions.to_vec()));
+    rig.send(json!({"id": 2, "type": "pause", "subscription": one, "partitions": [0]}));
+    assert_eq!(rig.session.poll_read().unwrap().partition, 1);
+    assert_eq!(rig.session.poll_read(), None);
+    rig.send(json!({"id": 3, "type": "pause", "subscription": one, "partitions": [1, 7]}));
+    rig.heard();
+    rig.session.handle_records(one, 1, &records(0..2), true);
+    assert_eq!(rig.session.poll_read().unwrap().partition, 1, "a pause that names a stranger pauses nothing");
+    // The whole subscription's pause is another one.
+    rig.send(json!({"id": 4, "type": "resume", "subscription": one}));
+    rig.session.handle_records(one, 1, &records(2..4), false);
+    assert_eq!(rig.session.poll_read(), None);
+    rig.send(json!({"id": 5, "type": "resume", "subscription": one, "partitions": [0]}));
+    let request = rig.session.poll_read().unwrap();
+    assert_eq!((request.partition, request.from), (0, 0));
+    let refused = json!({"id": 6, "type": "pause", "subscription": 99, "partitions": [0]});
+    rig.heard();
+    rig.send(refused);
+    assert_eq!(rig.heard()[0]["error"]["field"], "/subscription");
+    rig.effects();
+    let queue = rig.open_queue(json!({}));
+    rig.heard();
+    rig.send(json!({"id": 7, "type": "pause", "subscription": queue, "partitions": [0]}));
+    assert_eq!(rig.heard()[0]["error"]["code"], "wrong_model");
+}
+
+#[test]
 fn acks_out_of_order_commit_the_lowest_contiguous_offset() {
     let mut rig = Rig::new();
     let one = rig.open_group(json!({"credit": {"messages": 5}}));

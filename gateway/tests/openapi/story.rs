@@ -126,7 +126,7 @@ impl Story {
     }
 
     async fn groups(&mut self) {
-        let ask = json!({"topics": ["events"], "max": 10, "wait_ms": 0});
+        let ask = json!({"topics": ["events"], "max": 10, "wait_ms": 0, "max_unacked": 1000});
         let got = self.tell("receiveAsGroup", "POST", "/v1/groups/billing/receive", Some(ask)).await;
         let member = got["member_id"].as_str().unwrap().to_string();
         let commit = json!({
@@ -134,14 +134,27 @@ impl Story {
             "offsets": [{"topic": "events", "partition": 0, "offset": 1}]
         });
         self.tell("commitOffsets", "POST", "/v1/groups/billing/commit", Some(commit)).await;
+        let ack =
+            json!({"member_id": member, "records": [{"topic": "events", "partition": 0, "offsets": [1]}]});
+        self.tell("ackRecords", "POST", "/v1/groups/billing/ack", Some(ack)).await;
         self.tell("listGroups", "GET", "/v1/groups", None).await;
         self.tell("getGroup", "GET", "/v1/groups/billing", None).await;
         let path = format!("/v1/groups/billing/members/{member}");
+        for (operation, verb) in [("pausePartitions", "pause"), ("resumePartitions", "resume")] {
+            let one = json!({"partitions": [{"topic": "events", "partition": 0}]});
+            let path = format!("{path}/{verb}");
+            let mut exchange = self.client.exchange("POST", &path, Some(one), None).await;
+            normal::replace(&mut exchange, &member, "member-1");
+            self.keep(operation, exchange);
+        }
         let mut exchange = self.client.exchange("DELETE", &path, None, None).await;
         normal::replace(&mut exchange, &member, "member-1");
         self.keep("leaveGroup", exchange);
         let reset = json!({"topics": ["events"], "to": "earliest", "dry_run": true});
         self.tell("resetGroup", "POST", "/v1/groups/billing/reset", Some(reset)).await;
+        self.tell("deleteGroupOffsets", "DELETE", "/v1/groups/billing/offsets?topic=events", None).await;
+        self.call("POST", "/v1/groups/billing/reset", Some(json!({"topics": ["events"], "to": "latest"})))
+            .await;
         self.tell("deleteGroup", "DELETE", "/v1/groups/billing", None).await;
     }
 

@@ -46,6 +46,11 @@ impl LowWatermark {
         }
     }
 
+    /// Takes note that nothing before `next` is still to go out: markers of transactions behind the last record, say.
+    pub fn reach(&mut self, next: Offset) {
+        self.delivered = self.delivered.max(next);
+    }
+
     /// Takes note that a record is done, and answers the offset to commit when that moved.
     pub fn ack(&mut self, offset: Offset) -> Option<Offset> {
         let at = self.window.binary_search_by_key(&offset, |(delivered, _)| *delivered).ok()?;
@@ -152,5 +157,8 @@ mod tests {
         mark.deliver(Offset(9));
         assert_eq!(mark.ack_through(Offset(8)), Some(Offset(9)));
         assert!(mark.is_outstanding(Offset(9)));
+        // Two markers follow: they are passed with the record before them.
+        mark.reach(Offset(12));
+        assert_eq!(mark.ack(Offset(9)), Some(Offset(12)));
     }
 }

@@ -64,6 +64,8 @@ pub struct PartitionLag {
     pub log_start: Offset,
     /// The offset after the last visible record.
     pub high_watermark: Offset,
+    /// Where the group reads on: behind what was committed, as far as that is still held.
+    pub next: Offset,
     /// Records between what was committed (or, without that, the log's start) and the end.
     pub lag: u64,
 }

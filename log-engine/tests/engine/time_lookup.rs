@@ -68,3 +68,27 @@ fn the_brokers_time_counts_where_the_topic_says_so() {
     assert_eq!(found, Some(TimedOffset { offset: Offset(0), timestamp: START.0 }));
     assert_eq!(view.offset_for_time(START.0 + 1).unwrap(), None);
 }
+
+#[test]
+fn a_record_tells_its_time_inside_batches_and_segments() {
+    let disk = LyingDisk::new(3);
+    let mut shell = Shell::open(&disk).unwrap();
+    let topic = shell.create("t", 1, &[("segment.bytes", "1500")]);
+    let view = topic.partition(0).unwrap();
+    let times: Vec<i64> = (0..60).map(|n| START.0 + (n * 37) % 50).collect();
+    for (number, run) in times.chunks(5).enumerate() {
+        let entries: Vec<_> = run.iter().map(|time| Entry { timestamp: *time, value: vec![1; 30] }).collect();
+        let codec = if number % 2 == 0 { Codec::None } else { Codec::Zstd };
+        shell.append(view, batch(&entries, codec)).unwrap();
+        if number == 7 {
+            shell.settle().unwrap();
+        }
+    }
+    shell.commit().unwrap();
+    for (offset, time) in times.iter().enumerate() {
+        assert_eq!(view.timestamp_from(Offset(offset as i64)).unwrap(), Some(*time), "offset {offset}");
+    }
+    assert_eq!(view.timestamp_from(Offset(60)).unwrap(), None);
+    shell.run(|engine, block, _| engine.delete_records(block, view.id(), Offset(31))).unwrap();
+    assert_eq!(view.timestamp_from(Offset(0)).unwrap(), Some(times[31]), "the first that is left");
+}

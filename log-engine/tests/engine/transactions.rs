@@ -124,6 +124,20 @@ fn committed_records_are_seen_and_aborted_ones_are_not() {
 }
 
 #[test]
+fn a_marker_is_no_record_that_could_be_behind() {
+    let disk = LyingDisk::new(1);
+    let mut shell = Shell::open(&disk).unwrap();
+    let view = shell.create("t", 1, &[]).partition(0).unwrap().clone();
+    let producer = init(&mut shell, "mover", None).unwrap();
+    write(&mut shell, "mover", &view, batch(producer, 0, &["a"]), true).unwrap();
+    let next = end(&mut shell, "mover", producer, TransactionOutcome::Commit, true).unwrap();
+    assert_eq!(view.timestamp_from(Offset(0)).unwrap(), Some(START.0));
+    assert_eq!(view.timestamp_from(Offset(1)).unwrap(), None, "only a marker is left");
+    write(&mut shell, "mover", &view, batch(next, 0, &["b"]), true).unwrap();
+    assert_eq!(view.timestamp_from(Offset(1)).unwrap(), Some(START.0), "behind the marker");
+}
+
+#[test]
 fn the_last_stable_offset_waits_for_the_oldest_open_transaction() {
     let disk = LyingDisk::new(1);
     let mut shell = Shell::open(&disk).unwrap();
