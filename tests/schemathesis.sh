@@ -4,7 +4,7 @@
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 binary=${1:-}
-examples=${2:-20}
+examples=${2:-10}
 seed=${3:-1}
 target=${CARGO_TARGET_DIR:-$root/target}
 version=4.32.5

@@ -41,6 +41,7 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         ErrorCode::InvalidRequest => row(400, "The request is malformed", 42, 406),
         ErrorCode::InvalidName => row(400, "The name is not allowed", 17, 406),
         ErrorCode::InvalidConfig => row(400, "A setting is unknown or out of range", 40, 406),
+        ErrorCode::ConflictingSettings => row(409, "Settings do not go together", 40, 406),
         ErrorCode::CorruptMessage => row(400, "The message or batch is broken", 2, 406),
         ErrorCode::InvalidRecord => row(400, "The topic does not take such a record", 87, 406),
         ErrorCode::InvalidTimestamp => row(400, "The timestamp is too far from the server's clock", 32, 406),

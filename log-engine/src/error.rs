@@ -28,6 +28,9 @@ pub enum LogError {
     /// A configuration key or value is not accepted, or a number of partitions is out of range.
     #[error("{0}")]
     InvalidConfig(String),
+    /// Settings do not go together: with one another, or with what is there.
+    #[error("{0}")]
+    ConflictingConfig(String),
     /// A batch is broken.
     #[error(transparent)]
     Batch(#[from] BatchError),
@@ -180,6 +183,7 @@ impl LogError {
             LogError::TopicExists(_) => ErrorCode::AlreadyExists,
             LogError::Name(error) => error.code(),
             LogError::InvalidConfig(_) => ErrorCode::InvalidConfig,
+            LogError::ConflictingConfig(_) => ErrorCode::ConflictingSettings,
             LogError::Batch(error) => error.code(),
             LogError::Keyless(_) => ErrorCode::InvalidRecord,
             LogError::Timestamp { .. } => ErrorCode::InvalidTimestamp,

@@ -99,7 +99,7 @@ impl LogEngine {
         let has = topic.partitions.len() as u32;
         match partitions.checked_sub(has) {
             Some(more @ 1..) => self.check_count(partitions, more),
-            _ => Err(LogError::InvalidConfig(format!(
+            _ => Err(LogError::ConflictingConfig(format!(
                 "topic {name} has {has} partitions; give a larger number, for partitions can only be added"
             ))),
         }

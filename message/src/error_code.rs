@@ -9,6 +9,8 @@ pub enum ErrorCode {
     InvalidName,
     /// A configuration key or argument is unknown, or its value is out of range.
     InvalidConfig,
+    /// Settings do not go together: with one another, or with what is there.
+    ConflictingSettings,
     /// The stored form of a batch or message is broken.
     CorruptMessage,
     /// The topic does not take such a record.
@@ -123,12 +125,13 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 58] = {
+    pub const ALL: [ErrorCode; 59] = {
         use ErrorCode::*;
         [
             InvalidRequest,
             InvalidName,
             InvalidConfig,
+            ConflictingSettings,
             CorruptMessage,
             InvalidRecord,
             InvalidTimestamp,
@@ -194,6 +197,7 @@ impl ErrorCode {
             ErrorCode::InvalidRequest => "invalid_request",
             ErrorCode::InvalidName => "invalid_name",
             ErrorCode::InvalidConfig => "invalid_config",
+            ErrorCode::ConflictingSettings => "conflicting_settings",
             ErrorCode::CorruptMessage => "corrupt_message",
             ErrorCode::InvalidRecord => "invalid_record",
             ErrorCode::InvalidTimestamp => "invalid_timestamp",

@@ -119,7 +119,7 @@ impl QueueEngine {
         if *queue.declared() == options {
             return Ok(());
         }
-        let fixed = |field, why: &str| Err(QueueError::InvalidOption { field, why: why.to_owned() });
+        let fixed = |field, why: &str| Err(QueueError::ConflictingOptions { field, why: why.to_owned() });
         if queue.options.kind != options.kind {
             return fixed("type", "the type of a queue cannot be changed; delete it and declare it anew");
         }

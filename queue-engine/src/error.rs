@@ -98,6 +98,14 @@ pub enum QueueError {
         /// What to do about it.
         why: String,
     },
+    /// Options do not go together: with one another, or with what the queue is.
+    #[error("{field}: {why}")]
+    ConflictingOptions {
+        /// The option to change, as users name it.
+        field: &'static str,
+        /// What to do about it.
+        why: String,
+    },
     /// A header that names further routing keys is no list.
     #[error("header {0} must be a list of routing keys")]
     CarbonCopy(&'static str),
@@ -146,6 +154,7 @@ impl QueueError {
             QueueError::UnknownPool => ErrorCode::Internal,
             QueueError::InUse(_) => ErrorCode::InUse,
             QueueError::Reserved(_) => ErrorCode::Reserved,
+            QueueError::ConflictingOptions { .. } => ErrorCode::ConflictingSettings,
             QueueError::InvalidOption { .. } | QueueError::InvalidArgument { .. } => ErrorCode::InvalidConfig,
             QueueError::CarbonCopy(_) => ErrorCode::InvalidRequest,
             QueueError::Headers(error) => error.code(),

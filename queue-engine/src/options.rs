@@ -151,7 +151,7 @@ impl QueueOptions {
     }
 
     fn check_type(&self) -> Result<(), QueueError> {
-        let refuse = |field, why: &str| Err(QueueError::InvalidOption { field, why: why.to_owned() });
+        let refuse = |field, why: &str| Err(QueueError::ConflictingOptions { field, why: why.to_owned() });
         match self.kind {
             QueueType::Classic if self.consumer_timeout_ms.is_some() => {
                 refuse("consumer_timeout_ms", "only quorum queues have a consumer timeout")
@@ -181,7 +181,8 @@ impl QueueOptions {
         }
         self.check_type()?;
         if self.dead_letter_routing_key.is_some() && self.dead_letter_exchange.is_none() {
-            return invalid("dead_letter_routing_key", "needs dead_letter_exchange as well");
+            let why = "needs dead_letter_exchange as well".to_owned();
+            return Err(QueueError::ConflictingOptions { field: "dead_letter_routing_key", why });
         }
         for (field, value) in [
             ("dead_letter_exchange", &self.dead_letter_exchange),
@@ -363,21 +364,28 @@ mod tests {
 
     #[test]
     fn impossible_options_are_refused_by_name() {
+        let refused = |options: QueueOptions, conflict: bool| match options.check() {
+            Err(QueueError::InvalidOption { field, .. }) if !conflict => field,
+            Err(QueueError::ConflictingOptions { field, .. }) if conflict => field,
+            other => panic!("{other:?}"),
+        };
+        let plain = QueueOptions::default;
+        for (options, name) in [
+            (QueueOptions { expires_ms: Some(0), ..plain() }, "expires_ms"),
+            (QueueOptions { lease_ms: 0, ..plain() }, "lease_ms"),
+            (QueueOptions { consumer_timeout_ms: Some(0), ..plain() }, "consumer_timeout_ms"),
+        ] {
+            assert_eq!(refused(options, false), name);
+        }
         let dead_key = Some("k".to_owned());
         for (options, name) in [
-            (QueueOptions { expires_ms: Some(0), ..QueueOptions::default() }, "expires_ms"),
-            (QueueOptions { lease_ms: 0, ..QueueOptions::default() }, "lease_ms"),
-            (QueueOptions { consumer_timeout_ms: Some(9), ..QueueOptions::default() }, "consumer_timeout_ms"),
-            (QueueOptions { consumer_timeout_ms: Some(0), ..QueueOptions::default() }, "consumer_timeout_ms"),
+            (QueueOptions { consumer_timeout_ms: Some(9), ..plain() }, "consumer_timeout_ms"),
             (QueueOptions { max_priority: Some(9), ..quorum() }, "max_priority"),
             (QueueOptions { durable: false, ..quorum() }, "durable"),
             (QueueOptions { auto_delete: true, ..quorum() }, "auto_delete"),
-            (
-                QueueOptions { dead_letter_routing_key: dead_key, ..QueueOptions::default() },
-                "dead_letter_routing_key",
-            ),
+            (QueueOptions { dead_letter_routing_key: dead_key, ..plain() }, "dead_letter_routing_key"),
         ] {
-            assert!(matches!(options.check(), Err(QueueError::InvalidOption { field, .. }) if field == name));
+            assert_eq!(refused(options, true), name);
         }
     }
 }

@@ -21,18 +21,18 @@ async fn a_topic_says_which_type_of_queue_it_is_and_stays_that() {
     http.put(&path, json!({"model": "queue"})).await.refused(409, "already_exists");
     let settings = http.get(&path).await.expect(200)["queue"].clone();
     assert_eq!((&settings["type"], &settings["consumer_timeout_ms"]), (&json!("quorum"), &json!(60000)));
-    http.patch(&path, json!({"queue": {"type": "classic"}})).await.refused(400, "invalid_config");
+    http.patch(&path, json!({"queue": {"type": "classic"}})).await.refused(409, "conflicting_settings");
     http.patch(&path, json!({"queue": {"consumer_timeout_ms": null}})).await.expect(200);
-    for (settings, field) in [
-        (json!({"type": "quorum", "max_priority": 5}), "max_priority"),
-        (json!({"type": "quorum", "durable": false}), "durable"),
-        (json!({"type": "quorum", "auto_delete": true}), "auto_delete"),
-        (json!({"consumer_timeout_ms": 5}), "consumer_timeout_ms"),
-        (json!({"type": "stream"}), "type"),
+    for (settings, field, status) in [
+        (json!({"type": "quorum", "max_priority": 5}), "max_priority", 409),
+        (json!({"type": "quorum", "durable": false}), "durable", 409),
+        (json!({"type": "quorum", "auto_delete": true}), "auto_delete", 409),
+        (json!({"consumer_timeout_ms": 5}), "consumer_timeout_ms", 409),
+        (json!({"type": "stream"}), "type", 400),
     ] {
         let other = format!("/v1/topics/{}", server.name("refused"));
         let answer = http.put(&other, json!({"model": "queue", "queue": settings})).await;
-        assert_eq!(answer.status, 400, "{field}: {}", answer.text());
+        assert_eq!(answer.status, status, "{field}: {}", answer.text());
         assert!(answer.text().contains(field), "{}", answer.text());
     }
 }

@@ -11,7 +11,8 @@ async fn every_setting_tells_its_value_and_where_it_comes_from() {
     let server = Server::launch(Launch::with_config(config));
     let http = server.http();
     let config = json!({"segment.bytes": 100_000, "compression.type": "zstd"});
-    http.put("/v1/topics/log", json!({"model": "log", "log": {"config": config}})).await.expect(201);
+    let log = json!({"partitions": 2, "config": config});
+    http.put("/v1/topics/log", json!({"model": "log", "log": log})).await.expect(201);
     let look = async || list(&http.get("/v1/topics/log/settings").await.expect(200), "settings");
     let settings = look().await;
     for (name, value, source) in [
@@ -33,6 +34,10 @@ async fn every_setting_tells_its_value_and_where_it_comes_from() {
     for (key, value) in [("min.insync.replicas", "2"), ("compression.type", "brotli"), ("colour", "red")] {
         let change = json!({"log": {"config": {key: value}}});
         http.patch("/v1/topics/log", change).await.refused_in(400, "invalid_config", key);
+    }
+    let lags = json!({"min.compaction.lag.ms": 10, "max.compaction.lag.ms": 9});
+    for change in [json!({"log": {"config": lags}}), json!({"log": {"partitions": 1}})] {
+        http.patch("/v1/topics/log", change).await.refused(409, "conflicting_settings");
     }
 }
 

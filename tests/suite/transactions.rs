@@ -180,7 +180,8 @@ async fn a_transaction_moves_a_message_from_a_queue_to_a_log_and_another_queue()
     let stats = http.queue_stats(&from).await;
     assert_eq!(stats["leased"], 3, "nothing is settled before the commit: {stats}");
     let extend = json!({"extend": [{"lease": jobs[0]["lease"], "lease_ms": 1000}]});
-    settle(&http, &id, extend).await.refused(400, "invalid_request");
+    let extended = settle(&http, &id, extend).await.expect(207);
+    assert_eq!(extended["results"][0]["error"]["code"], "invalid_request", "{extended}");
     end(&http, &id, "commit").await.expect(200);
     assert_eq!(values(&http.drain_queue(&from).await), ["b"]);
     assert_eq!(values(&http.drain_queue(&to).await), ["A"]);
@@ -299,18 +300,46 @@ async fn requests_that_make_no_sense_are_refused() {
     let never = "00000fffffffffff0000";
     publish(&http, never, &log, json!([{"value": 1}])).await.refused(404, "unknown_transaction");
     end(&http, never, "commit").await.refused(404, "unknown_transaction");
-    http.post("/v1/transactions", json!({"timeout_ms": 3600000}))
-        .await
-        .refused(400, "invalid_transaction_timeout");
+    http.post("/v1/transactions", json!({"timeout_ms": 3600000})).await.refused_in(
+        400,
+        "invalid_request",
+        "timeout_ms",
+    );
     http.post("/v1/transactions", json!({"transactional_id": ""})).await.refused(400, "invalid_request");
     http.post("/v1/transactions", json!({"name": "x"})).await.refused(400, "invalid_request");
     let id = begin(&http, json!({})).await;
     let headers = [("content-type", "application/json"), ("sluice-transaction", id.as_str())];
     let body = || json!({"messages": [{"value": 1}]}).to_string().into();
-    let weak = format!("/v1/topics/{log}/messages?acks=leader");
-    http.send(Method::POST, &weak, &headers, body()).await.refused(400, "invalid_request");
     let exchange = "/v1/exchanges/amq.default/messages?routing_key=x";
     http.send(Method::POST, exchange, &headers, body()).await.refused(400, "invalid_request");
     publish(&http, &id, "nowhere", json!([{"value": 1}])).await.refused(404, "unknown_topic");
     end(&http, &id, "abort").await.expect(200);
+}
+
+#[tokio::test]
+async fn what_cannot_wait_for_a_commit_is_refused_by_itself_and_acks_promise_no_less() {
+    let server = Server::shared();
+    let http = server.http();
+    let (log, queue) = (server.name("log"), server.name("queue"));
+    http.make_log(&log, 1).await;
+    http.make_queue(&queue, json!({})).await;
+    http.publish_values(&queue, ["ack", "extend"]).await;
+    let taken = http.receive_soon(&queue, 2).await;
+    let id = begin(&http, json!({})).await;
+    let headers = [("content-type", "application/json"), ("sluice-transaction", id.as_str())];
+    let body =
+        json!({"ack": [taken[0]["lease"]], "extend": [{"lease": taken[1]["lease"], "lease_ms": 60000}]});
+    let settled = http.send(Method::POST, "/v1/settle", &headers, body.to_string().into()).await.expect(207);
+    assert_eq!(settled["results"][0], json!({}));
+    assert_eq!(settled["results"][1]["error"]["code"], "invalid_request", "{settled}");
+    for acks in ["leader", "none"] {
+        let body = json!({"messages": [{"value": acks}]}).to_string();
+        let path = format!("/v1/topics/{log}/messages?acks={acks}");
+        let taken = http.send(Method::POST, &path, &headers, body.into()).await.expect(200);
+        assert!(taken["results"][0]["offset"].is_u64(), "it was waited for: {taken}");
+    }
+    let open = http.get(&format!("/v1/transactions/{id}")).await.expect(200);
+    assert_eq!(open["staged_settles"], 1);
+    end(&http, &id, "commit").await.expect(200);
+    assert_eq!(read(&http, &log, "read_committed").await, ["leader", "none"]);
 }

@@ -93,7 +93,11 @@ impl From<CommitBody> for GroupCommit {
 #[schema(example = json!({"group": "billing", "offsets": [{"topic": "events", "partition": 0, "offset": 42}]}))]
 pub struct TransactionOffsetsBody {
     /// The group.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(
+        min_length = 1,
+        max_length = 255,
+        pattern = "^(?!\\.{1,2}$)[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+    )]
     group: String,
     /// The member; absent when the group's reader picks its partitions itself.
     #[serde(default, deserialize_with = "document::given")]

@@ -5,31 +5,66 @@ use std::collections::BTreeMap;
 use message::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::document;
+use super::publish_schema::Moment;
 use super::replay_body::{Destination, ReplayDestination};
 use crate::codec::json_moment;
 use crate::refusal::Refusal;
 use crate::topics::{MessageChange, MessageEdits, MessageFilter, ReplayTarget};
 
-/// What is to change in a message that stays in its queue.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+/// What is to change in a message that stays in its queue: `MessageChangeSchema` describes it.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[schema(example = json!({"priority": 9}))]
 pub struct MessageChangeBody {
-    /// Its new priority: higher first. The queue's `max_priority` clamps it.
     #[serde(deserialize_with = "document::maybe_whole::<0, 255, u8, _>")]
-    #[schema(required = false, value_type = u8, minimum = 0, maximum = 255)]
     priority: Option<u8>,
-    /// When it is to be ready, from now on; 0 is at once. Whoever holds the message loses it.
     #[serde(deserialize_with = "document::maybe_whole::<0, 1125899906842624, u64, _>")]
-    #[schema(required = false, value_type = u64, minimum = 0, maximum = 1125899906842624u64)]
     delay_ms: Option<u64>,
-    /// The same as a moment: milliseconds since the epoch, or as in RFC 3339.
     #[serde(deserialize_with = "json_moment::given")]
-    #[schema(required = false, value_type = i64, minimum = 0, maximum = 1125899906842624u64)]
     deliver_at: Option<i64>,
+}
+
+/// What is to change in a message that stays in its queue: at least one thing, and one way to say when it is ready.
+#[derive(ToSchema)]
+#[schema(as = MessageChangeBody, examples(json!({"priority": 9})))]
+#[serde(untagged)]
+#[allow(dead_code, reason = "described, never built")]
+pub enum MessageChangeSchema {
+    /// With a time from now on, or none.
+    After(MessageChangeAfter),
+    /// With a moment.
+    At(MessageChangeAt),
+}
+
+/// A change of priority, or of the time as a span.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct MessageChangeAfter {
+    /// Its new priority: higher first. The queue's `max_priority` clamps it.
+    #[schema(required = false, minimum = 0, maximum = 255)]
+    priority: u8,
+    /// When it is to be ready, from now on; 0 is at once. Whoever holds the message loses it.
+    #[schema(required = false, minimum = 0, maximum = 1125899906842624u64)]
+    delay_ms: u64,
+}
+
+/// A change of the time as a moment.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "described, never built")]
+pub struct MessageChangeAt {
+    /// Its new priority: higher first. The queue's `max_priority` clamps it.
+    #[schema(required = false, minimum = 0, maximum = 255)]
+    priority: u8,
+    /// When it is to be ready: milliseconds since the epoch, or as in RFC 3339. Whoever holds the message loses it.
+    #[schema(value_type = Moment)]
+    deliver_at: i64,
 }
 
 impl TryFrom<MessageChangeBody> for MessageChange {
@@ -72,7 +107,7 @@ impl TryFrom<MessageMoveBody> for (ReplayTarget, MessageEdits) {
 #[serde(deny_unknown_fields, default)]
 pub struct MessageEditBody {
     /// Headers that they get, in place of those of the same name: text, numbers or truth values.
-    #[schema(required = false, value_type = BTreeMap<String, EditedHeader>)]
+    #[schema(required = false, value_type = SetHeaders)]
     set_headers: BTreeMap<String, Value>,
     /// Headers that they lose.
     #[schema(required = false, max_items = 1000)]
@@ -83,18 +118,24 @@ pub struct MessageEditBody {
     priority: Option<u8>,
 }
 
-/// A header's new value.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[allow(dead_code, reason = "described, never built")]
-pub enum EditedHeader {
-    /// Text.
-    Text(String),
-    /// A whole number.
-    Number(i64),
-    /// A truth value.
-    Flag(bool),
+/// Headers with their new values.
+pub struct SetHeaders;
+
+impl PartialSchema for SetHeaders {
+    fn schema() -> RefOr<Schema> {
+        let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+        let kinds = [Type::String, Type::Integer, Type::Boolean];
+        let value = ObjectBuilder::new().schema_type(SchemaType::from_iter(kinds));
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property_names(Some(name))
+            .additional_properties(Some(RefOr::T(Schema::from(value.build()))))
+            .build()
+            .into()
+    }
 }
+
+impl ToSchema for SetHeaders {}
 
 impl TryFrom<MessageEditBody> for MessageEdits {
     type Error = Refusal;

@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::api::AppState;
 use super::browse::{MessagePath, id_in_queue, unknown};
 use super::media::Form;
-use super::message_body::{MessageChangeBody, MessageMoveBody};
+use super::message_body::{MessageChangeBody, MessageChangeSchema, MessageMoveBody};
 use super::path::At;
 use super::problem::Problem;
 use super::query::Query;
@@ -27,7 +27,7 @@ use crate::topics::{MessageEdits, ReplayTarget};
     operation_id = "changeMessage",
     tag = "messages",
     params(MessagePath),
-    request_body = MessageChangeBody,
+    request_body = MessageChangeSchema,
     responses((status = 200, description = "The message as it stands now", body = Message), ChangeRefusals)
 )]
 pub async fn change(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, Schema, Type};
-use utoipa::openapi::{ObjectBuilder, RefOr};
+use utoipa::openapi::{ObjectBuilder, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::topics::PolicyDefinition;
@@ -30,9 +30,14 @@ fn definition(keep: impl Fn(&str) -> bool) -> RefOr<Schema> {
 
 /// A policy for one of `apply_to`, which may be left out if that is `all`.
 fn policy(apply_to: &[&str], sets: RefOr<Schema>) -> ObjectBuilder {
-    let pattern = ObjectBuilder::new().schema_type(Type::String).max_length(Some(1024)).description(Some(
-        "A regular expression that is looked for in names, without that of the virtual host.",
-    ));
+    let pattern = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::Custom("regex".to_owned())))
+        .max_length(Some(1024))
+        .description(Some(
+            "A regular expression that is looked for in names, without that of the virtual host. It neither looks around \
+             nor refers back.",
+        ));
     let target = ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(apply_to.to_vec()))

@@ -57,13 +57,8 @@ impl Target {
         }
     }
 
-    /// The same target, within a transaction.
-    fn within(self, transaction: TransactionId, acks: Acks) -> Result<Target, Problem> {
-        if acks != Acks::All {
-            let detail =
-                "what belongs to a transaction is always on disk before it is confirmed; leave acks out";
-            return Err(Problem::invalid("acks", detail));
-        }
+    /// The same target, within a transaction. That is never confirmed before it is on disk, whatever `acks` says.
+    fn within(self, transaction: TransactionId) -> Result<Target, Problem> {
         match self {
             Target::Topic(topic) | Target::Within { topic, .. } => Ok(Target::Within { transaction, topic }),
             Target::Exchange { .. } => {
@@ -107,7 +102,8 @@ impl Target {
 /// second effect; the same key with another request is refused with 422.
 ///
 /// With the header `Sluice-Transaction` the messages count once that transaction is committed. Records of a log have their
-/// place at once; a message for a queue is `unconfirmed` until then.
+/// place at once; a message for a queue is `unconfirmed` until then. The answer comes when they are on disk, whatever
+/// `acks` says.
 #[utoipa::path(
     post,
     path = "/v1/topics/{topic}/messages",
@@ -194,7 +190,7 @@ pub async fn answer(
     media::check_coding(headers)?;
     let target = match transactions::named(headers)? {
         None => target,
-        Some(transaction) => target.within(transaction, acks)?,
+        Some(transaction) => target.within(transaction)?,
     };
     if carried == Carried::Lines {
         return publish_stream::answer(api, target, acks, headers, body).await;

@@ -21,7 +21,7 @@ pub struct PublishBody {
     messages: Vec<PublishMessage>,
 }
 
-/// A message: exactly one of `value` and `value_base64`, at most one of `key` and `key_base64`.
+/// A message: exactly one of `value` and `value_base64`, at most one of `key` and `key_base64`, and of the two times.
 pub struct PublishMessage;
 
 /// A CloudEvent 1.0 in JSON.
@@ -77,33 +77,60 @@ fn headers() -> Schema {
         .into()
 }
 
+/// A moment: milliseconds since the epoch, or a time as in RFC 3339.
+pub struct Moment;
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        RefOr::T(moment())
+    }
+}
+
+impl ToSchema for Moment {}
+
 fn moment() -> Schema {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some("^20[2-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?Z$"))
         .description(Some("As in RFC 3339; other offsets than Z are taken as well"));
+    let number =
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(MAX_MS as f64));
     OneOfBuilder::new()
-        .item(whole(MAX_MS))
+        .item(number)
         .item(text)
-        .description(Some(
-            "Queues: when it becomes ready, milliseconds since the epoch or a time; instead of `delay_ms`",
-        ))
+        .description(Some("Milliseconds since the epoch, or a time"))
         .build()
         .into()
 }
 
-/// One of the four ways to give key and value.
-fn message(key: (&str, ObjectBuilder, bool), value: (&str, ObjectBuilder)) -> ObjectBuilder {
+/// How a message says when it becomes ready.
+#[derive(Clone, Copy)]
+enum Ready {
+    /// After a while, or at once.
+    After,
+    /// At a moment.
+    At,
+}
+
+/// One of the ways to give key, value and time.
+fn message(key: (&str, ObjectBuilder, bool), value: (&str, ObjectBuilder), ready: Ready) -> ObjectBuilder {
     let (key, key_schema, key_required) = key;
-    let object = closed()
+    let absent = || ObjectBuilder::new().schema_type(Type::Null);
+    let object = match ready {
+        Ready::After => closed()
+            .property("delay_ms", whole(MAX_MS).description(Some("Queues: wait before it is ready")))
+            .property("deliver_at", absent()),
+        Ready::At => {
+            closed().property("delay_ms", absent()).property("deliver_at", moment()).required("deliver_at")
+        }
+    };
+    let object = object
         .property(value.0, value.1)
         .required(value.0)
         .property(key, key_schema.description(Some("Orders and partitions")))
         .property("headers", headers())
         .property("content_type", nullable(Type::String).min_length(Some(1)).max_length(Some(255)))
         .property("priority", whole(255).description(Some("Queues: higher first")))
-        .property("delay_ms", whole(MAX_MS).description(Some("Queues: wait before it is ready")))
-        .property("deliver_at", moment())
         .property("ttl_ms", whole(MAX_MS).description(Some("Queues: life from now on")))
         .property("partition", whole(i64::from(i32::MAX)).description(Some("Logs: where to put it")))
         .property("timestamp", whole(MAX_MS).description(Some("Logs: milliseconds since the epoch")))
@@ -124,14 +151,18 @@ impl PartialSchema for PublishMessage {
         let raw = || ("value_base64", base64());
         let key = || ("key", nullable(Type::String), false);
         let raw_key = || ("key_base64", base64(), true);
-        let one_of = OneOfBuilder::new()
-            .item(message(key(), value()))
-            .item(message(key(), raw()))
-            .item(message(raw_key(), value()))
-            .item(message(raw_key(), raw()))
-            .description(Some(
-                "Exactly one of `value` and `value_base64`, at most one of `key` and `key_base64`.",
-            ));
+        let mut one_of = OneOfBuilder::new();
+        for ready in [Ready::After, Ready::At] {
+            one_of = one_of
+                .item(message(key(), value(), ready))
+                .item(message(key(), raw(), ready))
+                .item(message(raw_key(), value(), ready))
+                .item(message(raw_key(), raw(), ready));
+        }
+        let one_of = one_of.description(Some(
+            "Exactly one of `value` and `value_base64`, at most one of `key` and `key_base64`, and of `delay_ms` and \
+             `deliver_at`.",
+        ));
         RefOr::T(one_of.build().into())
     }
 }

@@ -117,7 +117,8 @@ pub struct SettleResults {
 /// 207 when some had ended.
 ///
 /// With the header `Sluice-Transaction` leases are settled when that transaction is committed, which fails as a whole when
-/// one of them has ended by then. Extending does not wait, and is refused there.
+/// one of them has ended by then, and the answer comes when that is on disk, whatever `acks` says. Extending does not
+/// wait: each such lease is refused there, in its result.
 #[utoipa::path(
     post,
     path = "/v1/settle",

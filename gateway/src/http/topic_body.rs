@@ -248,8 +248,8 @@ fn check_queue(settings: &QueueSettings) -> Result<(), Refusal> {
             return Err(Refusal::new(ErrorCode::InvalidConfig, "this has at most 255 bytes").in_field(field));
         }
     }
-    if let Some((name, why)) = settings.retry.as_ref().and_then(RetrySettings::fault) {
-        return Err(Refusal::new(ErrorCode::InvalidConfig, why).in_field(format!("/queue/retry/{name}")));
+    if let Some((name, code, why)) = settings.retry.as_ref().and_then(RetrySettings::fault) {
+        return Err(Refusal::new(code, why).in_field(format!("/queue/retry/{name}")));
     }
     Ok(())
 }

@@ -29,7 +29,12 @@ const HEADER: &str = "sluice-transaction";
 #[allow(dead_code, reason = "described, never built")]
 pub struct TransactionPath {
     /// The transaction's id.
-    #[param(min_length = 20, max_length = 20, pattern = "^[0-9a-f]{20}$", example = "00000000000000070000")]
+    #[param(
+        min_length = 20,
+        max_length = 20,
+        pattern = "^[0-7][0-9a-f]{15}[0-7][0-9a-f]{3}$",
+        example = "00000000000000070000"
+    )]
     id: String,
 }
 
@@ -39,7 +44,11 @@ pub struct TransactionPath {
 #[allow(dead_code, reason = "described, never built")]
 pub struct TransactionHeader {
     /// The id of an open transaction: what the request does counts once that is committed.
-    #[param(rename = "Sluice-Transaction", required = false, pattern = "^[0-9a-f]{20}$")]
+    #[param(
+        rename = "Sluice-Transaction",
+        required = false,
+        pattern = "^[0-7][0-9a-f]{15}[0-7][0-9a-f]{3}$"
+    )]
     transaction: String,
 }
 
@@ -53,9 +62,9 @@ pub struct BeginBody {
     #[serde(default, deserialize_with = "document::given")]
     #[schema(required = false, value_type = String, min_length = 1, max_length = 1024)]
     transactional_id: Option<String>,
-    /// After this time the transaction is aborted if it is still open, in milliseconds.
-    #[serde(default = "usual_timeout", deserialize_with = "document::whole::<1, 86400000, u64, _>")]
-    #[schema(required = false, minimum = 1, maximum = 86400000, default = 60000)]
+    /// After this time the transaction is aborted if it is still open, in milliseconds. The configuration may allow less.
+    #[serde(default = "usual_timeout", deserialize_with = "document::whole::<1, 900000, u64, _>")]
+    #[schema(required = false, minimum = 1, maximum = 900000, default = 60000)]
     timeout_ms: u64,
 }
 

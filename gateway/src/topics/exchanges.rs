@@ -185,7 +185,7 @@ fn engine_form(spec: ExchangeSpec) -> Result<(queue_engine::ExchangeKind, Exchan
 /// What the engine refuses, said of the body's own members.
 pub(crate) fn in_body(error: QueueError) -> Refusal {
     match &error {
-        QueueError::InvalidOption { field, .. } => {
+        QueueError::InvalidOption { field, .. } | QueueError::ConflictingOptions { field, .. } => {
             Refusal::new(error.code(), error.to_string()).in_field(*field)
         }
         _ => error.into(),

@@ -16,7 +16,7 @@ impl From<&LogError> for Refusal {
     fn from(error: &LogError) -> Refusal {
         let refusal = Refusal::new(error.code(), error.to_string());
         match error {
-            LogError::InvalidConfig(_) => refusal.in_field("/log/config"),
+            LogError::InvalidConfig(_) | LogError::ConflictingConfig(_) => refusal.in_field("/log/config"),
             LogError::OffsetOutOfRange { .. } => refusal.in_field("offset"),
             LogError::UnknownPartition(_) => refusal.in_field("partition"),
             LogError::Overloaded(_) => refusal.retry_after(200),
@@ -41,7 +41,9 @@ impl From<&QueueError> for Refusal {
     fn from(error: &QueueError) -> Refusal {
         let refusal = Refusal::new(error.code(), error.to_string());
         match error {
-            QueueError::InvalidOption { field, .. } => refusal.in_field(format!("/queue/{field}")),
+            QueueError::InvalidOption { field, .. } | QueueError::ConflictingOptions { field, .. } => {
+                refusal.in_field(format!("/queue/{field}"))
+            }
             QueueError::Differs { field, .. } => refusal.in_field(*field),
             QueueError::QueueFull(_) => refusal.retry_after(1000),
             QueueError::BlockFull => refusal.retry_after(50),

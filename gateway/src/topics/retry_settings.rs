@@ -1,3 +1,4 @@
+use message::ErrorCode;
 use queue_engine::RetryPolicy;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -68,30 +69,32 @@ impl<'de> Deserialize<'de> for RetrySettings {
 }
 
 impl RetrySettings {
-    /// What is out of range, and its bounds.
-    pub(crate) fn fault(&self) -> Option<(&'static str, &'static str)> {
+    /// The member that cannot be as it is, what kind of fault that is, and what to do.
+    pub(crate) fn fault(&self) -> Option<(&'static str, ErrorCode, &'static str)> {
         const LONGEST_MS: u64 = 1 << 50;
         match self {
             RetrySettings::Delays(RetryDelays { delays_ms }) => {
                 let fits = (1..=1000).contains(&delays_ms.len());
                 let each = delays_ms.iter().all(|delay| delay.0 <= LONGEST_MS);
-                (!fits || !each)
-                    .then_some(("delays_ms", "this is a list of 1 to 1000 waits, each at most 2^50 ms"))
+                let why = "this is a list of 1 to 1000 waits, each at most 2^50 ms";
+                (!fits || !each).then_some(("delays_ms", ErrorCode::InvalidConfig, why))
             }
             RetrySettings::Backoff(backoff) => {
                 let RetryBackoff { initial_ms, max_ms, multiplier, jitter, retries } = backoff;
                 let checks = [
                     ("initial_ms", *initial_ms <= LONGEST_MS, "this is at most 2^50"),
-                    (
-                        "max_ms",
-                        *max_ms <= LONGEST_MS && initial_ms <= max_ms,
-                        "this is from initial_ms to 2^50",
-                    ),
+                    ("max_ms", *max_ms <= LONGEST_MS, "this is at most 2^50"),
                     ("multiplier", (1.0..=1000.0).contains(multiplier), "this is from 1 to 1000"),
                     ("jitter", (0.0..=1.0).contains(jitter), "this is from 0 to 1"),
                     ("retries", (1..=1000).contains(retries), "this is from 1 to 1000"),
                 ];
-                checks.iter().find(|(_, fits, _)| !fits).map(|(name, _, why)| (*name, *why))
+                let alone = checks.iter().find(|(_, fits, _)| !fits);
+                let together = (initial_ms > max_ms).then_some((
+                    "max_ms",
+                    ErrorCode::ConflictingSettings,
+                    "this is at least initial_ms",
+                ));
+                alone.map(|(name, _, why)| (*name, ErrorCode::InvalidConfig, *why)).or(together)
             }
         }
     }
@@ -166,7 +169,7 @@ mod tests {
             (r#"{"initial_ms":1,"max_ms":1,"retries":1,"jitter":1.5}"#, "jitter"),
         ] {
             let settings: RetrySettings = serde_json::from_str(text).unwrap();
-            assert_eq!(settings.fault().map(|(name, _)| name), Some(name));
+            assert_eq!(settings.fault().map(|(name, ..)| name), Some(name));
         }
         let unknown = serde_json::from_str::<RetrySettings>(r#"{"delay_ms":[1]}"#).unwrap_err().to_string();
         assert!(unknown.starts_with("unknown field `delay_ms`"), "{unknown}");

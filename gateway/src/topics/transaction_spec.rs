@@ -50,7 +50,7 @@ pub enum TransactionStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Transaction {
     /// Names it; to be sent as `Sluice-Transaction`.
-    #[schema(pattern = "^[0-9a-f]{20}$", example = "00000000000000070000")]
+    #[schema(pattern = "^[0-7][0-9a-f]{15}[0-7][0-9a-f]{3}$", example = "00000000000000070000")]
     pub id: String,
     /// The name under which its producer comes back.
     pub transactional_id: String,

@@ -149,22 +149,23 @@ impl Topics {
     }
 
     /// Puts settlements into a transaction: they happen with the commit, which fails as a whole when one of the leases
-    /// has ended by then. Leases that have ended already are told, and stay out of it.
+    /// has ended by then. Leases that have ended already, and those to extend, are told and stay out of it.
     pub async fn settle_in_transaction(
         &self,
         id: TransactionId,
         requests: Vec<SettleRequest>,
     ) -> Result<Vec<Result<SettledLease, Box<Refusal>>>, Refusal> {
         self.check_not_draining()?;
-        if requests.iter().any(|request| matches!(request.action, SettleAction::Extend { .. })) {
-            let detail = "extending a lease cannot wait for a commit; extend it without a transaction";
-            return Err(Refusal::invalid("/extend", detail));
-        }
         let stage = move |turn: &mut Turn<'_>| {
             let transaction = turn.engines.open_transaction(id)?;
             let mut results = Vec::with_capacity(requests.len());
             let mut good: Vec<Settle> = Vec::with_capacity(requests.len());
-            for settle in requests.into_iter().map(engine_form) {
+            for request in requests {
+                if matches!(request.action, SettleAction::Extend { .. }) {
+                    results.push(Err(Box::new(no_extension())));
+                    continue;
+                }
+                let settle = engine_form(request);
                 let lasts = turn.engines.queue.lease_queue(settle.lease).is_some();
                 let taken = turn.engines.staging.settles(id.0, &settle)
                     || good.iter().any(|other| other.lease == settle.lease);
@@ -222,6 +223,11 @@ impl Topics {
         let end = move |turn: &mut Turn<'_>| turn.end_transaction(id, outcome);
         self.shard().call(END, end).await?
     }
+}
+
+fn no_extension() -> Refusal {
+    let detail = "extending a lease cannot wait for a commit; extend it without a transaction";
+    Refusal::new(ErrorCode::InvalidRequest, detail)
 }
 
 /// A key belongs to its transaction: what was answered before an abort is nothing afterwards.

@@ -244,7 +244,7 @@ impl TopicConfig {
     /// Refuses settings that contradict each other.
     fn check(&self) -> Result<(), LogError> {
         if self.min_compaction_lag_ms > self.max_compaction_lag_ms {
-            return Err(LogError::InvalidConfig(format!(
+            return Err(LogError::ConflictingConfig(format!(
                 "min.compaction.lag.ms of {} is more than max.compaction.lag.ms of {}; make it smaller",
                 self.min_compaction_lag_ms, self.max_compaction_lag_ms
             )));

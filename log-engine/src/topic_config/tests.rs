@@ -126,7 +126,8 @@ fn refuses_what_it_does_not_enforce() {
         assert!(error.to_string().contains(name), "{error}");
     }
     let lags = [("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "9")];
-    assert!(TopicConfig::parse(lags).is_err());
+    let refused = TopicConfig::parse(lags).unwrap_err();
+    assert_eq!(refused.code(), message::ErrorCode::ConflictingSettings);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn refuses_bad_names_counts_and_batches() {
     assert!(topic.partition(1).is_none());
     let name = TopicName::new("a").unwrap();
     let fewer = shell.run(|engine, block, now| engine.add_partitions(block, &name, 1, now));
-    assert_eq!(fewer.unwrap_err().code(), ErrorCode::InvalidConfig);
+    assert_eq!(fewer.unwrap_err().code(), ErrorCode::ConflictingSettings);
 }
 
 #[test]

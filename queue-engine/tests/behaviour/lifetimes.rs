@@ -64,7 +64,7 @@ fn an_exclusive_queue_cannot_be_made_durable() {
     assert!(!bench.engine.queue_options(&topic("q")).unwrap().durable);
     let changed =
         bench.engine.update_queue(&mut bench.block, &topic("q"), QueueOptions::default(), bench.now);
-    assert!(matches!(changed, Err(QueueError::InvalidOption { field: "durable", .. })));
+    assert!(matches!(changed, Err(QueueError::ConflictingOptions { field: "durable", .. })));
 }
 
 #[test]

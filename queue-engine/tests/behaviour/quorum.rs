@@ -174,7 +174,7 @@ fn a_consumer_may_bring_a_timeout_of_its_own() {
 fn a_queue_keeps_its_type() {
     let mut bench = bench(QueueOptions::default());
     let changed = bench.engine.update_queue(&mut bench.block, &topic("q"), quorum(), bench.now);
-    assert!(matches!(changed, Err(QueueError::InvalidOption { field: "type", .. })));
+    assert!(matches!(changed, Err(QueueError::ConflictingOptions { field: "type", .. })));
     let again = bench.engine.declare_queue(&mut bench.block, &topic("q"), quorum(), bench.now);
     assert!(matches!(again, Err(QueueError::Differs { field: "type", .. })));
 }

@@ -211,7 +211,7 @@ impl Pair {
                 let makes_durable = |id: &u32| self.book.queues[id].owner.is_some() && options.durable;
                 match self.book.id(&name) {
                     Some(id) if changes_type(&id) || makes_durable(&id) => {
-                        assert!(matches!(updated, Err(QueueError::InvalidOption { .. })));
+                        assert!(matches!(updated, Err(QueueError::ConflictingOptions { .. })));
                     }
                     Some(id) if self.book.queues[&id].options != *options => {
                         updated.unwrap();
