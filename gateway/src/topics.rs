@@ -84,7 +84,7 @@ pub use outgoing::{Acks, IdempotencyKey, Outgoing, OutgoingOptions, Receipt, Rec
 pub use policy_spec::{ApplyTo, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec};
 pub use producer_wire::TransactionOffsets;
 pub use queue_engine::EngineConfig as QueueEngineConfig;
-pub use queue_engine::FailedAttempt;
+pub use queue_engine::{FailedAttempt, Outcome as FailureOutcome};
 pub use queue_topic::{Hold, QueueSubscription, QueueTopic, SubscribeOptions};
 pub use record_chunk::RecordChunk;
 pub use retry_settings::RetrySettings;

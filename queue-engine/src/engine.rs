@@ -16,7 +16,7 @@ use crate::outbox::{Ended, Outbox};
 use crate::paging::BodyReader;
 use crate::policy::Policies;
 use crate::prefetch::Pools;
-use crate::queue::Queue;
+use crate::queue::{Queue, after};
 use crate::record::{PublishTarget, Record};
 use crate::relocation::Victim;
 use crate::routing::Route;
@@ -63,6 +63,9 @@ pub struct QueueEngine {
     pub(crate) route: Route,
 }
 
+/// Most bytes of a record of runs beside the runs.
+const PAUSE_BOUND: usize = 16;
+
 /// What every operation on a queue needs beside the queue.
 pub(crate) struct Core {
     pub(crate) config: EngineConfig,
@@ -74,6 +77,8 @@ pub(crate) struct Core {
     pub(crate) removed: Runs,
     /// Returns that do not count as failures and that are not in the journal yet.
     pub(crate) forgiven: Runs,
+    /// Returns that wait, until when, and that are not in the journal yet.
+    pub(crate) paused: Vec<(Timestamp, Runs)>,
     /// Whether those are left from an earlier group.
     pub(crate) overdue: bool,
     /// Messages to be moved to their dead-letter exchange.
@@ -123,7 +128,8 @@ impl Core {
 
     /// At least the bytes that writing what gathered takes.
     pub(crate) fn pending_bytes(&self) -> usize {
-        self.delivered.bound() + self.removed.bound() + self.forgiven.bound()
+        let paused: usize = self.paused.iter().map(|(_, runs)| PAUSE_BOUND + runs.bound()).sum();
+        self.delivered.bound() + self.removed.bound() + self.forgiven.bound() + paused
     }
 
     /// Writes what gathered, as far as the block has room.
@@ -140,13 +146,26 @@ impl Core {
             let runs = std::mem::take(&mut self.forgiven);
             self.forgiven = self.write_some(block, runs, Record::Forgiven);
         }
-        self.overdue = !(self.delivered.is_empty() && self.removed.is_empty() && self.forgiven.is_empty());
+        while let Some((until, runs)) = self.paused.pop() {
+            let rest = self.write_some(block, runs, |runs| Record::Delayed { until, runs });
+            if !rest.is_empty() {
+                self.paused.push((until, rest));
+                break;
+            }
+        }
+        let runs = [&self.delivered, &self.removed, &self.forgiven];
+        self.overdue = !(self.paused.is_empty() && runs.into_iter().all(Runs::is_empty));
     }
 
-    fn write_some(&mut self, block: &mut Block, mut runs: Runs, kind: fn(Runs) -> Record<'static>) -> Runs {
+    fn write_some(
+        &mut self,
+        block: &mut Block,
+        mut runs: Runs,
+        kind: impl FnOnce(Runs) -> Record<'static>,
+    ) -> Runs {
         let mut rest = Runs::default();
-        if !block.fits(runs.stored_len() + 1) {
-            rest = runs.split_at_room(block.remaining().saturating_sub(1));
+        if !block.fits(runs.stored_len() + PAUSE_BOUND) {
+            rest = runs.split_at_room(block.remaining().saturating_sub(PAUSE_BOUND));
         }
         if runs.is_empty() {
             return rest;
@@ -189,13 +208,22 @@ impl Core {
         }
     }
 
-    /// Takes a message back from its consumer: to its old place, or away if it came back too often.
-    pub(crate) fn give_back(&mut self, queue: &mut Queue, sequence: u64, failure: Failure) {
+    /// Takes a message back from its consumer: to its old place, after a wait where the queue asks for one, or away if it
+    /// came back too often.
+    pub(crate) fn give_back(&mut self, queue: &mut Queue, sequence: u64, failure: Failure, now: Timestamp) {
         if failure == Failure::Forgiven {
             self.forgive(queue, sequence);
         }
         if queue.is_over_limit(sequence) {
             self.kill(queue, sequence, Reason::DeliveryLimit);
+        } else if let Some(pause_ms) = queue.pause_ms(sequence, failure) {
+            let until = after(now, pause_ms);
+            queue.change(sequence, State::Delayed, until, &mut self.ledger);
+            queue.watch(until, sequence);
+            if self.paused.last().is_none_or(|(at, _)| *at != until) {
+                self.paused.push((until, Runs::default()));
+            }
+            self.paused.last_mut().into_iter().for_each(|(_, runs)| runs.push(queue.id, sequence));
         } else if queue.change(sequence, State::Ready, NEVER, &mut self.ledger).is_some() {
             queue.index(sequence);
         }
@@ -242,6 +270,7 @@ impl QueueEngine {
                 delivered: Runs::default(),
                 removed: Runs::default(),
                 forgiven: Runs::default(),
+                paused: Vec::new(),
                 overdue: false,
                 dying: VecDeque::new(),
                 dying_recorded: 0,

@@ -7,6 +7,7 @@ use segment_store::Lsn;
 
 use crate::binding::ExchangeId;
 use crate::dedup::SeenIds;
+use crate::engine::Failure;
 use crate::failure::FailedAttempt;
 use crate::identity::IdMap;
 use crate::key_order::{KeyMark, KeyOrder};
@@ -326,6 +327,17 @@ impl Queue {
         let limits = [self.options.delivery_limit(), self.options.retry.as_ref().map(RetryPolicy::retries)];
         let Some(limit) = limits.into_iter().flatten().min() else { return false };
         self.slots.get(sequence).is_some_and(|slot| slot.strikes() > limit)
+    }
+
+    /// Whether a message that comes back has failed an attempt, which is told.
+    pub(crate) fn tells_failures(&self) -> bool {
+        self.options.retry.as_ref().is_some_and(RetryPolicy::tells_failures)
+    }
+
+    /// How long a message that comes back stays out of sight, if it does.
+    pub(crate) fn pause_ms(&self, sequence: u64, failure: Failure) -> Option<u64> {
+        let retry = self.options.retry.as_ref()?;
+        retry.pause_ms(failure, self.slots.get(sequence)?.strikes())
     }
 
     /// The head if it had to go by `now`.

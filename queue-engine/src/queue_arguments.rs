@@ -2,7 +2,9 @@
 //! declarations ask for the same.
 use ::message::{HeaderTable, HeaderValue, TopicName};
 
-use crate::{DeadLetterStrategy, Overflow, QueueDeclaration, QueueError, QueueOptions, QueueType};
+use crate::{
+    DeadLetterStrategy, Overflow, QueueDeclaration, QueueError, QueueOptions, QueueType, RetryOn, RetryPolicy,
+};
 
 /// One argument that RabbitMQ knows.
 struct Argument {
@@ -126,9 +128,27 @@ fn known() -> [Argument; 27] {
                 options.dead_letter_strategy.map(|strategy| text_value(&strategy.as_str().replace('_', "-")))
             },
         ),
-        row("x-delayed-retry-type", QUORUM, not_built, unseen),
-        row("x-delayed-retry-min", QUORUM, not_built, unseen),
-        row("x-delayed-retry-max", QUORUM, not_built, unseen),
+        row("x-delayed-retry-type", QUORUM, read_retry_type, |options| {
+            Some(text_value(linear(options)?.0.as_str()))
+        }),
+        row(
+            "x-delayed-retry-min",
+            QUORUM,
+            |options, value| {
+                let wait_ms = number(value, 1, LONGEST_MS)?;
+                set_linear(options, |_, min_ms, _| {
+                    *min_ms = wait_ms;
+                    Ok(())
+                })
+            },
+            |options| int(Some(linear(options)?.1)),
+        ),
+        row(
+            "x-delayed-retry-max",
+            QUORUM,
+            |options, value| set_linear(options, |_, _, max_ms| set(max_ms, number(value, 1, LONGEST_MS))),
+            |options| int(linear(options)?.2),
+        ),
         row("x-quorum-initial-group-size", QUORUM, number_only, unseen),
         row("x-quorum-target-group-size", QUORUM, number_only, unseen),
         row("x-member-placement-tag", QUORUM, text_only, unseen),
@@ -140,8 +160,57 @@ fn known() -> [Argument; 27] {
     ]
 }
 
-fn not_built(_: &mut QueueOptions, _: &HeaderValue) -> Result<(), String> {
-    Err("retries with a delay cannot be asked for with this argument yet".to_owned())
+/// The delayed retry of a queue, if it is RabbitMQ's.
+fn linear(options: &QueueOptions) -> Option<(RetryOn, u64, Option<u64>)> {
+    match options.retry {
+        Some(RetryPolicy::Linear { on, min_ms, max_ms }) => Some((on, min_ms, max_ms)),
+        _ => None,
+    }
+}
+
+/// Sets a part of the delayed retry. What is still missing then is seen when all arguments were read.
+fn set_linear(
+    options: &mut QueueOptions,
+    set: impl FnOnce(&mut RetryOn, &mut u64, &mut Option<u64>) -> Result<(), String>,
+) -> Result<(), String> {
+    let (mut on, mut min_ms, mut max_ms) = linear(options).unwrap_or((RetryOn::All, 0, None));
+    set(&mut on, &mut min_ms, &mut max_ms)?;
+    options.retry = Some(RetryPolicy::Linear { on, min_ms, max_ms });
+    Ok(())
+}
+
+fn read_retry_type(options: &mut QueueOptions, value: &HeaderValue) -> Result<(), String> {
+    let name = text(value)?;
+    if name == "disabled" {
+        return Ok(());
+    }
+    let known = RetryOn::from_name(&name);
+    let known = known.ok_or_else(|| "it is disabled, all, failed or returned".to_owned())?;
+    set_linear(options, |on, _, _| {
+        *on = known;
+        Ok(())
+    })
+}
+
+/// Without a type there is no delayed retry, and without a first wait there can be none.
+fn complete_retry(
+    options: &mut QueueOptions,
+    queue: &TopicName,
+    arguments: &HeaderTable,
+) -> Result<(), QueueError> {
+    let Some((_, min_ms, max_ms)) = linear(options) else { return Ok(()) };
+    match arguments.get("x-delayed-retry-type") {
+        None => options.retry = None,
+        Some(HeaderValue::Text(name)) if name == "disabled" => options.retry = None,
+        Some(_) if min_ms == 0 => {
+            return Err(refuse(queue, "x-delayed-retry-type", "it needs x-delayed-retry-min as well"));
+        }
+        Some(_) if max_ms.is_some_and(|max_ms| max_ms < min_ms) => {
+            return Err(refuse(queue, "x-delayed-retry-max", "it is not less than x-delayed-retry-min"));
+        }
+        Some(_) => {}
+    }
+    Ok(())
 }
 
 fn set<T>(option: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
@@ -241,6 +310,7 @@ impl QueueDeclaration {
             }
             (argument.read)(&mut self.options, &value).map_err(|why| refuse(queue, name, why))?;
         }
+        complete_retry(&mut self.options, queue, arguments)?;
         if self.options.dead_letter_routing_key.is_some() && self.options.dead_letter_exchange.is_none() {
             let why = "it needs x-dead-letter-exchange as well";
             return Err(refuse(queue, "x-dead-letter-routing-key", why));

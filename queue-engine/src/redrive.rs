@@ -41,21 +41,73 @@ pub struct RedriveStep {
     pub next: Option<MessageId>,
 }
 
+/// Which messages one step of a redrive looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedriveBounds {
+    /// Those behind this one; `None` for the first step, then each step's `next`.
+    pub after: Option<MessageId>,
+    /// How many at most.
+    pub max: usize,
+}
+
+/// What the caller writes down of a step, in the block that holds what the step moved.
+pub struct StepNote<'a> {
+    /// Most bytes that it takes as a record. Too many for the block count as [`QueueError::BlockFull`].
+    pub bytes: usize,
+    /// Writes it.
+    pub write: &'a mut dyn FnMut(&mut Block, &RedriveStep),
+}
+
 impl QueueEngine {
-    /// Sends ready messages back to where they died, or somewhere else, looking at up to `max` of them. Each moves in one
-    /// record.
-    ///
-    /// Start without `after`, then go on with each step's `next`.
+    /// Sends ready messages back to where they died, or somewhere else. Each moves in one record.
     pub fn redrive(
         &mut self,
         block: &mut Block,
         from: &TopicName,
-        after: Option<MessageId>,
-        max: usize,
+        bounds: RedriveBounds,
         redrive: &Redrive<'_>,
         now: Timestamp,
     ) -> Result<RedriveStep, QueueError> {
+        let note = StepNote { bytes: 0, write: &mut |_, _| {} };
+        self.redrive_noted(block, from, bounds, redrive, note, now)
+    }
+
+    /// The same, with a note that is in the journal if and only if what it tells of is.
+    pub fn redrive_noted(
+        &mut self,
+        block: &mut Block,
+        from: &TopicName,
+        bounds: RedriveBounds,
+        redrive: &Redrive<'_>,
+        note: StepNote<'_>,
+        now: Timestamp,
+    ) -> Result<RedriveStep, QueueError> {
         self.begin(block);
+        if !block.fits(note.bytes) {
+            return Err(QueueError::BlockFull);
+        }
+        block.reserve(note.bytes);
+        let moved = self.move_some(block, from, bounds, redrive, now);
+        block.release(note.bytes);
+        if let Ok((_, step)) = &moved {
+            (note.write)(block, step);
+        }
+        let (id, mut step) = moved?;
+        self.touched.push(id);
+        self.wind_up(block, now);
+        step.remaining = self.queue(from).map_or(0, |queue| queue.counts.ready);
+        Ok(step)
+    }
+
+    fn move_some(
+        &mut self,
+        block: &mut Block,
+        from: &TopicName,
+        bounds: RedriveBounds,
+        redrive: &Redrive<'_>,
+        now: Timestamp,
+    ) -> Result<(QueueId, RedriveStep), QueueError> {
+        let RedriveBounds { after, max } = bounds;
         let id = self.find_queue(from)?;
         let mut step = RedriveStep::default();
         let start = after.map_or(0, |after| after.0.saturating_add(1));
@@ -90,10 +142,7 @@ impl QueueEngine {
             }
             last = Some(MessageId(sequence));
         }
-        self.touched.push(id);
-        self.wind_up(block, now);
-        step.remaining = self.queue(from).map_or(0, |queue| queue.counts.ready);
-        Ok(step)
+        Ok((id, step))
     }
 
     fn is_chosen(&self, id: QueueId, sequence: u64, redrive: &Redrive<'_>) -> bool {

@@ -1,4 +1,5 @@
 //! Retry with backoff: how long a message that failed stays out of sight.
+use crate::engine::Failure;
 use crate::fields::{Fields, Malformed, put_varint};
 use crate::{MessageId, QueueError};
 
@@ -9,6 +10,16 @@ use crate::{MessageId, QueueError};
 pub enum RetryPolicy {
     /// After each of these waits in turn, in milliseconds.
     Delays(Vec<u64>),
+    /// RabbitMQ's delayed retry: after a wait that grows by itself with every failure. How often is for the queue's
+    /// delivery limit to say.
+    Linear {
+        /// Which messages wait.
+        on: RetryOn,
+        /// The first wait, in milliseconds.
+        min_ms: u64,
+        /// The longest wait, in milliseconds.
+        max_ms: Option<u64>,
+    },
     /// After waits that grow.
     Exponential {
         /// The first wait, in milliseconds.
@@ -25,10 +36,50 @@ pub enum RetryPolicy {
     },
 }
 
+/// Which messages that come back [`RetryPolicy::Linear`] lets wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryOn {
+    /// All of them.
+    All,
+    /// Those that failed: rejected with requeue, or their consumer fell.
+    Failed,
+    /// Those that did not: nacked, or kept for too long.
+    Returned,
+}
+
+impl RetryOn {
+    const ALL: [RetryOn; 3] = [RetryOn::All, RetryOn::Failed, RetryOn::Returned];
+
+    /// The name that users see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RetryOn::All => "all",
+            RetryOn::Failed => "failed",
+            RetryOn::Returned => "returned",
+        }
+    }
+
+    /// What has that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<RetryOn> {
+        RetryOn::ALL.into_iter().find(|on| on.as_str() == name)
+    }
+
+    fn takes(self, failure: Failure) -> bool {
+        match self {
+            RetryOn::All => true,
+            RetryOn::Failed => failure == Failure::Counts,
+            RetryOn::Returned => failure == Failure::Forgiven,
+        }
+    }
+}
+
 /// Most waits in a list, and most retries.
 const MOST_RETRIES: u32 = 1000;
 const DELAYS: u8 = 0;
 const EXPONENTIAL: u8 = 1;
+const LINEAR: u8 = 2;
 
 impl RetryPolicy {
     /// How often a message may be tried again.
@@ -37,6 +88,20 @@ impl RetryPolicy {
         match self {
             RetryPolicy::Delays(delays) => delays.len() as u32,
             RetryPolicy::Exponential { retries, .. } => *retries,
+            RetryPolicy::Linear { .. } => u32::MAX,
+        }
+    }
+
+    /// Whether a message that comes back has failed an attempt, which is told and counted, rather than only waits.
+    pub(crate) fn tells_failures(&self) -> bool {
+        !matches!(self, RetryPolicy::Linear { .. })
+    }
+
+    /// How long a message waits that comes back, where coming back is all that matters.
+    pub(crate) fn pause_ms(&self, failure: Failure, strikes: u32) -> Option<u64> {
+        match self {
+            RetryPolicy::Linear { on, .. } => on.takes(failure).then(|| self.wait_ms(MessageId(0), strikes)),
+            RetryPolicy::Delays(_) | RetryPolicy::Exponential { .. } => None,
         }
     }
 
@@ -47,6 +112,9 @@ impl RetryPolicy {
         match self {
             RetryPolicy::Delays(delays) => {
                 delays.get(failures as usize).or(delays.last()).copied().unwrap_or(0)
+            }
+            RetryPolicy::Linear { min_ms, max_ms, .. } => {
+                min_ms.saturating_mul(attempt.max(1).into()).min(max_ms.unwrap_or(u64::MAX))
             }
             RetryPolicy::Exponential { initial_ms, factor_milli, max_ms, jitter_percent, .. } => {
                 let grown = *initial_ms as f64
@@ -77,7 +145,11 @@ impl RetryPolicy {
             RetryPolicy::Exponential { initial_ms, max_ms, .. } if initial_ms > max_ms => {
                 invalid("the longest wait must not be shorter than the first".to_owned())
             }
-            RetryPolicy::Delays(_) | RetryPolicy::Exponential { .. } => Ok(()),
+            RetryPolicy::Linear { min_ms: 0, .. } => invalid("the wait must be at least 1 ms".to_owned()),
+            RetryPolicy::Linear { min_ms, max_ms: Some(max_ms), .. } if min_ms > max_ms => {
+                invalid("the longest wait must not be shorter than the first".to_owned())
+            }
+            RetryPolicy::Delays(_) | RetryPolicy::Exponential { .. } | RetryPolicy::Linear { .. } => Ok(()),
         }
     }
 
@@ -87,6 +159,11 @@ impl RetryPolicy {
                 out.push(DELAYS);
                 put_varint(out, delays.len() as u64);
                 delays.iter().for_each(|delay| put_varint(out, *delay));
+            }
+            RetryPolicy::Linear { on, min_ms, max_ms } => {
+                out.extend_from_slice(&[LINEAR, *on as u8]);
+                put_varint(out, *min_ms);
+                put_varint(out, max_ms.map_or(0, |max_ms| max_ms.saturating_add(1)));
             }
             RetryPolicy::Exponential { initial_ms, factor_milli, max_ms, jitter_percent, retries } => {
                 out.push(EXPONENTIAL);
@@ -110,6 +187,14 @@ impl RetryPolicy {
                     return Err(Malformed);
                 }
                 RetryPolicy::Delays((0..count).map(|_| fields.varint()).collect::<Result<_, _>>()?)
+            }
+            LINEAR => {
+                let on = fields.byte()?;
+                RetryPolicy::Linear {
+                    on: RetryOn::ALL.into_iter().find(|known| *known as u8 == on).ok_or(Malformed)?,
+                    min_ms: fields.varint()?,
+                    max_ms: fields.varint()?.checked_sub(1),
+                }
             }
             EXPONENTIAL => RetryPolicy::Exponential {
                 initial_ms: fields.varint()?,
@@ -139,6 +224,9 @@ mod tests {
     fn policy() -> impl Strategy<Value = RetryPolicy> {
         prop_oneof![
             prop::collection::vec(any::<u64>(), 1..5).prop_map(RetryPolicy::Delays),
+            (0usize..3, 1u64..1 << 50, proptest::option::of(0u64..1 << 50)).prop_map(|(on, min_ms, more)| {
+                RetryPolicy::Linear { on: RetryOn::ALL[on], min_ms, max_ms: more.map(|more| min_ms + more) }
+            }),
             (0u64..1 << 50, 1000u32..5000, 0u64..1 << 50, 0u8..=100, 1u32..=1000).prop_map(
                 |(initial_ms, factor_milli, more, jitter_percent, retries)| RetryPolicy::Exponential {
                     initial_ms,
@@ -170,6 +258,14 @@ mod tests {
                 prop_assert!(wait >= initial_ms.saturating_sub(most_off));
             }
         }
+    }
+
+    #[test]
+    fn a_linear_wait_grows_with_the_failures_up_to_its_bound() {
+        let policy = |max_ms| RetryPolicy::Linear { on: RetryOn::All, min_ms: 1000, max_ms };
+        let waits = |max_ms| [0, 1, 2, 3, 9].map(|strikes| policy(max_ms).wait_ms(MessageId(1), strikes));
+        assert_eq!(waits(Some(2500)), [1000, 1000, 2000, 2500, 2500]);
+        assert_eq!(waits(None), [1000, 1000, 2000, 3000, 9000]);
     }
 
     #[test]

@@ -126,35 +126,35 @@ impl QueueEngine {
                 }
                 Ok(Settled::Acked)
             }
-            SettleAction::Nack { delay } if queue.options.retry.is_some() && !delay.is_zero() => {
+            SettleAction::Nack { delay } if queue.tells_failures() && !delay.is_zero() => {
                 core.fail(queue, sequence, Outcome::Returned, Some(millis(delay).max(1)), now, failures);
                 self.touch(id);
                 Ok(Settled::Returned)
             }
-            SettleAction::Retry | SettleAction::Fail if queue.options.retry.is_some() => {
+            SettleAction::Retry | SettleAction::Fail if queue.tells_failures() => {
                 core.fail(queue, sequence, Outcome::Returned, None, now, failures);
                 self.touch(id);
                 Ok(Settled::Returned)
             }
             SettleAction::Fail => {
-                core.give_back(queue, sequence, Failure::Counts);
+                core.give_back(queue, sequence, Failure::Counts, now);
                 self.touch(id);
                 Ok(Settled::Returned)
             }
             SettleAction::Retry => {
-                core.give_back(queue, sequence, Failure::Forgiven);
+                core.give_back(queue, sequence, Failure::Forgiven, now);
                 self.touch(id);
                 Ok(Settled::Returned)
             }
             SettleAction::Nack { delay } if delay.is_zero() => {
-                core.give_back(queue, sequence, Failure::Forgiven);
+                core.give_back(queue, sequence, Failure::Forgiven, now);
                 self.touch(id);
                 Ok(Settled::Returned)
             }
             SettleAction::Nack { delay } => {
                 core.forgive(queue, sequence);
                 if queue.is_over_limit(sequence) {
-                    core.give_back(queue, sequence, Failure::Counts);
+                    core.give_back(queue, sequence, Failure::Counts, now);
                     self.touch(id);
                     return Ok(Settled::Returned);
                 }
@@ -168,7 +168,7 @@ impl QueueEngine {
                 self.touch(id);
                 Ok(Settled::Returned)
             }
-            SettleAction::Reject if queue.options.retry.is_some() => {
+            SettleAction::Reject if queue.tells_failures() => {
                 core.fail(queue, sequence, Outcome::Rejected, None, now, failures);
                 self.touch(id);
                 Ok(Settled::Rejected)

@@ -145,7 +145,7 @@ impl QueueEngine {
             queue.used_at = now;
             if leases == OpenLeases::Return {
                 for sequence in queue.leased_by(consumer) {
-                    self.core.give_back(queue, sequence, Failure::Counts);
+                    self.core.give_back(queue, sequence, Failure::Counts, now);
                 }
             }
             self.touched.push(queue_id);

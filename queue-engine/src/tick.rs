@@ -45,7 +45,7 @@ impl QueueEngine {
                 queue.seen.forget_old(window, now);
             }
             while events > 0 {
-                if queue.options.retry.is_some() && !failures.have_room(block) {
+                if queue.tells_failures() && !failures.have_room(block) {
                     break;
                 }
                 let Some(sequence) = queue.take_due(now) else { break };
@@ -57,11 +57,11 @@ impl QueueEngine {
                             true => Failure::Forgiven,
                             false => Failure::Counts,
                         };
-                        if queue.options.retry.is_some() && failure == Failure::Counts {
+                        if queue.tells_failures() && failure == Failure::Counts {
                             let outcome = Outcome::LeaseExpired;
                             self.core.fail(queue, sequence, outcome, None, now, &mut failures);
                         } else {
-                            self.core.give_back(queue, sequence, failure);
+                            self.core.give_back(queue, sequence, failure, now);
                         }
                         if holder.is_timed() {
                             timed_out.push(holder.consumer());

@@ -13,6 +13,8 @@ pub struct Block {
     start: Lsn,
     limit: usize,
     records: u32,
+    /// Bytes that only records which were announced may take.
+    reserved: usize,
     bytes: PageBuffer,
     small_in_a_row: u32,
 }
@@ -29,8 +31,14 @@ pub(crate) struct Stamp {
 impl Block {
     /// An empty block at `start` that takes up to `limit` bytes, header included.
     pub(crate) fn new(start: Lsn, limit: usize) -> Block {
-        let mut block =
-            Block { start, limit, records: 0, bytes: PageBuffer::new(start.0), small_in_a_row: 0 };
+        let mut block = Block {
+            start,
+            limit,
+            records: 0,
+            reserved: 0,
+            bytes: PageBuffer::new(start.0),
+            small_in_a_row: 0,
+        };
         block.bytes.zero_to(HEADER_LEN);
         block
     }
@@ -68,7 +76,19 @@ impl Block {
     /// The largest payload that one more record may have, in bytes.
     #[must_use]
     pub fn remaining(&self) -> usize {
-        self.limit.min(u32::MAX as usize).saturating_sub(self.bytes.len() + RECORD_HEADER_LEN)
+        let taken = self.bytes.len() + self.reserved + RECORD_HEADER_LEN;
+        self.limit.min(u32::MAX as usize).saturating_sub(taken)
+    }
+
+    /// Keeps room for a record of `payload` bytes that is going to be pushed, so that nothing else takes it. The caller
+    /// asked [`fits`](Block::fits) first, and calls [`release`](Block::release) before it pushes.
+    pub fn reserve(&mut self, payload: usize) {
+        self.reserved += payload + RECORD_HEADER_LEN;
+    }
+
+    /// Gives back what [`reserve`](Block::reserve) kept for a record of `payload` bytes.
+    pub fn release(&mut self, payload: usize) {
+        self.reserved = self.reserved.saturating_sub(payload + RECORD_HEADER_LEN);
     }
 
     /// How many records it holds.
@@ -144,6 +164,7 @@ impl Block {
         self.start = start;
         self.limit = limit;
         self.records = 0;
+        self.reserved = 0;
         self.bytes.restart(start.0);
         if self.small_in_a_row >= SHRINK_AFTER && self.bytes.capacity() > IDLE_BYTES {
             self.bytes.shrink_to(IDLE_BYTES);
@@ -206,6 +227,19 @@ mod tests {
             seen,
             [(RecordKind::LOG, first, &b"one record"[..]), (RecordKind::QUEUE, second, &b""[..])]
         );
+    }
+
+    #[test]
+    fn room_that_is_kept_is_there_for_nothing_else() {
+        let mut block = Block::new(Lsn(4096), 200);
+        let room = block.remaining();
+        block.reserve(50);
+        assert_eq!(block.remaining(), room - 50 - RECORD_HEADER_LEN);
+        block.push(RecordKind::LOG, &[&vec![1; block.remaining()]]);
+        assert!(!block.fits(1));
+        block.release(50);
+        block.push(RecordKind::LOG, &[&[2; 50]]);
+        assert_eq!(block.iter().count(), 2);
     }
 
     #[test]

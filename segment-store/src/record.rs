@@ -11,6 +11,8 @@ impl RecordKind {
     pub const QUEUE: RecordKind = RecordKind(2);
     /// Records of the gateway itself (idempotency keys).
     pub const GATEWAY: RecordKind = RecordKind(3);
+    /// Records of the gateway's jobs.
+    pub const JOB: RecordKind = RecordKind(4);
 }
 
 /// Where a replayed record was found.

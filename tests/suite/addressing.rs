@@ -139,3 +139,56 @@ async fn a_redrive_chooses_edits_and_leads_elsewhere() {
     assert_eq!(redrive(json!({"died_in": other})).await["moved"], 0);
     assert_eq!(http.queue_stats(&dead).await["ready"], 1);
 }
+
+#[tokio::test]
+async fn a_socket_finds_changes_moves_and_deletes_single_messages() {
+    let server = Server::shared();
+    let http = server.http();
+    let (from, to) = (server.name("from"), server.name("to"));
+    http.make_queue(&from, json!({"max_priority": 9})).await;
+    http.make_queue(&to, json!({})).await;
+    let sent = json!([
+        {"value": "apple", "headers": {"kind": "fruit"}}, {"value": "pear"}, {"value": "plum"}, {"value": "leek"},
+    ]);
+    let ids: Vec<Value> = http.publish(&from, sent).await.iter().map(|result| result["id"].clone()).collect();
+    let mut holder = Socket::open(server).await;
+    holder.ask("subscribe", json!({"topic": from, "credit": {"messages": 1}})).await;
+    let held = holder.messages(1).await;
+    let mut socket = Socket::open(server).await;
+    let mut seen = Vec::new();
+    let mut page = socket.ask("browse", json!({"topic": from, "limit": 3})).await;
+    seen.extend(values(&list(&page, "messages")));
+    assert_eq!(page["messages"][0]["state"], "leased");
+    assert_eq!(page["messages"][0]["held_by"], "subscription 1 of a WebSocket");
+    page = socket.ask("browse", json!({"topic": from, "limit": 3, "after": page["next"]})).await;
+    seen.extend(values(&list(&page, "messages")));
+    assert_eq!(
+        (seen, page.get("next")),
+        (["apple", "pear", "plum", "leek"].map(str::to_owned).to_vec(), None)
+    );
+    for filter in [json!({"header": "kind=fruit"}), json!({"contains": "ppl"}), json!({"state": "leased"})] {
+        let mut ask = json!({"topic": from});
+        ask.as_object_mut().unwrap().extend(filter.as_object().unwrap().clone());
+        assert_eq!(values(&list(&socket.ask("browse", ask).await, "messages")), ["apple"]);
+    }
+    let one = socket.ask("get", json!({"topic": from, "message": ids[1], "values": "base64"})).await;
+    assert_eq!(one["message"]["value_base64"], "cGVhcg==");
+    let ranked = socket.ask("change", json!({"topic": from, "message": ids[2], "priority": 7})).await;
+    assert_eq!(ranked["message"]["priority"], 7);
+    let later = socket.ask("change", json!({"topic": from, "message": ids[0], "delay_ms": 3_600_000})).await;
+    assert_eq!(later["message"]["state"], "delayed");
+    let stale = holder.ask("ack", json!({"leases": [held[0]["lease"]]})).await;
+    assert_eq!(stale["results"][0]["error"]["code"], "stale_lease");
+    let edit = json!({"set_headers": {"again": true}});
+    let moving = json!({"topic": from, "message": ids[0], "destination": {"topic": to}, "edit": edit});
+    socket.ask("move", moving.clone()).await;
+    let arrived = http.receive_soon(&to, 1).await;
+    assert_eq!(values(&arrived), ["apple"]);
+    let gone = socket.try_ask("move", moving).await.unwrap_err();
+    assert_eq!((&gone["code"], &gone["field"]), (&json!("unknown_message"), &json!("/message")));
+    socket.ask("delete", json!({"topic": from, "message": ids[3]})).await;
+    let nowhere = socket.try_ask("get", json!({"topic": server.name("no"), "message": 1})).await.unwrap_err();
+    assert_eq!((&nowhere["code"], &nowhere["field"]), (&json!("unknown_topic"), &json!("/topic")));
+    let left = socket.ask("browse", json!({"topic": from})).await;
+    assert_eq!(values(&list(&left, "messages")), ["pear", "plum"]);
+}

@@ -116,3 +116,103 @@ async fn a_job_that_cannot_be_is_refused_before_it_starts() {
     );
     http.get("/v1/replays/no-such-job").await.refused(404, "unknown_job");
 }
+
+/// Waits until a job has moved some of its messages and is still at it.
+async fn in_the_midst(http: &Http, path: &str) -> u64 {
+    deadline::until("the job moves messages", async || {
+        let job = http.get(path).await.expect(200);
+        assert_eq!(job["state"], "running", "{job}");
+        job["moved"].as_u64().filter(|moved| *moved > 0)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn jobs_go_on_after_a_crash_and_move_every_message_once() {
+    let mut server = Server::start();
+    let http = server.http();
+    http.make_log("log", 2).await;
+    for queue in ["copy", "routed", "back"] {
+        http.make_queue(queue, json!({})).await;
+    }
+    http.make_queue("work", json!({"dead_letter_exchange": "", "dead_letter_routing_key": "dead"})).await;
+    http.make_queue("dead", json!({})).await;
+    let records: Vec<_> =
+        (0..500).map(|n| json!({"key": "routed", "value": n, "partition": n % 2})).collect();
+    http.publish("log", json!(records)).await;
+    http.publish_values("work", 0..500).await;
+    for _ in 0..5 {
+        let leases: Vec<_> =
+            http.receive("work", 100).await.iter().map(|message| message["lease"].clone()).collect();
+        http.settle(json!({"reject": leases})).await;
+    }
+    let from_log = json!({"topic": "log", "from": "earliest", "to": "latest"});
+    let mut paths = Vec::new();
+    for destination in [json!({"topic": "copy"}), json!({"exchange": ""})] {
+        let replay = json!({"source": from_log, "destination": destination, "rate_per_s": 100});
+        paths.push(job_path("replays", &http.post("/v1/replays", replay).await.expect(202)));
+    }
+    let redrive =
+        json!({"destination": "back", "rate_per_s": 100, "max": 480, "edit": {"set_headers": {"n": 7}}});
+    paths.push(job_path("replays", &http.post("/v1/topics/dead/redrive", redrive).await.expect(202)));
+    let mut before = Vec::new();
+    for path in &paths {
+        before.push(in_the_midst(&http, path).await);
+    }
+    server.crash();
+    let http = server.http();
+    for ((path, before), moved) in paths.iter().zip(before).zip([500, 500, 480]) {
+        assert!(http.get(path).await.expect(200)["moved"].as_u64() >= Some(before), "progress is kept");
+        let job = finished(&http, path).await;
+        assert_eq!((&job["state"], &job["moved"]), (&json!("done"), &json!(moved)), "{job}");
+    }
+    for queue in ["copy", "routed"] {
+        let mut values: Vec<i64> =
+            http.drain_queue(queue).await.iter().filter_map(|message| message["value"].as_i64()).collect();
+        values.sort_unstable();
+        assert_eq!(values, (0..500).collect::<Vec<_>>(), "each record is once in {queue}");
+    }
+    let back = http.drain_queue("back").await;
+    let edited = json!({"name": "n", "value": 7});
+    let is_edited = |message: &Value| list(message, "headers").contains(&edited);
+    assert!(back.iter().all(is_edited), "{}", back[0]);
+    let mut all = values(&back);
+    all.extend(values(&http.drain_queue("dead").await));
+    all.sort_by_key(|value| value.parse::<u32>().ok());
+    assert_eq!(back.len(), 480);
+    assert_eq!(all, (0..500).map(|n| n.to_string()).collect::<Vec<_>>(), "each message is in one place");
+}
+
+#[tokio::test]
+async fn jobs_that_a_stop_interrupts_go_on_and_cancelled_ones_do_not() {
+    let mut server = Server::start();
+    let http = server.http();
+    http.make_log("log", 1).await;
+    http.make_queue("queue", json!({})).await;
+    http.publish_values("log", 0..100).await;
+    let slow = json!({"source": {"topic": "log"}, "destination": {"topic": "queue"}, "rate_per_s": 1});
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let job = http.post("/v1/replays", slow.clone()).await.expect(202);
+        paths.push(job_path("replays", &job));
+    }
+    in_the_midst(&http, &paths[0]).await;
+    let cancelled = http.post(&format!("{}/cancel", paths[1]), json!({})).await.expect(202);
+    assert_eq!(cancelled["state"], "cancelled", "{cancelled}");
+    server.terminate();
+    server.wait();
+    server.run();
+    let http = server.http();
+    assert_eq!(http.get(&paths[0]).await.expect(200)["state"], "running");
+    assert_eq!(http.get(&paths[1]).await.expect(200), cancelled);
+    http.post(&format!("{}/cancel", paths[0]), json!({})).await.expect(202);
+    server.crash();
+    let http = server.http();
+    for path in &paths {
+        assert_eq!(http.get(path).await.expect(200)["state"], "cancelled");
+    }
+    let next = http.post("/v1/replays", slow).await.expect(202);
+    assert!(!paths.contains(&job_path("replays", &next)), "ids are not given twice");
+    let known = http.get("/v1/replays").await.expect(200);
+    assert_eq!(list(&known, "jobs").len(), 3);
+}

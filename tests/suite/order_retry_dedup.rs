@@ -145,3 +145,47 @@ async fn a_message_may_be_due_at_a_moment() {
     let refused = http.post(&format!("/v1/topics/{queue}/messages"), both).await;
     assert_eq!(refused.value()["field"], "/messages/0/deliver_at", "{}", refused.text());
 }
+
+#[tokio::test]
+async fn a_failure_counts_by_either_door_and_a_nack_does_not() {
+    let server = Server::shared();
+    let http = server.http();
+    let (queue, dead) = (server.name("limited"), server.name("dead"));
+    http.make_queue(&dead, json!({})).await;
+    let settings = json!({
+        "type": "quorum", "delivery_limit": 1, "dead_letter_exchange": "", "dead_letter_routing_key": dead,
+    });
+    http.make_queue(&queue, settings).await;
+    http.publish_values(&queue, ["m"]).await;
+    for _ in 0..4 {
+        let taken = http.receive_soon(&queue, 1).await;
+        http.settle(json!({"nack": [{"lease": taken[0]["lease"]}]})).await;
+    }
+    let taken = http.receive_soon(&queue, 1).await;
+    assert_eq!(http.settle(json!({"fail": [taken[0]["lease"]]})).await, [json!({})]);
+    let taken = http.receive_soon(&queue, 1).await;
+    let mut socket = Socket::open(server).await;
+    let told = socket.ask("fail", json!({"leases": [taken[0]["lease"], taken[0]["lease"]]})).await;
+    assert_eq!(
+        (&told["results"][0], &told["results"][1]["error"]["code"]),
+        (&json!({}), &json!("stale_lease"))
+    );
+    let buried = http.receive_soon(&dead, 1).await;
+    assert!(buried[0]["headers"].to_string().contains("delivery_limit"), "{}", buried[0]);
+}
+
+#[tokio::test]
+async fn rabbitmqs_delayed_retry_is_a_setting_too() {
+    let server = Server::shared();
+    let http = server.http();
+    let queue = server.name("delayed-retry");
+    let retry = json!({"on": "failed", "min_ms": 3_600_000, "max_ms": 7_200_000});
+    http.make_queue(&queue, json!({"type": "quorum", "retry": retry})).await;
+    assert_eq!(http.get(&format!("/v1/topics/{queue}")).await.expect(200)["queue"]["retry"], retry);
+    http.publish_values(&queue, ["m"]).await;
+    let taken = http.receive_soon(&queue, 1).await;
+    http.settle(json!({"nack": [{"lease": taken[0]["lease"]}]})).await;
+    let taken = http.receive_soon(&queue, 1).await;
+    http.settle(json!({"fail": [taken[0]["lease"]]})).await;
+    assert_eq!(http.queue_stats(&queue).await["delayed"], 1, "a failure waits, a nack did not");
+}

@@ -48,7 +48,7 @@ pub fn write_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
             integer(out, id);
             out.extend_from_slice(b",\"duplicate\":true}");
         }
-        Receipt::Routed { queues, duplicates, logs } => {
+        Receipt::Routed { queues, duplicates, logs, held } => {
             out.extend_from_slice(b"{\"queues\":");
             integer(out, queues);
             if duplicates > 0 {
@@ -57,6 +57,9 @@ pub fn write_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
             }
             out.extend_from_slice(b",\"logs\":");
             integer(out, logs);
+            if held {
+                out.extend_from_slice(b",\"held\":true");
+            }
             out.push(b'}');
         }
         Receipt::Unconfirmed => out.extend_from_slice(b"{\"unconfirmed\":true}"),

@@ -56,7 +56,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
     let query = Query::parse(request.uri().query(), &PAGE)?;
     let page = Page::of("jobs", &query)?;
     let after = page.after.as_deref().and_then(|after| after.parse().ok());
-    let found = api.topics().list_jobs(after, page.one_more());
+    let found = api.topics().list_jobs(after, page.one_more()).await?;
     Ok(page.answer("jobs", found, |job: &JobDescription| job.id.clone()))
 }
 
@@ -97,7 +97,7 @@ pub async fn get(
     request: Request,
 ) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
-    Ok(reply::json(StatusCode::OK, &api.topics().job(&id)?))
+    Ok(reply::json(StatusCode::OK, &api.topics().job(&id).await?))
 }
 
 /// Cancel a job
@@ -117,7 +117,7 @@ pub async fn cancel(
     request: Request,
 ) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
-    Ok(reply::json(StatusCode::ACCEPTED, &api.topics().cancel_job(&id)?))
+    Ok(reply::json(StatusCode::ACCEPTED, &api.topics().cancel_job(&id).await?))
 }
 
 /// Send a queue's dead letters back

@@ -1,4 +1,4 @@
-//! Settling leases: done, not done, never, or not done yet.
+//! Settling leases: done, not done, failed, never, or not done yet.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -29,19 +29,24 @@ const MOST: usize = 10_000;
 pub struct SettleBody {
     /// Done: the messages are deleted.
     #[serde(default)]
-    #[schema(required = false, max_items = 2500)]
+    #[schema(required = false, max_items = 2000)]
     ack: Vec<LeaseText>,
     /// Not done: the messages return to their queues.
     #[serde(default)]
-    #[schema(required = false, max_items = 2500)]
+    #[schema(required = false, max_items = 2000)]
     nack: Vec<Nack>,
+    /// Failed: the messages return to their queues and count towards the delivery limit, after the wait of the queue's
+    /// `retry` if it has one.
+    #[serde(default)]
+    #[schema(required = false, max_items = 2000)]
+    fail: Vec<LeaseText>,
     /// Never to be done: the messages are dead-lettered, or dropped where nowhere is set.
     #[serde(default)]
-    #[schema(required = false, max_items = 2500)]
+    #[schema(required = false, max_items = 2000)]
     reject: Vec<LeaseText>,
     /// Not done yet: the leases go on.
     #[serde(default)]
-    #[schema(required = false, max_items = 2500)]
+    #[schema(required = false, max_items = 2000)]
     extend: Vec<Extend>,
 }
 
@@ -104,7 +109,7 @@ pub struct SettleResult {
     error: serde_json::Value,
 }
 
-/// One result per lease: those to ack first, then nack, reject and extend, each in the order sent.
+/// One result per lease: those to ack first, then nack, fail, reject and extend, each in the order sent.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct SettleResults {
@@ -147,8 +152,8 @@ pub async fn settle(State(api): State<AppState>, request: Request) -> Result<Res
 }
 
 fn requests(body: SettleBody) -> Result<Vec<SettleRequest>, Refusal> {
-    let SettleBody { ack, nack, reject, extend } = body;
-    let total = ack.len() + nack.len() + reject.len() + extend.len();
+    let SettleBody { ack, nack, fail, reject, extend } = body;
+    let total = ack.len() + nack.len() + fail.len() + reject.len() + extend.len();
     if total > MOST {
         let detail = format!("a request settles at most {MOST} leases, this one has {total}");
         return Err(Refusal::invalid("", detail));
@@ -157,6 +162,7 @@ fn requests(body: SettleBody) -> Result<Vec<SettleRequest>, Refusal> {
     let mut add = |LeaseText(lease): LeaseText, action| requests.push(SettleRequest { lease, action });
     ack.into_iter().for_each(|lease| add(lease, SettleAction::Ack));
     nack.into_iter().for_each(|nack| add(nack.lease, SettleAction::Nack { delay_ms: nack.delay_ms }));
+    fail.into_iter().for_each(|lease| add(lease, SettleAction::Fail));
     reject.into_iter().for_each(|lease| add(lease, SettleAction::Reject));
     extend
         .into_iter()
@@ -198,13 +204,14 @@ mod tests {
     #[test]
     fn the_order_of_results_is_the_order_of_the_lists() {
         let text = format!(
-            r#"{{"extend":[{{"lease":"{LEASE}","lease_ms":5}}],"reject":["{LEASE}"],"nack":[{{"lease":"{LEASE}","delay_ms":3}}],"ack":["{LEASE}"]}}"#
+            r#"{{"extend":[{{"lease":"{LEASE}","lease_ms":5}}],"reject":["{LEASE}"],"fail":["{LEASE}"],"nack":[{{"lease":"{LEASE}","delay_ms":3}}],"ack":["{LEASE}"]}}"#
         );
         let requests = requests(document::parse(text.as_bytes()).unwrap()).unwrap();
         let actions: Vec<_> = requests.iter().map(|request| request.action).collect();
         let expected = [
             SettleAction::Ack,
             SettleAction::Nack { delay_ms: Some(3) },
+            SettleAction::Fail,
             SettleAction::Reject,
             SettleAction::Extend { lease_ms: 5 },
         ];

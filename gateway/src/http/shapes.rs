@@ -194,6 +194,9 @@ pub struct PublishResult {
     /// Through an exchange: how many logs took it.
     #[schema(required = false, minimum = 0)]
     logs: u32,
+    /// Through an exchange: whether one holds it back. Where it goes shows when its delay is over.
+    #[schema(required = false)]
+    held: bool,
     /// With `acks=none`, or for a queue within a transaction: nothing is known of it yet.
     #[schema(required = false)]
     unconfirmed: bool,

@@ -1,10 +1,10 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::message_edit::{MessageEdits, MessageFilter};
 
 /// Where in a log to start or stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartAt {
     /// The first offset still held.
     Earliest,
@@ -17,7 +17,7 @@ pub enum StartAt {
 }
 
 /// Where a replay sends what it reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReplayTarget {
     /// A topic of either model.
     Topic(String),
@@ -31,7 +31,7 @@ pub enum ReplayTarget {
 }
 
 /// A stretch of a log to be published again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplaySpec {
     /// The log.
     pub source: String,
@@ -48,7 +48,7 @@ pub struct ReplaySpec {
 }
 
 /// Dead letters to be sent back.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RedriveSpec {
     /// Where to send them instead of where each came from: a queue or an exchange.
     pub destination: Option<ReplayTarget>,
@@ -67,7 +67,7 @@ pub struct RedriveSpec {
 }
 
 /// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobKind {
     /// A log's past into a topic or exchange.
@@ -77,7 +77,7 @@ pub enum JobKind {
 }
 
 /// How a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// At work.

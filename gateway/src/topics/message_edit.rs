@@ -1,7 +1,13 @@
 //! Single messages of a queue found, changed and moved, whoever holds them.
 
-use message::{HeaderValue, Timestamp, TopicName};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use message::{HeaderTable, HeaderTableBuilder, HeaderValue, Timestamp, TopicName};
 use queue_engine::{Amendment, Destination, Edits, MessageId, QueueEngine, Search, SearchBounds};
+
+use serde::de::{Deserializer, Error as _};
+use serde::ser::{Error as _, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::delivery::QueueDelivery;
 use super::job_spec::ReplayTarget;
@@ -15,11 +21,15 @@ const LOOKED_AT: usize = 20_000;
 /// Bytes of messages that one search reads before it answers.
 const SEARCHED_BYTES: u64 = 4 << 20;
 
+/// One of [`MessageFilter::STATES`].
+pub type StateName = &'static str;
+
 /// Which messages of a queue are wanted: those that fit all that is set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageFilter {
     /// Where they stand: `ready`, `leased`, `delayed`, `dying` or `damaged`.
-    pub state: Option<&'static str>,
+    #[serde(deserialize_with = "read_state")]
+    pub state: Option<StateName>,
     /// A header that they have, and its value as text.
     pub header: Option<(String, Option<String>)>,
     /// Text that their value holds.
@@ -30,9 +40,15 @@ pub struct MessageFilter {
     pub message_id: Option<String>,
 }
 
+fn read_state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<StateName>, D::Error> {
+    let Some(name) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    let known = MessageFilter::STATES.into_iter().find(|state| *state == name);
+    known.map(Some).ok_or_else(|| D::Error::custom("no such state"))
+}
+
 impl MessageFilter {
     /// The names of the states.
-    pub const STATES: [&'static str; 5] = ["ready", "leased", "delayed", "dying", "damaged"];
+    pub const STATES: [StateName; 5] = ["ready", "leased", "delayed", "dying", "damaged"];
 
     /// Whether it lets everything through.
     #[must_use]
@@ -65,14 +81,30 @@ pub struct MessageChange {
 }
 
 /// What changes in a message that moves.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MessageEdits {
     /// Headers that it gets, in place of those of the same name.
+    #[serde(serialize_with = "put_headers", deserialize_with = "read_headers")]
     pub set_headers: Vec<(String, HeaderValue)>,
     /// Headers that it loses.
     pub remove_headers: Vec<String>,
     /// The priority that it gets.
     pub priority: Option<u8>,
+}
+
+/// Typed headers as AMQP writes them: JSON would lose what they are.
+fn put_headers<S: Serializer>(headers: &[(String, HeaderValue)], to: S) -> Result<S::Ok, S::Error> {
+    let mut table = HeaderTableBuilder::new();
+    for (name, value) in headers {
+        table.push(name, value).map_err(S::Error::custom)?;
+    }
+    to.serialize_str(&BASE64.encode(table.build().as_bytes()))
+}
+
+fn read_headers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, HeaderValue)>, D::Error> {
+    let bytes = BASE64.decode(String::deserialize(from)?).map_err(D::Error::custom)?;
+    let table = HeaderTable::from_bytes(bytes.into()).map_err(D::Error::custom)?;
+    Ok(table.iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 impl From<MessageEdits> for Edits {
@@ -170,7 +202,7 @@ impl QueueTopic {
         let (way, edits, id) = (Way::new(target)?, Edits::from(edits), MessageId(id));
         let change = move |turn: &mut Turn<'_>| {
             let weight = transfer_weight(&turn.engines.queue, &name, id);
-            turn.journal.ensure(weight + TRANSFER_OVERHEAD)?;
+            turn.ensure(weight + TRANSFER_OVERHEAD)?;
             let (block, engine) = (turn.journal.block(), &mut turn.engines.queue);
             Ok(engine.move_message(block, &name, id, way.destination(), &edits, turn.now)?)
         };

@@ -21,8 +21,8 @@ use super::member_ids::MemberIds;
 use super::partitioner::Partitioner;
 use super::session::ReplyBook;
 use super::shard::{
-    Engines, Idempotency, IdempotencySettings, Outlets, Owner, ShardHandle, Staging, StagingSettings, Upkeep,
-    Waiters,
+    Engines, Idempotency, IdempotencySettings, JobBook, Outlets, Owner, ShardHandle, Staging,
+    StagingSettings, Upkeep, Waiters,
 };
 use super::vitals::Vitals;
 use super::{House, Topics};
@@ -101,6 +101,7 @@ impl Topics {
             log: LogEngine::open(Arc::clone(&disk), settings.log),
             queue: QueueEngine::new(settings.queue),
             idempotency: Idempotency::new(settings.idempotency),
+            jobs: JobBook::default(),
             staging: Staging::new(settings.staging),
             outlets: Outlets::default(),
             waiters: Waiters::default(),
@@ -148,10 +149,13 @@ impl Topics {
             vitals: Arc::clone(&vitals),
         }));
         topics.enter_all(&mut engines);
+        let jobs = engines.jobs.at_work();
         let upkeep = Upkeep::new(report.checkpoint.unwrap_or(Lsn(0)));
         let owner = Owner::new(journal, engines, clock, upkeep)
             .map_err(|source| StoreError::Io { context: "starting the sync thread".into(), source })?;
-        Ok((topics, OwnerTask(tokio::spawn(owner.run(commands, stop)))))
+        let owner = OwnerTask(tokio::spawn(owner.run(commands, stop)));
+        topics.resume_jobs(jobs);
+        Ok((topics, owner))
     }
 
     fn enter_all(&self, engines: &mut Engines) {
@@ -174,9 +178,12 @@ impl Engines {
         match record.kind {
             RecordKind::LOG => self.log.replay(record).map_err(|error| unreadable(&error.to_string())),
             RecordKind::QUEUE => self.queue.replay(record).map_err(|error| unreadable(&error.to_string())),
-            RecordKind::GATEWAY => {
-                if record.source == Source::Checkpoint || record.lsn >= record.checkpoint_lsn {
-                    self.idempotency.replay(record.payload);
+            RecordKind::GATEWAY | RecordKind::JOB => {
+                let is_news = record.source == Source::Checkpoint || record.lsn >= record.checkpoint_lsn;
+                match record.kind {
+                    RecordKind::JOB if is_news => self.jobs.replay(record.payload),
+                    RecordKind::GATEWAY if is_news => self.idempotency.replay(record.payload),
+                    _ => {}
                 }
                 Ok(())
             }

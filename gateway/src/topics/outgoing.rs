@@ -81,6 +81,8 @@ pub enum Receipt {
         duplicates: u32,
         /// How many logs took it.
         logs: u32,
+        /// Whether an exchange holds it back: where it goes shows when its delay is over.
+        held: bool,
     },
     /// Taken without a promise (`acks=none`): nothing is known of it yet.
     Unconfirmed,

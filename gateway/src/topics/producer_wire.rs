@@ -51,7 +51,7 @@ impl Topics {
         };
         let begin = move |turn: &mut Turn<'_>| {
             let init = InitProducer { id: &id, timeout, claimed };
-            turn.journal.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
+            turn.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
             Ok(turn.engines.log.init_producer(turn.journal.block(), &init, turn.now)?)
         };
         self.shard().call(Terms { weight: MARKERS_WEIGHT, ..CHANGE }, begin).await?
@@ -123,7 +123,7 @@ impl Topics {
                 return Err(Refusal::new(ErrorCode::InvalidTransactionState, detail));
             }
             let end = EndTransaction { id: &id, producer, outcome, bump };
-            turn.journal.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
+            turn.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
             Ok(turn.engines.log.end_transaction(turn.journal.block(), &end, turn.now)?)
         };
         self.shard().call(Terms { weight: MARKERS_WEIGHT, ..CHANGE }, end).await?

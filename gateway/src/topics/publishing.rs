@@ -9,15 +9,39 @@ use super::outgoing::{Acks, IdempotencyKey, Outgoing, Receipt, Receipts};
 use super::queue_message;
 use super::queue_topic::{QueueTopic, SETTLE_WEIGHT};
 use super::record_batches::{self, Place, RecordBatches};
-use super::shard::{Room, Terms, Turn};
+use super::shard::{Idempotency, JobStep, Room, Terms, Turn};
 use super::vitals::Vitals;
 use super::{Topic, Topics};
 use crate::refusal::Refusal;
 
 /// Journal bytes that a message takes beside its own: ids, lengths, the delivery that it may cause at once.
 const MESSAGE_OVERHEAD: usize = 64 + SETTLE_WEIGHT;
-/// Journal bytes of a kept answer, per message.
-const ANSWER_WEIGHT: usize = 32;
+
+/// What is written of a publish beside its effect, in the same block: both are there after a crash, or neither.
+pub(crate) enum Beside {
+    Nothing,
+    /// The answer, for whoever asks again under this key.
+    Answer(IdempotencyKey),
+    /// How far a job came. How many messages it moved is filled in.
+    Step(JobStep),
+}
+
+impl From<Option<IdempotencyKey>> for Beside {
+    fn from(key: Option<IdempotencyKey>) -> Beside {
+        key.map_or(Beside::Nothing, Beside::Answer)
+    }
+}
+
+impl Beside {
+    /// Journal bytes that it takes at most, for so many messages.
+    fn bytes(&self, messages: usize) -> usize {
+        match self {
+            Beside::Nothing => 0,
+            Beside::Answer(key) => Idempotency::answer_bytes(key, messages),
+            Beside::Step(_) => JobStep::BYTES,
+        }
+    }
+}
 
 impl Topics {
     /// Publishes to a topic of either model: one receipt or refusal per message, in the order sent.
@@ -31,10 +55,21 @@ impl Topics {
         acks: Acks,
         key: Option<IdempotencyKey>,
     ) -> Result<Receipts, Refusal> {
+        self.publish_beside(topic, messages, acks, key.into()).await
+    }
+
+    /// The same with something that is written down beside it.
+    pub(crate) async fn publish_beside(
+        &self,
+        topic: &str,
+        messages: Vec<Outgoing>,
+        acks: Acks,
+        beside: Beside,
+    ) -> Result<Receipts, Refusal> {
         self.check_not_draining()?;
         match self.topic(topic)? {
-            Topic::Log(log) => self.publish_to_log(&log, messages, acks, key).await,
-            Topic::Queue(queue) => self.publish_to_queue(&queue, messages, acks, key).await,
+            Topic::Log(log) => self.publish_to_log(&log, messages, acks, beside).await,
+            Topic::Queue(queue) => self.publish_to_queue(&queue, messages, acks, beside).await,
         }
     }
 
@@ -43,7 +78,7 @@ impl Topics {
         log: &LogTopic,
         messages: Vec<Outgoing>,
         acks: Acks,
-        key: Option<IdempotencyKey>,
+        beside: Beside,
     ) -> Result<Receipts, Refusal> {
         let count = messages.len();
         let built = record_batches::build(
@@ -59,7 +94,7 @@ impl Topics {
         let bytes = batches_weight(&built);
         let log = log.clone();
         let work = move |turn: &mut Turn<'_>| Appends { log: &log, transaction: None }.apply(turn, built);
-        self.publish_with(count, bytes, acks, key, work).await
+        self.publish_with(count, bytes, acks, beside, work).await
     }
 
     async fn publish_to_queue(
@@ -67,7 +102,7 @@ impl Topics {
         queue: &QueueTopic,
         messages: Vec<Outgoing>,
         acks: Acks,
-        key: Option<IdempotencyKey>,
+        beside: Beside,
     ) -> Result<Receipts, Refusal> {
         let count = messages.len();
         let (messages, bytes) = convert(messages, self.limits());
@@ -79,7 +114,7 @@ impl Topics {
             };
             enqueue(turn, Destination::Queue(&name), messages, receipt)
         };
-        self.publish_with(count, bytes, acks, key, work).await
+        self.publish_with(count, bytes, acks, beside, work).await
     }
 
     /// Publishes through an exchange (`""` is the default one): each receipt says how many topics took the message.
@@ -91,6 +126,18 @@ impl Topics {
         acks: Acks,
         key: Option<IdempotencyKey>,
     ) -> Result<Receipts, Refusal> {
+        self.publish_through(exchange, routing_key, messages, acks, key.into()).await
+    }
+
+    /// The same with something that is written down beside it.
+    pub(crate) async fn publish_through(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        messages: Vec<Outgoing>,
+        acks: Acks,
+        beside: Beside,
+    ) -> Result<Receipts, Refusal> {
         self.check_not_draining()?;
         let count = messages.len();
         let (messages, bytes) = convert(messages, self.limits());
@@ -101,41 +148,64 @@ impl Topics {
                 duplicates: published.duplicates as u32,
                 queues: published.queues as u32,
                 logs: published.logs.len() as u32,
+                held: published.held,
             })
         };
-        self.publish_with(count, bytes, acks, key, work).await
+        self.publish_with(count, bytes, acks, beside, work).await
     }
 
-    /// One trip to the owner, with the answer kept under its key when it has one.
+    /// One trip to the owner, with what is written down beside it.
     pub(crate) async fn publish_with<F>(
         &self,
         count: usize,
         bytes: usize,
         acks: Acks,
-        key: Option<IdempotencyKey>,
+        beside: Beside,
         work: F,
     ) -> Result<Receipts, Refusal>
     where
         F: FnOnce(&mut Turn<'_>) -> Result<Receipts, Refusal> + Send + 'static,
     {
-        let answer = key.as_ref().map_or(0, |key| key.key.len() + 64 + count * ANSWER_WEIGHT);
-        let weight = 256 + bytes + answer;
-        if acks == Acks::None && key.is_none() {
+        let tail = beside.bytes(count);
+        let weight = 256 + bytes + tail;
+        if acks == Acks::None && matches!(beside, Beside::Nothing) {
             // Nobody asked what becomes of it.
             self.shard().cast(weight, Room::Ordinary, |turn| drop(work(turn))).await?;
             return Ok(vec![Ok(Receipt::Unconfirmed); count]);
         }
         Vitals::count(&self.vitals().confirmed, count);
         let work = move |turn: &mut Turn<'_>| {
-            let Some(key) = key else { return work(turn) };
-            if let Some(receipts) = turn.engines.idempotency.find(&key, turn.now)? {
-                return Ok(receipts);
-            }
-            let receipts = work(turn)?;
-            turn.engines.idempotency.keep(turn.journal.block(), &key, &receipts, turn.now);
-            Ok(receipts)
+            turn.tail = tail;
+            turn.publish_beside(beside, work)
         };
         self.shard().call(Terms { acks, weight, room: Room::Ordinary }, work).await?
+    }
+}
+
+impl Turn<'_> {
+    fn publish_beside(
+        &mut self,
+        beside: Beside,
+        work: impl FnOnce(&mut Turn<'_>) -> Result<Receipts, Refusal>,
+    ) -> Result<Receipts, Refusal> {
+        match beside {
+            Beside::Nothing => work(self),
+            Beside::Answer(key) => {
+                if let Some(receipts) = self.engines.idempotency.find(&key, self.now)? {
+                    return Ok(receipts);
+                }
+                let receipts = work(self)?;
+                self.engines.idempotency.keep(self.journal.block(), &key, &receipts, self.now);
+                Ok(receipts)
+            }
+            Beside::Step(step) => {
+                self.engines.jobs.check_at_work(step.number)?;
+                let receipts = work(self)?;
+                let moved = receipts.iter().filter(|receipt| receipt.is_ok()).count() as u64;
+                self.engines.jobs.note(self.journal.block(), JobStep { moved, ..step });
+                Ok(receipts)
+            }
+        }
     }
 }
 
@@ -214,7 +284,8 @@ fn enqueue(
         }
     }
     Vitals::count(&turn.engines.vitals.received, good.len());
-    turn.journal.ensure(turn.engines.queue.publish_bytes(destination, &good))?;
+    let room = turn.engines.queue.publish_bytes(destination, &good);
+    turn.ensure(room)?;
     let published = turn.engines.queue.publish_batch(turn.journal.block(), destination, good, turn.now)?;
     let reached = published.iter().flatten().filter(|published| published.is_routed()).count();
     Vitals::count(&turn.engines.vitals.routed, reached);

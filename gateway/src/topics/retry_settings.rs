@@ -1,5 +1,5 @@
 use message::ErrorCode;
-use queue_engine::RetryPolicy;
+use queue_engine::{RetryOn, RetryPolicy};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -11,6 +11,36 @@ pub enum RetrySettings {
     Delays(RetryDelays),
     /// After waits that grow.
     Backoff(RetryBackoff),
+    /// After waits that grow by the first one with each failure, as RabbitMQ's delayed retry has it.
+    Linear(RetryLinear),
+}
+
+/// After waits that grow by the first one with each failure, as RabbitMQ's delayed retry has it. How often is for the
+/// queue's `delivery_limit` to say; attempts that failed are not told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryLinear {
+    /// Which messages that come back wait.
+    pub on: RetryReason,
+    /// The first wait, in milliseconds.
+    #[schema(minimum = 1, maximum = 1125899906842624u64)]
+    pub min_ms: u64,
+    /// The longest wait, in milliseconds; not shorter than the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1125899906842624u64, nullable = false)]
+    pub max_ms: Option<u64>,
+}
+
+/// Which messages that come back wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RetryReason {
+    /// All of them.
+    All,
+    /// Those that failed: settled with `fail`, rejected with requeue over AMQP, or their consumer fell.
+    Failed,
+    /// Those that did not: nacked, or kept for too long.
+    Returned,
 }
 
 /// After each of these waits in turn.
@@ -61,6 +91,8 @@ impl<'de> Deserialize<'de> for RetrySettings {
         let value = serde_json::Value::deserialize(from)?;
         let read = if value.get("delays_ms").is_some() {
             serde_json::from_value(value).map(RetrySettings::Delays)
+        } else if value.get("min_ms").is_some() {
+            serde_json::from_value(value).map(RetrySettings::Linear)
         } else {
             serde_json::from_value(value).map(RetrySettings::Backoff)
         };
@@ -78,6 +110,17 @@ impl RetrySettings {
                 let each = delays_ms.iter().all(|delay| delay.0 <= LONGEST_MS);
                 let why = "this is a list of 1 to 1000 waits, each at most 2^50 ms";
                 (!fits || !each).then_some(("delays_ms", ErrorCode::InvalidConfig, why))
+            }
+            RetrySettings::Linear(RetryLinear { min_ms, max_ms, .. }) => {
+                let fits = |ms: u64| (1..=LONGEST_MS).contains(&ms);
+                let checks = [("min_ms", fits(*min_ms)), ("max_ms", max_ms.is_none_or(fits))];
+                let alone = checks.into_iter().find(|(_, fits)| !fits);
+                let together = max_ms.is_some_and(|max_ms| max_ms < *min_ms).then_some((
+                    "max_ms",
+                    ErrorCode::ConflictingSettings,
+                    "this is at least min_ms",
+                ));
+                alone.map(|(name, _)| (name, ErrorCode::InvalidConfig, "this is from 1 to 2^50")).or(together)
             }
             RetrySettings::Backoff(backoff) => {
                 let RetryBackoff { initial_ms, max_ms, multiplier, jitter, retries } = backoff;
@@ -106,6 +149,14 @@ impl From<RetrySettings> for RetryPolicy {
             RetrySettings::Delays(RetryDelays { delays_ms }) => {
                 RetryPolicy::Delays(delays_ms.into_iter().map(|delay| delay.0).collect())
             }
+            RetrySettings::Linear(RetryLinear { on, min_ms, max_ms }) => {
+                let on = match on {
+                    RetryReason::All => RetryOn::All,
+                    RetryReason::Failed => RetryOn::Failed,
+                    RetryReason::Returned => RetryOn::Returned,
+                };
+                RetryPolicy::Linear { on, min_ms, max_ms }
+            }
             RetrySettings::Backoff(backoff) => RetryPolicy::Exponential {
                 initial_ms: backoff.initial_ms,
                 factor_milli: (backoff.multiplier * 1000.0).round() as u32,
@@ -122,6 +173,14 @@ impl From<RetryPolicy> for RetrySettings {
         match policy {
             RetryPolicy::Delays(delays) => {
                 RetrySettings::Delays(RetryDelays { delays_ms: delays.into_iter().map(RetryDelay).collect() })
+            }
+            RetryPolicy::Linear { on, min_ms, max_ms } => {
+                let on = match on {
+                    RetryOn::All => RetryReason::All,
+                    RetryOn::Failed => RetryReason::Failed,
+                    RetryOn::Returned => RetryReason::Returned,
+                };
+                RetrySettings::Linear(RetryLinear { on, min_ms, max_ms })
             }
             RetryPolicy::Exponential { initial_ms, factor_milli, max_ms, jitter_percent, retries } => {
                 RetrySettings::Backoff(RetryBackoff {
@@ -144,6 +203,8 @@ mod tests {
     fn both_forms_are_read_and_shown() {
         for text in [
             r#"{"delays_ms":[0,1000]}"#,
+            r#"{"on":"failed","min_ms":5,"max_ms":9}"#,
+            r#"{"on":"all","min_ms":5}"#,
             r#"{"initial_ms":100,"max_ms":60000,"multiplier":1.5,"jitter":0.25,"retries":9}"#,
         ] {
             let settings: RetrySettings = serde_json::from_str(text).unwrap();
@@ -164,6 +225,8 @@ mod tests {
         for (text, name) in [
             (r#"{"delays_ms":[]}"#, "delays_ms"),
             (r#"{"initial_ms":9,"max_ms":1,"retries":1}"#, "max_ms"),
+            (r#"{"on":"all","min_ms":0}"#, "min_ms"),
+            (r#"{"on":"all","min_ms":5,"max_ms":4}"#, "max_ms"),
             (r#"{"initial_ms":1,"max_ms":1,"retries":0}"#, "retries"),
             (r#"{"initial_ms":1,"max_ms":1,"retries":1,"multiplier":0.5}"#, "multiplier"),
             (r#"{"initial_ms":1,"max_ms":1,"retries":1,"jitter":1.5}"#, "jitter"),

@@ -111,7 +111,7 @@ impl Topics {
             turn.doom_if_refused(&transaction, id, &receipts)?;
             Ok(receipts)
         };
-        self.publish_with(count, bytes, Acks::All, scoped(id, key), work).await
+        self.publish_with(count, bytes, Acks::All, scoped(id, key).into(), work).await
     }
 
     async fn publish_to_queue_in(
@@ -145,7 +145,7 @@ impl Topics {
             turn.doom_if_refused(&transaction, id, &receipts)?;
             Ok(receipts)
         };
-        self.publish_with(count, 4096, Acks::All, scoped(id, key), work).await
+        self.publish_with(count, 4096, Acks::All, scoped(id, key).into(), work).await
     }
 
     /// Puts settlements into a transaction: they happen with the commit, which fails as a whole when one of the leases
@@ -315,12 +315,12 @@ impl Turn<'_> {
             if self.journal.room() < bytes as u64 {
                 self.journal.make_room()?;
             }
-            match self.journal.ensure(bytes).map_err(Refusal::from) {
+            match self.ensure(bytes).map_err(Refusal::from) {
                 Err(why) if !why.code.is_retryable() => return Err(self.abort_because(&name, id.0, &why)),
                 outcome => outcome?,
             }
         } else {
-            self.journal.ensure(self.engines.log.end_transaction_len(&name))?;
+            self.ensure(self.engines.log.end_transaction_len(&name))?;
         }
         self.end_in_log(&name, id.0, outcome)?;
         if let Some(staged) = self.engines.staging.take(id.0)
@@ -353,7 +353,6 @@ impl Turn<'_> {
 
     fn abort_because(&mut self, name: &TransactionalId, producer: Producer, why: &Refusal) -> Refusal {
         let aborted = self
-            .journal
             .ensure(self.engines.log.end_transaction_len(name))
             .map_err(Refusal::from)
             .and_then(|()| self.end_in_log(name, producer, TransactionOutcome::Abort));

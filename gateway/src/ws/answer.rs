@@ -26,6 +26,15 @@ pub enum Answer {
     Published(Receipts),
     /// One result per lease: when it ends now, if it was extended.
     Settled(SettleResults),
+    /// Messages that were looked at.
+    Browsed {
+        /// As the elements of a JSON list.
+        messages: Vec<u8>,
+        /// Behind which message to go on, if there are more.
+        next: Option<u64>,
+    },
+    /// A message as it stands, as a JSON object.
+    Message(Vec<u8>),
     /// The positions that are committed now because of it; empty when earlier records are still unacknowledged.
     Committed(Vec<Position>),
 }

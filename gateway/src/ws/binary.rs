@@ -28,6 +28,7 @@ pub mod client {
     pub const EXTEND: u8 = 0x06;
     pub const ACK_RECORDS: u8 = 0x07;
     pub const CREDIT: u8 = 0x08;
+    pub const FAIL: u8 = 0x09;
 }
 
 /// Types of frames that the server sends.
@@ -61,7 +62,7 @@ pub fn decode(frame: &Bytes) -> Result<Request, BadFrame> {
     let id = CommandId::Number(u64::from(id));
     let command = match kind {
         client::PUBLISH => publish(from).map(Command::Publish),
-        client::ACK | client::NACK | client::REJECT | client::EXTEND => {
+        client::ACK | client::NACK | client::FAIL | client::REJECT | client::EXTEND => {
             settle(kind, from).map(Command::Settle)
         }
         client::ACK_RECORDS => ack_records(from).map(Command::AckRecords),
@@ -126,6 +127,7 @@ fn settle(kind: u8, mut from: Bytes) -> Result<Settle, Refusal> {
             Verdict::Nack { delay_ms: (delay != NO_DELAY).then_some(delay) }
         }
         client::EXTEND => Verdict::Extend { lease_ms: from.try_get_u64().map_err(short("lease_ms"))? },
+        client::FAIL => Verdict::Fail,
         client::REJECT => Verdict::Reject,
         _ => Verdict::Ack,
     };

@@ -56,6 +56,7 @@ fn settling_takes_leases_in_both_forms() {
         (format!("04 00000001 02 00000000000003e8 {raw} {raw}"), Verdict::Nack { delay_ms: Some(1000) }),
         (format!("04 00000001 02 ffffffffffffffff {raw} {raw}"), Verdict::Nack { delay_ms: None }),
         (format!("05 00000001 02 {raw} {raw}"), Verdict::Reject),
+        (format!("09 00000001 02 {raw} {raw}"), Verdict::Fail),
         (format!("06 00000001 02 0000000000000005 {raw} {raw}"), Verdict::Extend { lease_ms: 5 }),
     ] {
         let Request { command: Command::Settle(settle), .. } = decode(&hex(&frame)).unwrap() else {

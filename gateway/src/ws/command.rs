@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::message_command::MessageCommand;
 use crate::refusal::Refusal;
 use crate::topics::{Acks, IdempotencyKey, Lease, Outgoing, StartAt, TransactionId};
 
@@ -48,6 +49,8 @@ pub enum Command {
     Publish(Publish),
     /// Settle leased messages of queues.
     Settle(Settle),
+    /// Look at, change or move single messages of a queue.
+    Message(Box<MessageCommand>),
     /// Acknowledge records that a group subscription delivered.
     AckRecords(AckRecords),
     /// Widen a subscription's credit.
@@ -181,6 +184,8 @@ pub enum Verdict {
         /// Milliseconds.
         delay_ms: Option<u64>,
     },
+    /// Dealing with it failed: redelivered as the queue's backoff says, and counted towards its delivery limit.
+    Fail,
     /// Will never be done: dead-lettered or dropped.
     Reject,
     /// Needs longer.

@@ -1,5 +1,6 @@
-use super::answer::{Position, Seat, SettleResults};
+use super::answer::{Answer, Position, Seat, SettleResults};
 use super::command::{CommandId, CommitPoint, Publish, Settle, Subscribe, Subscription};
+use super::message_command::MessageCommand;
 use crate::refusal::Refusal;
 use crate::topics::{Receipts, StartAt};
 
@@ -21,6 +22,13 @@ pub enum Effect {
         id: CommandId,
         /// What was asked.
         publish: Box<Publish>,
+    },
+    /// Do something with single messages; answered by [`Outcome::Message`].
+    Message {
+        /// The command.
+        id: CommandId,
+        /// What was asked.
+        ask: Box<MessageCommand>,
     },
     /// Settle; answered by [`Outcome::Settled`].
     Settle {
@@ -113,6 +121,13 @@ pub enum Outcome {
         id: CommandId,
         /// One result per message.
         results: Result<Receipts, Refusal>,
+    },
+    /// Of [`Effect::Message`].
+    Message {
+        /// The command.
+        id: CommandId,
+        /// What the client is told.
+        answer: Result<Answer, Refusal>,
     },
     /// Of [`Effect::Settle`].
     Settled {

@@ -9,6 +9,7 @@ use super::command::{From, Publish, Settle, Subscribe, Subscription, Target, Ver
 use super::door::WsDoor;
 use super::effect::{Effect, Farewell, Opened, Outcome};
 use super::encoding::Encoding;
+use super::message_errand;
 use super::sources::{LogSource, QueueSource, Source};
 use super::subscription::{LogTerms, Reading, for_log, for_queue};
 use crate::codec::render::ValueMode;
@@ -38,6 +39,9 @@ pub async fn run(door: WsDoor, encoding: Encoding, effect: Effect) -> Option<Don
         }
         Effect::Publish { id, publish: ask } => {
             Outcome::Published { id, results: publish(&door, *ask).await }
+        }
+        Effect::Message { id, ask } => {
+            Outcome::Message { id, answer: message_errand::run(door.topics(), *ask).await }
         }
         Effect::Settle { id, settle: ask } => {
             let results = settle(&door, &ask).await;
@@ -180,6 +184,7 @@ async fn settle(door: &WsDoor, ask: &Settle) -> Result<SettleResults, Refusal> {
     let action = match ask.verdict {
         Verdict::Ack => SettleAction::Ack,
         Verdict::Nack { delay_ms } => SettleAction::Nack { delay_ms },
+        Verdict::Fail => SettleAction::Fail,
         Verdict::Reject => SettleAction::Reject,
         Verdict::Extend { lease_ms } => SettleAction::Extend { lease_ms },
     };

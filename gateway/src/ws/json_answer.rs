@@ -56,6 +56,19 @@ fn write_answer(out: &mut Vec<u8>, answer: &Answer) {
             }
             Err(refusal) => write_error(out, refusal),
         }),
+        Answer::Browsed { messages, next } => {
+            out.extend_from_slice(b",\"messages\":[");
+            out.extend_from_slice(messages);
+            out.push(b']');
+            if let Some(next) = next {
+                out.extend_from_slice(b",\"next\":");
+                integer(out, *next);
+            }
+        }
+        Answer::Message(message) => {
+            out.extend_from_slice(b",\"message\":");
+            out.extend_from_slice(message);
+        }
         Answer::Committed(positions) => list(out, "committed", positions, write_position),
     }
 }

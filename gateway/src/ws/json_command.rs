@@ -16,17 +16,19 @@ use super::json_fields::{
     AckFields, AcksField, AuthFields, CommitFields, CreditFields, ExtendFields, NackFields, NoFields,
     PauseFields, PublishFields, RecordFields, RejectFields, SubscribeFields, SubscriptionField,
 };
+use super::message_fields::{BrowseFields, ChangeFields, DeleteFields, GetFields, MoveFields};
 use crate::codec::json_message::parse_list;
 use crate::codec::json_trail::nearest;
 use crate::refusal::Refusal;
 use crate::topics::{Acks, Lease, NotATransaction, TransactionId};
 
 /// Every command's name.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 19] = [
     "subscribe",
     "publish",
     "ack",
     "nack",
+    "fail",
     "reject",
     "extend",
     "credit",
@@ -34,6 +36,11 @@ pub const NAMES: [&str; 13] = [
     "resume",
     "commit",
     "unsubscribe",
+    "browse",
+    "get",
+    "change",
+    "move",
+    "delete",
     "auth",
     "ping",
 ];
@@ -98,10 +105,11 @@ fn decode_named(kind: &str, text: &Bytes) -> Result<Command, Refusal> {
             let leases = leases_of("nack", body.leases, body.subscription, body.records)?;
             settle(&leases, Verdict::Nack { delay_ms: body.delay_ms }, body.acks)?
         }
-        "reject" => {
+        "fail" | "reject" => {
             let body = fields::<RejectFields>(text)?;
-            let leases = leases_of("reject", body.leases, body.subscription, body.records)?;
-            settle(&leases, Verdict::Reject, body.acks)?
+            let leases = leases_of(kind, body.leases, body.subscription, body.records)?;
+            let verdict = if kind == "fail" { Verdict::Fail } else { Verdict::Reject };
+            settle(&leases, verdict, body.acks)?
         }
         "extend" => {
             let body = fields::<ExtendFields>(text)?;
@@ -125,6 +133,11 @@ fn decode_named(kind: &str, text: &Bytes) -> Result<Command, Refusal> {
             let body = fields::<CommitFields>(text)?;
             Command::Commit(Commit { subscription: body.subscription, offsets: body.offsets })
         }
+        "browse" => fields::<BrowseFields>(text)?.into_command()?,
+        "get" => fields::<GetFields>(text)?.into_command()?,
+        "change" => fields::<ChangeFields>(text)?.into_command()?,
+        "move" => fields::<MoveFields>(text)?.into_command()?,
+        "delete" => fields::<DeleteFields>(text)?.into_command(),
         "auth" => Command::Auth(Auth { token: fields::<AuthFields>(text)?.token }),
         "ping" => {
             fields::<NoFields>(text)?;

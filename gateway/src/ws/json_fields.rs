@@ -42,6 +42,7 @@ macro_rules! command_fields {
         }
     };
 }
+pub(super) use command_fields;
 
 command_fields!(NoFields {});
 command_fields!(SubscriptionField { subscription: Subscription });

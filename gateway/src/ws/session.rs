@@ -121,6 +121,10 @@ impl Session {
                 self.in_flight -= 1;
                 self.push_reply(Some(id), results.map(Answer::Published));
             }
+            Outcome::Message { id, answer } => {
+                self.in_flight -= 1;
+                self.push_reply(Some(id), answer);
+            }
             Outcome::Settled { id, settle, results } => {
                 self.in_flight -= 1;
                 self.extend_leases(&settle, &results);

@@ -32,6 +32,10 @@ impl Session {
                 self.in_flight += 1;
                 return self.effects.push_back(Effect::Publish { id, publish: Box::new(publish) });
             }
+            Command::Message(ask) => {
+                self.in_flight += 1;
+                return self.effects.push_back(Effect::Message { id, ask });
+            }
             Command::Settle(settle) => {
                 self.in_flight += 1;
                 return self.settle(id, settle);

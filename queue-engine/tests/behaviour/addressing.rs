@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use queue_engine::{
     Amendment, Destination, Edits, MessageId, MessageState, NewMessage, QueueError, QueueOptions, Redrive,
-    Search, SearchBounds, SettleAction, SettleError,
+    RedriveBounds, Search, SearchBounds, SettleAction, SettleError,
 };
 
 use crate::bench::{Bench, bodies, body, ms, table, text, topic};
@@ -203,7 +203,16 @@ fn a_redrive_selects_edits_and_leads_elsewhere() {
         ..Redrive::default()
     };
     let step = |bench: &mut Bench, redrive: &Redrive<'_>| {
-        bench.engine.redrive(&mut bench.block, &topic("q"), None, 99, redrive, bench.now).unwrap()
+        bench
+            .engine
+            .redrive(
+                &mut bench.block,
+                &topic("q"),
+                RedriveBounds { after: None, max: 99 },
+                redrive,
+                bench.now,
+            )
+            .unwrap()
     };
     let first = step(&mut bench, &redrive);
     assert_eq!((first.moved, first.skipped, first.next), (1, 1, None));

@@ -1,6 +1,8 @@
 use bytes::Bytes;
 use message::{HeaderTable, HeaderValue};
-use queue_engine::{Overflow, OwnerId, QueueDeclaration, QueueError, QueueOptions, QueueType};
+use queue_engine::{
+    Overflow, OwnerId, QueueDeclaration, QueueError, QueueOptions, QueueType, RetryOn, RetryPolicy,
+};
 
 use crate::bench::{Bench, table, text, topic};
 
@@ -205,4 +207,37 @@ fn a_queue_made_elsewhere_is_declared_by_its_arguments() {
         Ok(false),
         "only what the arguments of its type say is compared"
     );
+}
+
+#[test]
+fn delayed_retry_is_asked_for_with_three_arguments() {
+    let quorum = |more: &[(&str, HeaderValue)]| {
+        let mut all = vec![("x-queue-type", text("quorum"))];
+        all.extend_from_slice(more);
+        table(&all)
+    };
+    let (kind, min) = (("x-delayed-retry-type", text("failed")), ("x-delayed-retry-min", int(3000)));
+    let max = ("x-delayed-retry-max", int(9000));
+    // In any order.
+    let full = quorum(&[max.clone(), kind.clone(), min.clone()]);
+    let retry = RetryPolicy::Linear { on: RetryOn::Failed, min_ms: 3000, max_ms: Some(9000) };
+    assert_eq!(read(&full).unwrap().retry, Some(retry));
+    for off in [std::slice::from_ref(&min), &[("x-delayed-retry-type", text("disabled")), min.clone()]] {
+        assert_eq!(read(&quorum(off)).unwrap().retry, None);
+    }
+    for wrong in [
+        quorum(std::slice::from_ref(&kind)),
+        quorum(&[("x-delayed-retry-type", text("sometimes"))]),
+        quorum(&[kind.clone(), ("x-delayed-retry-min", int(0))]),
+        quorum(&[kind.clone(), min.clone(), ("x-delayed-retry-max", int(2999))]),
+        table(&[kind.clone(), min.clone()]),
+    ] {
+        assert!(read(&wrong).is_err(), "{wrong:?}");
+    }
+    let mut bench = Bench::new();
+    assert_eq!(declare(&mut bench, &full), Ok(true));
+    assert_eq!(declare(&mut bench, &full), Ok(false));
+    let other = quorum(&[kind, ("x-delayed-retry-min", int(4000)), max]);
+    let why = told(&mut bench, &other);
+    assert!(why.contains("x-delayed-retry-min") && why.contains("4000"), "{why}");
 }

@@ -1,6 +1,6 @@
 use queue_engine::{
     DedupWindow, Destination, MessageId, NewMessage, PropertyFields, Published, QueueOptions, Redrive,
-    SettleAction,
+    RedriveBounds, SettleAction,
 };
 
 use crate::bench::{Bench, body, topic};
@@ -130,8 +130,16 @@ fn what_is_sent_back_is_no_duplicate() {
     let delivery = bench.one("q");
     bench.settle(&delivery, SettleAction::Reject).unwrap();
     let dead = topic("dead");
-    let step =
-        bench.engine.redrive(&mut bench.block, &dead, None, 9, &Redrive::default(), bench.now).unwrap();
+    let step = bench
+        .engine
+        .redrive(
+            &mut bench.block,
+            &dead,
+            RedriveBounds { after: None, max: 9 },
+            &Redrive::default(),
+            bench.now,
+        )
+        .unwrap();
     assert_eq!((step.moved, bench.ready("q")), (1, 1));
 }
 

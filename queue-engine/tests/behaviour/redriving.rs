@@ -1,4 +1,6 @@
-use queue_engine::{ExchangeKind, MessageId, QueueOptions, Redrive, RedriveStep, SettleAction};
+use queue_engine::{
+    ExchangeKind, MessageId, QueueOptions, Redrive, RedriveBounds, RedriveStep, SettleAction,
+};
 
 use crate::bench::{Bench, bodies, body, exchange, topic};
 
@@ -30,7 +32,10 @@ fn graveyard() -> Bench {
 }
 
 fn step(bench: &mut Bench, after: Option<MessageId>, max: usize, redrive: Redrive<'_>) -> RedriveStep {
-    bench.engine.redrive(&mut bench.block, &topic("dead"), after, max, &redrive, bench.now).unwrap()
+    bench
+        .engine
+        .redrive(&mut bench.block, &topic("dead"), RedriveBounds { after, max }, &redrive, bench.now)
+        .unwrap()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use message::HeaderValue;
 use queue_engine::{
-    FailedAttempt, MessageState, Outcome, QueueError, QueueOptions, RetryPolicy, SettleAction,
+    ConsumerOptions, FailedAttempt, MessageState, OpenLeases, Outcome, QueueError, QueueOptions, QueueType,
+    RetryOn, RetryPolicy, SettleAction,
 };
 
 use crate::bench::{Bench, bodies, body, ms, topic};
@@ -179,4 +180,66 @@ fn impossible_policies_are_refused() {
         let made = bench.engine.declare_queue(&mut bench.block, &topic("q"), options, bench.now);
         assert!(matches!(made, Err(QueueError::InvalidOption { field: "retry", .. })));
     }
+}
+
+fn linear(on: RetryOn) -> Bench {
+    let mut bench = Bench::new();
+    let retry = Some(RetryPolicy::Linear { on, min_ms: 1000, max_ms: Some(1500) });
+    bench.declare("q", QueueOptions { kind: QueueType::Quorum, retry, ..QueueOptions::default() });
+    bench.publish("q", body("m")).unwrap();
+    bench
+}
+
+/// How long the one message of `q` waits now.
+fn pause(bench: &Bench, id: queue_engine::MessageId) -> Option<i64> {
+    match bench.engine.get(&topic("q"), id).unwrap().state {
+        MessageState::Delayed { until } => Some(until.0 - bench.now.0),
+        _ => None,
+    }
+}
+
+#[test]
+fn delayed_retry_waits_by_what_came_back_and_how_often_it_failed() {
+    let nack = SettleAction::Nack { delay: ms(0) };
+    for (on, fail, returned) in [
+        (RetryOn::All, Some(1000), Some(1000)),
+        (RetryOn::Failed, Some(1000), None),
+        (RetryOn::Returned, None, Some(1000)),
+    ] {
+        for (action, wait) in [(SettleAction::Fail, fail), (nack, returned)] {
+            let mut bench = linear(on);
+            let taken = bench.one("q");
+            bench.settle(&taken, action).unwrap();
+            assert_eq!(pause(&bench, taken.id), wait, "{on:?} {action:?}");
+        }
+    }
+    let mut bench = linear(RetryOn::All);
+    for wait in [1000, 1500, 1500] {
+        let taken = bench.one("q");
+        bench.settle(&taken, SettleAction::Fail).unwrap();
+        assert_eq!(pause(&bench, taken.id), Some(wait));
+        bench.pass(wait);
+    }
+    let taken = bench.one("q");
+    assert!(taken.history.is_empty(), "that is told of other policies only");
+    bench.settle(&taken, SettleAction::Reject).unwrap();
+    assert_eq!(bench.ready("q"), 0);
+}
+
+#[test]
+fn a_fallen_consumer_s_messages_wait_through_a_crash() {
+    let mut bench = linear(RetryOn::Failed);
+    bench.publish("q", body("n")).unwrap();
+    let options = ConsumerOptions { credit_messages: 2, ..ConsumerOptions::default() };
+    let consumer = bench.engine.subscribe(&mut bench.block, &topic("q"), options, bench.now).unwrap();
+    let sent = bench.commit().deliveries;
+    assert_eq!(sent.len(), 2);
+    bench.engine.cancel(&mut bench.block, consumer, OpenLeases::Return, bench.now).unwrap();
+    bench.commit();
+    bench.crash();
+    for (_, delivery) in &sent {
+        assert_eq!(pause(&bench, delivery.id), Some(1000));
+    }
+    bench.pass(1000);
+    assert_eq!(bodies(&bench.receive("q", 9)), ["m", "n"]);
 }

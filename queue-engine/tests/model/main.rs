@@ -19,7 +19,7 @@ use queue_engine::{
     Amendment, BindingTarget, ConsumerId, ConsumerOptions, Delivery, Destination, Edits, Ended, EngineConfig,
     LeaseFor, LeaseToken, Message, MessageId, MessageState, NewMessage, OpenLeases, Outcome, OwnerId, PoolId,
     PropertyFields, QueueDeclaration, QueueEngine, QueueError, QueueOptions, QueueType, Reason, Redrive,
-    Settle, SettleAction, SettleError,
+    RedriveBounds, Settle, SettleAction, SettleError,
 };
 use segment_store::{Block, Lsn};
 
@@ -374,7 +374,10 @@ impl Pair {
                     to.map(|to| topic(&queue_name(to))).filter(|to| self.book.id(to.as_str()).is_some());
                 let redrive = Redrive { to: to_name.as_ref().map(Destination::Queue), ..Redrive::default() };
                 let max = *max as usize;
-                let step = self.engine.redrive(block, &topic(&name), None, max, &redrive, now).unwrap();
+                let step = self
+                    .engine
+                    .redrive(block, &topic(&name), RedriveBounds { after: None, max }, &redrive, now)
+                    .unwrap();
                 let to = to_name.and_then(|to| self.book.id(to.as_str()));
                 assert_eq!(step.moved, self.book.redrive(id, max, to, self.now));
             }

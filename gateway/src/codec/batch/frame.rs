@@ -156,8 +156,8 @@ pub mod flag {
     /// No value: nothing follows the other parts.
     pub const TOMBSTONE: u32 = 1 << 11;
     /// What a publisher may set.
-    pub const PUBLISH: u32 = (1 << 12) - 1;
-    /// i64. Reading only, as all that follow.
+    pub const PUBLISH: u32 = ((1 << 12) - 1) | DELIVER_AT;
+    /// i64. Reading only, as all that follow up to the properties.
     pub const OFFSET: u32 = 1 << 12;
     /// u64.
     pub const ID: u32 = 1 << 13;
@@ -171,8 +171,12 @@ pub mod flag {
     pub const STATE: u32 = 1 << 17;
     /// Count u8; each: name length u8, name, value length u16, value.
     pub const PROPERTIES: u32 = 1 << 18;
+    /// i64, milliseconds. Publishing only.
+    pub const DELIVER_AT: u32 = 1 << 19;
+    /// Count u8; each: attempt u32, outcome u8, i64 when it failed, i64 when it is tried again (0: not). Reading only.
+    pub const FAILURES: u32 = 1 << 20;
     /// All that exist.
-    pub const ALL: u32 = (1 << 19) - 1;
+    pub const ALL: u32 = (1 << 21) - 1;
 }
 
 /// Reads forward through a shared buffer without ever leaving it.

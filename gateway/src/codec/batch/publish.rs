@@ -88,6 +88,9 @@ fn decode_one(from: &mut Take<'_>, at: u32) -> Result<Outgoing, BatchError> {
     if flags & flag::REPLY_TO != 0 {
         options.reply_to = Some(text(&mut from, "reply address")?);
     }
+    if flags & flag::DELIVER_AT != 0 {
+        options.deliver_at = Some(millis(&mut from, "time of delivery")? as i64);
+    }
     if flags & flag::TOMBSTONE == 0 {
         message.value = Some(from.rest());
     } else if from.left() > 0 {
@@ -164,6 +167,10 @@ fn encode_one(out: &mut Vec<u8>, message: &Outgoing) {
             flags |= bit;
             put_text(out, text);
         }
+    }
+    if let Some(deliver_at) = options.deliver_at {
+        flags |= flag::DELIVER_AT;
+        out.extend_from_slice(&deliver_at.to_be_bytes());
     }
     match &message.value {
         Some(value) => out.extend_from_slice(value),

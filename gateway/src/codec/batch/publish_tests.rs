@@ -30,7 +30,7 @@ prop_compose! {
         value in proptest::option::of(bytes()),
         headers in prop::collection::vec(("[a-z-]{1,9}", header_value()), 0..3),
         texts in prop::collection::vec(proptest::option::of("[ -~]{1,9}"), 4),
-        numbers in prop::collection::vec(proptest::option::of(0..=MAX_MS), 3),
+        numbers in prop::collection::vec(proptest::option::of(0..=MAX_MS), 4),
         priority in any::<Option<u8>>(),
         partition in any::<Option<u32>>(),
     ) -> Outgoing {
@@ -42,7 +42,7 @@ prop_compose! {
             options: OutgoingOptions {
                 priority,
                 delay_ms: numbers[0].map(|n| n as u64),
-                deliver_at: None,
+                deliver_at: numbers[3],
                 ttl_ms: numbers[1].map(|n| n as u64),
                 partition,
                 timestamp: numbers[2],

@@ -1,13 +1,13 @@
 //! Records and queued messages on their way out.
 
 use bytes::Bytes;
-use message::HeaderValue;
+use message::{HeaderValue, Timestamp};
 
 use super::frame::{
     BatchError, BatchHeader, BatchKind, HEADER_BYTES, Take, flag, patch_u32, put_bytes, put_text,
 };
 use super::headers;
-use crate::topics::{HeadersView, Lease, MessageView, Place, Standing};
+use crate::topics::{FailedAttempt, FailureOutcome, HeadersView, Lease, MessageView, Place, Standing};
 
 /// What precedes the records of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,7 +145,7 @@ fn put_headers(out: &mut Vec<u8>, view: &HeadersView<'_>) -> bool {
 
 /// Appends what a queue knows of a message, in bit order, and answers the flags.
 fn put_place(out: &mut Vec<u8>, place: &Place<'_>, tombstone: bool) -> u32 {
-    let Place::Queue { id, priority, attempt, redelivered, properties, failures: _, standing } = place else {
+    let Place::Queue { id, priority, attempt, redelivered, properties, failures, standing } = place else {
         return 0;
     };
     let mut flags = flag::PRIORITY | flag::ID | flag::ATTEMPT;
@@ -198,7 +198,44 @@ fn put_place(out: &mut Vec<u8>, place: &Place<'_>, tombstone: bool) -> u32 {
             put_text(out, value);
         }
     }
+    if !failures.is_empty() {
+        flags |= flag::FAILURES;
+        put_failures(out, failures);
+    }
     flags
+}
+
+fn put_failures(out: &mut Vec<u8>, failures: &[FailedAttempt]) {
+    let told = failures.get(failures.len().saturating_sub(255)..).unwrap_or_default();
+    out.push(told.len() as u8);
+    for failed in told {
+        out.extend_from_slice(&failed.attempt.to_be_bytes());
+        out.push(match failed.outcome {
+            FailureOutcome::Returned => 0,
+            FailureOutcome::LeaseExpired => 1,
+            FailureOutcome::Rejected => 2,
+        });
+        out.extend_from_slice(&failed.at.0.to_be_bytes());
+        out.extend_from_slice(&failed.retry_at.map_or(0, |at| at.0).to_be_bytes());
+    }
+}
+
+fn read_failures(from: &mut Take<'_>, at: u32) -> Result<Vec<FailedAttempt>, BatchError> {
+    let count = from.u8()?;
+    let failed = |_| {
+        Ok(FailedAttempt {
+            attempt: from.u32()?,
+            outcome: match from.u8()? {
+                0 => FailureOutcome::Returned,
+                1 => FailureOutcome::LeaseExpired,
+                2 => FailureOutcome::Rejected,
+                _ => return Err(BatchError::Part(at, "failed attempt")),
+            },
+            at: Timestamp(from.i64()?),
+            retry_at: Some(from.i64()?).filter(|at| *at != 0).map(Timestamp),
+        })
+    };
+    (0..count).map(failed).collect()
 }
 
 /// A decoded message: what a client sees.
@@ -228,6 +265,8 @@ pub struct ReadMessage {
     pub state: Option<(u8, i64)>,
     /// `message_id` and its like.
     pub properties: Vec<(String, String)>,
+    /// Attempts that failed.
+    pub failures: Vec<FailedAttempt>,
     /// `None` is a tombstone.
     pub value: Option<Bytes>,
 }
@@ -260,7 +299,7 @@ pub fn decode_messages(body: &Bytes) -> Result<(Option<RecordsInfo>, Vec<ReadMes
 
 fn read_message(mut from: Take<'_>, at: u32) -> Result<ReadMessage, BatchError> {
     let flags = from.u32()?;
-    if flags & !flag::ALL != 0 || flags & (flag::DELAY | flag::TTL) != 0 {
+    if flags & !flag::ALL != 0 || flags & (flag::DELAY | flag::TTL | flag::DELIVER_AT) != 0 {
         return Err(BatchError::Flags(at, flags));
     }
     let has = |bit| flags & bit != 0;
@@ -317,6 +356,9 @@ fn read_message(mut from: Take<'_>, at: u32) -> Result<ReadMessage, BatchError> 
             let name = std::str::from_utf8(from.slice(len)?).map_err(|_| BatchError::Part(at, "property"))?;
             message.properties.push((name.to_owned(), text(&mut from)?));
         }
+    }
+    if has(flag::FAILURES) {
+        message.failures = read_failures(&mut from, at)?;
     }
     if !has(flag::TOMBSTONE) {
         message.value = Some(from.rest());

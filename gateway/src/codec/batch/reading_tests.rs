@@ -2,6 +2,16 @@ use super::*;
 use message::HeaderTable;
 use proptest::prelude::*;
 
+const FAILURES: [FailedAttempt; 2] = [
+    FailedAttempt {
+        attempt: 1,
+        outcome: FailureOutcome::Returned,
+        at: Timestamp(5),
+        retry_at: Some(Timestamp(6)),
+    },
+    FailedAttempt { attempt: 2, outcome: FailureOutcome::LeaseExpired, at: Timestamp(9), retry_at: None },
+];
+
 fn queue_view<'a>(table: &'a HeaderTable, value: Option<&'a [u8]>, standing: Standing) -> MessageView<'a> {
     MessageView {
         key: Some(b"k"),
@@ -14,7 +24,7 @@ fn queue_view<'a>(table: &'a HeaderTable, value: Option<&'a [u8]>, standing: Sta
             priority: 9,
             attempt: 2,
             redelivered: true,
-            failures: &[],
+            failures: &FAILURES,
             properties: vec![("message_id", "m"), ("app_id", "app")],
             standing,
         },
@@ -46,6 +56,7 @@ fn a_queued_message_comes_back_whole() {
     assert_eq!((first.id, first.priority, first.attempt), (Some(3), Some(9), Some(2)));
     assert_eq!(first.lease, Some((Lease([7; 16]), 8)));
     assert_eq!(first.properties, [("message_id".into(), "m".into()), ("app_id".into(), "app".into())]);
+    assert_eq!(first.failures, FAILURES);
     assert_eq!(first.value.as_deref(), Some(&b"v"[..]));
     assert_eq!((messages[1].state, &messages[1].value), (Some((2, 4)), &None));
 }

@@ -91,10 +91,11 @@ fn put_run(out: &mut Vec<u8>, first: &Receipt, run: u32) {
         }
         Receipt::Queue { id } => out.extend_from_slice(&id.to_be_bytes()),
         Receipt::Duplicate { id } => out.extend_from_slice(&id.to_be_bytes()),
-        // How many of the queues had it before is told in JSON only.
-        Receipt::Routed { queues, duplicates: _, logs } => {
-            out.extend_from_slice(&queues.to_be_bytes());
-            out.extend_from_slice(&logs.to_be_bytes());
+        Receipt::Routed { queues, duplicates, logs, held } => {
+            for count in [queues, duplicates, logs] {
+                out.extend_from_slice(&count.to_be_bytes());
+            }
+            out.push(u8::from(*held));
         }
         Receipt::Unconfirmed => {}
     }
@@ -128,8 +129,9 @@ pub fn decode_results(body: &Bytes) -> Result<Vec<RunResult>, BatchError> {
             QUEUE => RunResult::Run(Receipt::Queue { id: part.u64()? }, run),
             DUPLICATE => RunResult::Run(Receipt::Duplicate { id: part.u64()? }, run),
             ROUTED => {
-                let (queues, logs) = (part.u32()?, part.u32()?);
-                RunResult::Run(Receipt::Routed { queues, duplicates: 0, logs }, run)
+                let (queues, duplicates, logs) = (part.u32()?, part.u32()?, part.u32()?);
+                let held = part.u8()? != 0;
+                RunResult::Run(Receipt::Routed { queues, duplicates, logs, held }, run)
             }
             UNCONFIRMED => RunResult::Run(Receipt::Unconfirmed, run),
             REFUSED => {
@@ -173,7 +175,9 @@ mod tests {
             }),
             (0u64..4).prop_map(|id| Receipt::Queue { id }),
             (0u64..4).prop_map(|id| Receipt::Duplicate { id }),
-            (0u32..2, 0u32..2).prop_map(|(queues, logs)| Receipt::Routed { queues, duplicates: 0, logs }),
+            (0u32..2, 0u32..2, 0u32..2, any::<bool>()).prop_map(|(queues, duplicates, logs, held)| {
+                Receipt::Routed { queues, duplicates, logs, held }
+            }),
             Just(Receipt::Unconfirmed),
         ]
     }

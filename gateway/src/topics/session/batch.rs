@@ -172,7 +172,7 @@ fn continues(run: &[Publish], size: usize, next: &Operation, channel: ChannelKey
 
 fn settle(turn: &mut Turn<'_>, book: &mut Book, settles: &[(Lease, Settlement)]) {
     for stretch in settles.chunks(1024) {
-        if turn.journal.ensure(512 + stretch.len() * SETTLE_WEIGHT).is_err() {
+        if turn.ensure(512 + stretch.len() * SETTLE_WEIGHT).is_err() {
             // Unsettled as they are, they come again; a settled message that comes twice is what AMQP allows for.
             return;
         }
@@ -201,7 +201,7 @@ pub(super) fn engine_form((lease, settlement): &(Lease, Settlement)) -> Settle {
 
 fn credit(turn: &mut Turn<'_>, book: &Book, consumer: ConsumerNumber, messages: u64, bytes: u64) {
     let Some(one) = book.consumers.get(&consumer) else { return };
-    if turn.journal.ensure(Batch::ROOM).is_ok() {
+    if turn.ensure(Batch::ROOM).is_ok() {
         // A subscription that ended meanwhile needs no credit.
         let _ = turn.engines.queue.add_credit(turn.journal.block(), one.id, messages, bytes, turn.now);
     }

@@ -55,7 +55,8 @@ pub(super) fn commit(
     if bytes > 0 {
         publishing::make_room(turn, bytes)?;
     }
-    turn.journal.ensure(turn.engines.queue.transaction_bytes(&transaction)).map_err(Refusal::from)?;
+    let room = turn.engines.queue.transaction_bytes(&transaction);
+    turn.ensure(room).map_err(Refusal::from)?;
     let count = transaction.publishes.len();
     let committed = turn.engines.queue.commit(turn.journal.block(), transaction, turn.now);
     let committed = committed.map_err(|error| refused(error, &kept))?;

@@ -133,7 +133,7 @@ impl Link {
             for (_, pool) in book.pools.drain() {
                 turn.engines.queue.close_pool(pool);
             }
-            if turn.journal.ensure(OWNER_BYTES).is_ok() {
+            if turn.ensure(OWNER_BYTES).is_ok() {
                 turn.engines.queue.end_owner(turn.journal.block(), self.owner, turn.now);
             }
         });
@@ -194,7 +194,7 @@ impl Book {
 /// Returns the leases of a client that left them behind, a stretch at a time, each with room in the journal.
 fn return_leases(turn: &mut Turn<'_>, leases: &[LeaseToken]) {
     for stretch in leases.chunks(1024) {
-        if turn.journal.ensure(64 << 10).is_err() {
+        if turn.ensure(64 << 10).is_err() {
             // The next start finds them unsettled, which is what they are.
             return;
         }

@@ -108,7 +108,8 @@ fn try_publish(
     }
     let full = names.exchange(&exchange)?;
     let to = Destination::Exchange { name: &full, routing_key: &routing_key };
-    turn.journal.ensure(turn.engines.queue.publish_bytes(to, &messages)).map_err(Refusal::from)?;
+    let room = turn.engines.queue.publish_bytes(to, &messages);
+    turn.ensure(room).map_err(Refusal::from)?;
     let published = turn.engines.queue.publish_batch(turn.journal.block(), to, messages, turn.now)?;
     let mut exceptions = Vec::new();
     let (mut reached, mut taken, mut routed) = (0, 0, Vec::new());
@@ -163,7 +164,7 @@ fn append_to_log_of_that_name(
     let mut failed = vec![false; built.batches.len()];
     for ((partition, batch), failed) in built.batches.into_iter().zip(&mut failed) {
         let Some(view) = topic.partition(partition) else { continue };
-        let room = turn.journal.ensure(log_engine::LogEngine::append_record_len(batch.len()));
+        let room = turn.ensure(log_engine::LogEngine::append_record_len(batch.len()));
         *failed = room.is_err()
             || turn.engines.log.append(turn.journal.block(), view.id(), batch, turn.now).is_err();
     }

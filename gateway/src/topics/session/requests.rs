@@ -31,7 +31,7 @@ pub(super) fn carry_out(
     channel: ChannelKey,
     request: Request,
 ) -> Answered {
-    turn.journal.ensure(DEFINITION).map_err(Refusal::from)?;
+    turn.ensure(DEFINITION).map_err(Refusal::from)?;
     let names = link.names(topics);
     let request = names.localize(request)?;
     let mut answered = carry_out_full(topics, turn, book, link, channel, request);
@@ -158,7 +158,7 @@ fn other_kind(have: &str, want: &str) -> SessionError {
 }
 
 fn declare_log(topics: &Topics, turn: &mut Turn<'_>, name: TopicName, wanted: &QueueDeclaration) -> Answered {
-    turn.journal.ensure(512 << 10).map_err(Refusal::from)?;
+    turn.ensure(512 << 10).map_err(Refusal::from)?;
     turn.engines.check_name_is_free_of(&name, "queue").map_err(|_| other_kind("classic", "stream"))?;
     let config = queue_arguments::log_config(wanted)?;
     if turn.engines.log.topic(&name).is_none() {
@@ -210,7 +210,7 @@ fn purge(turn: &mut Turn<'_>, owner: OwnerId, queue: &str) -> Answered {
         if step.complete {
             return Ok(Answer::Removed(removed));
         }
-        turn.journal.ensure(shard_room(turn)).map_err(Refusal::from)?;
+        turn.ensure(shard_room(turn)).map_err(Refusal::from)?;
     }
 }
 
@@ -222,7 +222,7 @@ fn shard_room(turn: &Turn<'_>) -> usize {
 fn bind(turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
     let (source, target) = ends(turn, owner, binding)?;
     let (key, arguments) = (&binding.routing_key, &binding.arguments);
-    turn.journal.ensure(turn.engines.queue.bind_bytes(&source)).map_err(Refusal::from)?;
+    turn.ensure(turn.engines.queue.bind_bytes(&source)).map_err(Refusal::from)?;
     turn.engines.queue.bind(turn.journal.block(), &source, &target, key, arguments, turn.now)?;
     Ok(Answer::Done)
 }

@@ -1,5 +1,5 @@
 use message::Timestamp;
-use segment_store::Journal;
+use segment_store::{Journal, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Engines;
@@ -11,6 +11,15 @@ pub(crate) struct Turn<'a> {
     pub engines: &'a mut Engines,
     pub journal: &'a mut Journal,
     pub now: Timestamp,
+    /// Journal bytes of what the command is going to write last, into the block that holds its effect.
+    pub tail: usize,
+}
+
+impl Turn<'_> {
+    /// Makes sure that the current block has room for records of so many bytes, and for the command's tail.
+    pub(crate) fn ensure(&mut self, bytes: usize) -> Result<(), StoreError> {
+        self.journal.ensure(bytes + self.tail)
+    }
 }
 
 /// Which disk space a command may use when little is left.

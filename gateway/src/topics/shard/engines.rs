@@ -12,6 +12,7 @@ use segment_store::{Block, Journal};
 use tracing::warn;
 
 use super::idempotency::Idempotency;
+use super::job_book::JobBook;
 use super::outlets::Outlets;
 use super::staging::Staging;
 use super::waiters::Waiters;
@@ -30,6 +31,7 @@ pub(crate) struct Engines {
     pub log: LogEngine,
     pub queue: QueueEngine,
     pub idempotency: Idempotency,
+    pub jobs: JobBook,
     pub staging: Staging,
     pub outlets: Outlets,
     pub waiters: Waiters,

@@ -31,6 +31,11 @@ struct Answer {
     receipts: Bytes,
 }
 
+/// Journal bytes that one message's part of an answer takes at most, the words of a refusal aside.
+const ANSWER_BYTES: usize = 96;
+/// What a refusal says whose words were not kept.
+const AS_BEFORE: &str = "refused as the first time";
+
 /// The kept answers. Each is journaled in the block that holds its request's effect: both are there, or neither.
 pub(crate) struct Idempotency {
     settings: IdempotencySettings,
@@ -61,7 +66,13 @@ impl Idempotency {
             .ok_or_else(|| Refusal::new(ErrorCode::Internal, "the kept answer cannot be read"))
     }
 
-    /// Keeps an answer, journaled with the effect.
+    /// Journal bytes that the answer for so many messages takes at most.
+    pub(crate) fn answer_bytes(key: &IdempotencyKey, messages: usize) -> usize {
+        64 + key.key.len() + messages * ANSWER_BYTES
+    }
+
+    /// Keeps an answer, journaled with the effect. The caller kept [`Idempotency::answer_bytes`] of the block free:
+    /// where refusals were told at greater length, they are kept without their words.
     pub(crate) fn keep(
         &mut self,
         block: &mut Block,
@@ -69,7 +80,10 @@ impl Idempotency {
         receipts: &Receipts,
         now: Timestamp,
     ) {
-        let record = encode(&key.key, key.fingerprint, now, receipts);
+        let mut record = encode(&key.key, key.fingerprint, now, receipts, Words::Kept);
+        if record.len() > Idempotency::answer_bytes(key, receipts.len()) {
+            record = encode(&key.key, key.fingerprint, now, receipts, Words::Left);
+        }
         block.push(RecordKind::GATEWAY, &[&record]);
         self.replay(&record);
         self.forget_old(now);
@@ -106,8 +120,15 @@ impl Idempotency {
     }
 }
 
-fn encode(key: &str, fingerprint: u64, at: Timestamp, receipts: &Receipts) -> Vec<u8> {
-    assemble(key, fingerprint, at, &encode_receipts(receipts))
+/// Whether a refusal is kept with its sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    Kept,
+    Left,
+}
+
+fn encode(key: &str, fingerprint: u64, at: Timestamp, receipts: &Receipts, words: Words) -> Vec<u8> {
+    assemble(key, fingerprint, at, &encode_receipts(receipts, words))
 }
 
 fn assemble(key: &str, fingerprint: u64, at: Timestamp, receipts: &[u8]) -> Vec<u8> {
@@ -128,7 +149,7 @@ fn decode(mut record: Bytes) -> Option<(Box<str>, Answer)> {
 }
 
 /// Consecutive offsets or ids of one place are kept as one run: a batch of a thousand costs a few bytes.
-fn encode_receipts(receipts: &Receipts) -> Vec<u8> {
+fn encode_receipts(receipts: &Receipts, words: Words) -> Vec<u8> {
     let mut out = Vec::new();
     let mut index = 0;
     while let Some(first) = receipts.get(index) {
@@ -147,11 +168,12 @@ fn encode_receipts(receipts: &Receipts) -> Vec<u8> {
                 out.put_u8(1);
                 out.put_u64(*id);
             }
-            Ok(Receipt::Routed { queues, duplicates, logs }) => {
+            Ok(Receipt::Routed { queues, duplicates, logs, held }) => {
                 out.put_u8(2);
                 out.put_u32(*queues);
                 out.put_u32(*duplicates);
                 out.put_u32(*logs);
+                out.put_u8(u8::from(*held));
             }
             Ok(Receipt::Duplicate { id }) => {
                 out.put_u8(5);
@@ -161,7 +183,7 @@ fn encode_receipts(receipts: &Receipts) -> Vec<u8> {
             Err(refusal) => {
                 out.put_u8(4);
                 put_text(&mut out, refusal.code.as_str());
-                put_text(&mut out, &refusal.detail);
+                put_text(&mut out, if words == Words::Kept { &refusal.detail } else { AS_BEFORE });
             }
         }
         index += count;
@@ -200,6 +222,7 @@ fn decode_receipts(mut bytes: Bytes) -> Option<Receipts> {
                     queues: bytes.try_get_u32().ok()?,
                     duplicates: bytes.try_get_u32().ok()?,
                     logs: bytes.try_get_u32().ok()?,
+                    held: bytes.try_get_u8().ok()? != 0,
                 };
                 receipts.extend((0..count).map(|_| Ok(routed)));
             }
@@ -248,7 +271,7 @@ mod tests {
             Ok(Receipt::Queue { id: 4 }),
             Ok(Receipt::Queue { id: 5 }),
             Ok(Receipt::Duplicate { id: 5 }),
-            Ok(Receipt::Routed { queues: 1, duplicates: 1, logs: 0 }),
+            Ok(Receipt::Routed { queues: 1, duplicates: 1, logs: 0, held: true }),
         ]
     }
 
@@ -266,6 +289,26 @@ mod tests {
         let mut checkpoint = Idempotency::new(IdempotencySettings::default());
         kept.checkpoint(&mut |record| checkpoint.replay(record));
         assert_eq!(checkpoint.find(&key("a", 1), Timestamp(11)), Ok(Some(answer())));
+    }
+
+    #[test]
+    fn an_answer_takes_no_more_than_was_kept_free_for_it() {
+        let refused = |n: usize| {
+            let code = ErrorCode::ALL[n % ErrorCode::ALL.len()];
+            Err(Box::new(Refusal::new(code, format!("{n} {}", "why ".repeat(50)))))
+        };
+        let receipts: Receipts = (0..500).map(refused).collect();
+        let mut block = Block::for_test(Lsn(0));
+        let mut kept = Idempotency::new(IdempotencySettings::default());
+        let key = key("a", 1);
+        kept.keep(&mut block, &key, &receipts, Timestamp(10));
+        let (.., record) = block.iter().next().unwrap();
+        assert!(record.len() <= Idempotency::answer_bytes(&key, 500), "{}", record.len());
+        let again = kept.find(&key, Timestamp(11)).unwrap().unwrap();
+        let codes = |receipts: &Receipts| -> Vec<ErrorCode> {
+            receipts.iter().map(|receipt| receipt.as_ref().unwrap_err().code).collect()
+        };
+        assert_eq!(codes(&again), codes(&receipts));
     }
 
     #[test]

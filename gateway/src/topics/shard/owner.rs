@@ -124,7 +124,8 @@ impl Owner {
             match self.admit(command.as_ref()) {
                 Ok(()) => {
                     synced |= command.terms().acks == Acks::All;
-                    command.apply(&mut Turn { engines: &mut self.engines, journal: &mut self.journal, now });
+                    let (engines, journal) = (&mut self.engines, &mut self.journal);
+                    command.apply(&mut Turn { engines, journal, now, tail: 0 });
                     commands.push(command);
                 }
                 Err(refusal) => command.refuse(refusal),

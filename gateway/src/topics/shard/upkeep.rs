@@ -162,6 +162,7 @@ impl Engines {
         self.log.checkpoint(&mut |record| records.push((RecordKind::LOG, record.to_vec())));
         self.queue.checkpoint(&mut |record| records.push((RecordKind::QUEUE, record.to_vec())));
         self.idempotency.checkpoint(&mut |record| records.push((RecordKind::GATEWAY, record.to_vec())));
+        self.jobs.checkpoint(&mut |record| records.push((RecordKind::JOB, record.to_vec())));
         records
     }
 }
