@@ -5,18 +5,22 @@
 
 mod connection;
 mod door;
-mod error;
+pub(crate) mod error;
 mod identity;
 mod limits;
 mod listener;
 mod log_reader;
-mod login;
+pub(crate) mod login;
+pub(crate) mod refusals;
+mod roster;
 mod socket;
 mod unsettled;
 pub mod wire;
 
 use connection::Effect;
+pub use connection::{ChannelReport, ConnectionReport, ConsumerReport};
 pub use door::AmqpDoor;
 pub use limits::AmqpLimits;
 pub use listener::serve;
 pub use login::Mechanism;
+pub use roster::{Presence, Roster};

@@ -41,7 +41,7 @@ mod records;
 mod refusals;
 pub mod replay_body;
 mod replays;
-mod reply;
+pub(crate) mod reply;
 mod reset_place;
 pub mod server;
 mod settle;
@@ -57,5 +57,6 @@ mod unavailable;
 mod virtual_hosts;
 
 pub use api::{AppState, HttpLimits};
+pub use body::BodyMemory;
 
 pub use specification::specification;

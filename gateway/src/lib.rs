@@ -9,6 +9,7 @@ pub mod errors;
 pub mod http;
 pub mod kafka;
 pub mod logging;
+pub mod management;
 pub mod metrics;
 pub mod refusal;
 pub mod topics;

@@ -11,12 +11,14 @@ mod family;
 mod histogram;
 pub mod http_counters;
 mod objects;
+mod process;
 pub mod route;
 mod snapshot;
 
 pub use exposition::{Detail, Process, render};
 pub use histogram::{Histogram, HistogramFigures};
 pub use http_counters::HttpCounters;
+pub use process::{open_files, open_files_max, resident_bytes};
 pub use snapshot::{
     GroupFigures, GroupPartitionFigures, JournalFigures, LogFigures, PartitionFigures, QueueFigures,
     Snapshot, Totals,

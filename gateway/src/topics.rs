@@ -19,6 +19,7 @@ mod group_spec;
 pub mod group_wire;
 mod groups;
 mod header_json;
+mod inventory;
 mod job_spec;
 mod jobs;
 mod lease;
@@ -69,6 +70,7 @@ pub use group_spec::{
     GroupPosition, GroupReceive, GroupReset, GroupState, GroupSummary, Joined, MemberKind, Reader,
     ResetOutcome, ResetTo, TopicPartition,
 };
+pub use inventory::{BindingEntry, ExchangeEntry, QueueCounts, QueueEntry, Table};
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
 pub use log_engine::{
@@ -97,6 +99,7 @@ pub use spec::{
 pub use transaction_spec::{NotATransaction, Transaction, TransactionId, TransactionStatus};
 pub use view::{HeadersView, MessageView, Place, Standing};
 pub use virtual_hosts::VirtualHost;
+pub use vitals::Alarm;
 
 use directory::Directory;
 use group_positions::GroupPositions;

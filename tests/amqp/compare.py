@@ -3,8 +3,9 @@
 usage: compare.py RABBITMQ SLUICE DIFFERENCES
 
 A line that differs must be named in DIFFERENCES, and one that is named there must differ: an explanation that explains
-nothing any more is removed. The explanations themselves are in docs/rabbitmq-differences.md.
+nothing any more is removed. A name may stand for many, with * in it. The explanations themselves are in docs/rabbitmq-differences.md.
 """
+import fnmatch
 import sys
 
 
@@ -21,15 +22,20 @@ def read(path):
 
 
 rabbitmq, sluice = read(sys.argv[1]), read(sys.argv[2])
-known = {line.split("#")[0].strip() for line in open(sys.argv[3], encoding="utf-8")} - {""}
+named = (line.split(" # ")[0].strip() for line in open(sys.argv[3], encoding="utf-8") if not line.startswith("#"))
+known = {name: 0 for name in named if name}
 wrong = 0
 for name in sorted(rabbitmq.keys() | sluice.keys()):
     differs = rabbitmq.get(name) != sluice.get(name)
-    if differs and name not in known:
+    # Square brackets are themselves here.
+    explained = [one for one in known if one == name or ("*" in one and fnmatch.fnmatchcase(name, one.replace("[", "[[]")))]
+    for one in explained:
+        known[one] += differs
+    if differs and not explained:
         wrong += 1
         print(f"{name}\n  RabbitMQ: {rabbitmq.get(name)}\n  Sluice:   {sluice.get(name)}")
-    if not differs and name in known:
-        wrong += 1
-        print(f"{name} is explained in differences.txt, but both say: {sluice[name]}")
+for name in (name for name, explains in known.items() if not explains):
+    wrong += 1
+    print(f"{name} is explained in {sys.argv[3]}, but nothing that it names differs: {sluice.get(name)}")
 print(f"{len(sluice)} lines, {sum(rabbitmq.get(n) != v for n, v in sluice.items())} differ, {wrong} of them without reason")
 sys.exit(wrong > 0)

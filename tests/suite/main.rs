@@ -21,6 +21,7 @@ mod idempotency;
 mod jobs;
 mod kafka_bad_input;
 mod logs;
+mod management;
 mod ndjson;
 mod operations;
 mod order_retry_dedup;

@@ -11,7 +11,7 @@ mod fuzz_tests;
 mod handshake;
 mod heartbeats;
 mod methods;
-mod refusals;
+mod report;
 mod settling;
 mod streams;
 #[cfg(test)]
@@ -35,6 +35,7 @@ use crate::topics::session::{Action, ChannelKey, ConsumerNumber, Operation, Requ
 use answers::{Awaited, Expect};
 use channel::Channel;
 use heartbeats::Heartbeats;
+pub use report::{ChannelReport, ConnectionReport, ConsumerReport};
 pub use streams::Start;
 
 /// What an operation counts beside the message that it brings.
@@ -136,6 +137,7 @@ pub struct Connection {
     terms: ConnectionTerms,
     phase: Phase,
     client: ClientIdentity,
+    mechanism: Option<Mechanism>,
     user: String,
     vhost: String,
     channel_max: u16,
@@ -188,6 +190,7 @@ impl Connection {
         Connection {
             phase: Phase::Header,
             client: ClientIdentity::default(),
+            mechanism: None,
             user: String::new(),
             vhost: String::new(),
             channel_max: terms.limits.channels,
@@ -244,7 +247,7 @@ impl Connection {
                 self.handle_outcomes(now, outcomes);
             }
             SessionEvent::Failed(refusal) => {
-                let error = refusals::of_store(&refusal);
+                let error = super::refusals::of_store(&refusal);
                 self.fail(now, error);
             }
             SessionEvent::Delivered { consumer, run } => self.deliver(consumer, run),
@@ -256,6 +259,8 @@ impl Connection {
             }
             SessionEvent::Ended { consumer } => self.subscription_ended(consumer),
             SessionEvent::Records { consumer, chunk } => self.deliver_records(now, consumer, chunk),
+            // For whoever drives it.
+            SessionEvent::Called => {}
         }
         self.finish_round();
     }

@@ -8,6 +8,7 @@ use super::connection::ConnectionTerms;
 use super::identity::server_properties;
 use super::limits::AmqpLimits;
 use super::login::{Credentials, Mechanism};
+use super::roster::Roster;
 use crate::drain::Drain;
 use crate::topics::{Topics, VirtualHost};
 
@@ -21,6 +22,7 @@ struct Inner {
     mechanisms: Arc<[Mechanism]>,
     properties: HeaderTable,
     drain: Drain,
+    roster: Roster,
     connections: AtomicUsize,
     assembling: AtomicUsize,
     seeds: AtomicU64,
@@ -42,6 +44,7 @@ impl AmqpDoor {
             mechanisms: mechanisms.into(),
             properties: server_properties(),
             drain,
+            roster: Roster::default(),
             connections: AtomicUsize::new(0),
             assembling: AtomicUsize::new(0),
             seeds: AtomicU64::new(first_seed()),
@@ -58,6 +61,12 @@ impl AmqpDoor {
 
     pub(super) fn drain(&self) -> &Drain {
         &self.0.drain
+    }
+
+    /// Who is connected.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.0.roster
     }
 
     pub(super) fn terms(&self) -> ConnectionTerms {

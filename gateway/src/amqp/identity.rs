@@ -41,6 +41,8 @@ pub fn server_properties() -> HeaderTable {
 /// What matters of a client's own properties.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientIdentity {
+    /// All that it told.
+    pub properties: HeaderTable,
     /// What it calls itself, for people.
     pub product: String,
     /// A name that its user gave the connection.
@@ -69,6 +71,7 @@ impl ClientIdentity {
             capabilities.iter().any(|(name, value)| name == wanted && *value == HeaderValue::Bool(true))
         };
         ClientIdentity {
+            properties: properties.clone(),
             product: text("product"),
             name: text("connection_name"),
             authentication_failure_close: can("authentication_failure_close"),

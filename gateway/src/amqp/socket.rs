@@ -13,6 +13,7 @@ use tracing::debug;
 use super::connection::{Connection, Effect, VhostAnswer};
 use super::door::{AmqpDoor, Place};
 use super::log_reader::LogReader;
+use super::roster::{Call, Entry, Traffic};
 use crate::topics::session::{ConsumerNumber, Session, SessionEvent};
 
 /// Bytes asked for at a time.
@@ -27,9 +28,13 @@ const ALARM_CHECK: Duration = Duration::from_millis(500);
 /// Drives one connection until it ends.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: AmqpDoor, place: Place) {
     let now = Instant::now();
+    let Ok(local) = stream.local_addr() else { return };
+    let session = door.topics().open_session();
     let driver = Driver {
+        entry: door.roster().enter(peer, local, session.owner(), session.outlet()),
+        traffic: Traffic::default(),
         connection: Connection::new(door.terms(), now),
-        session: Some(door.topics().open_session()),
+        session: Some(session),
         readers: HashMap::new(),
         stream,
         peer,
@@ -45,6 +50,8 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: AmqpDoor, p
 
 struct Driver {
     connection: Connection,
+    entry: Entry,
+    traffic: Traffic,
     /// Gone once the connection gave everything back.
     session: Option<Session>,
     readers: HashMap<ConsumerNumber, LogReader>,
@@ -128,6 +135,8 @@ impl Driver {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(error),
         };
+        self.traffic.received_bytes += read as u64;
+        self.traffic.reads += u64::from(read > 0);
         if read > 0 {
             if self.door.alarm().is_some() {
                 self.connection.handle_alarm(self.door.alarm());
@@ -152,14 +161,29 @@ impl Driver {
 
     fn take_events(&mut self, first: SessionEvent) {
         let now = Instant::now();
-        self.connection.handle_event(now, first);
+        self.take_event(now, first);
         for _ in 1..EVENTS_AT_ONCE {
             let Some(event) = self.session.as_mut().and_then(Session::try_next) else { break };
-            self.connection.handle_event(now, event);
+            self.take_event(now, event);
         }
         // What had to wait for these may go on now.
         if !self.input.is_empty() && self.connection.wants_input() {
             self.feed();
+        }
+    }
+
+    fn take_event(&mut self, now: Instant, event: SessionEvent) {
+        let SessionEvent::Called = event else { return self.connection.handle_event(now, event) };
+        for call in self.entry.take_calls() {
+            match call {
+                Call::Report(answer) => {
+                    let waiting_bytes = self.connection.output().len() as u64;
+                    // Whoever asked may be gone.
+                    let _ =
+                        answer.send((self.connection.report(), Traffic { waiting_bytes, ..self.traffic }));
+                }
+                Call::Leave(reason) => self.connection.handle_expulsion(now, &reason),
+            }
         }
     }
 
@@ -171,6 +195,8 @@ impl Driver {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.blocked_since = None;
+                    self.traffic.sent_bytes += written as u64;
+                    self.traffic.writes += 1;
                     self.connection.handle_written(Instant::now(), written);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

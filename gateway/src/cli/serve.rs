@@ -20,6 +20,7 @@ use crate::http::operations::{Operations, endpoints};
 use crate::http::server::{self, Connections, ServerLimits};
 use crate::kafka::{self, KafkaDoor, Listener};
 use crate::logging;
+use crate::management::{self, Management, Node};
 use crate::metrics::HttpCounters;
 use crate::topics::Topics;
 use crate::ws::{self, WsDoor};
@@ -85,18 +86,22 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         .context("recovery did not finish")?
         .with_context(|| format!("cannot open the data directory {place} (data_dir)"))?;
     operations.open(topics.clone());
-    front.open(doors(&config, &topics, &drain, routes));
+    let amqp_door =
+        AmqpDoor::new(topics.clone(), wiring::amqp(&config), wiring::mechanisms(&config), drain.clone());
     let data_dir = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
     let kafka_door =
         KafkaDoor::new(topics.clone(), config.kafka.clone(), data_dir.display().to_string(), drain.clone());
     let kafka_addresses: Vec<SocketAddr> = kafka_listeners.iter().map(Listener::address).collect();
+    let mut listeners = vec![("http", address)];
+    listeners.extend(amqp_address.map(|address| ("amqp", address)));
+    listeners.extend(kafka_addresses.iter().map(|address| ("kafka", *address)));
+    let node = wiring::node(&config, &data_dir, listeners);
+    front.open(doors(&config, &topics, &drain, routes, (amqp_door.roster().clone(), node)));
     for listener in kafka_listeners {
         drain.track(kafka::serve(listener, kafka_door.clone()));
     }
     if let Some(listener) = amqp_listener {
-        let limits = wiring::amqp(&config);
-        let door = AmqpDoor::new(topics.clone(), limits, wiring::mechanisms(&config), drain.clone());
-        drain.track(amqp::serve(listener, door));
+        drain.track(amqp::serve(listener, amqp_door));
     }
     announce(address, &kafka_addresses, amqp_address);
     notify("READY=1");
@@ -129,13 +134,22 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Everything below `/v1` beside what was open from the start.
-fn doors(config: &Config, topics: &Topics, drain: &Drain, operations: axum::Router) -> axum::Router {
+/// Everything below `/v1` and `/api` beside what was open from the start.
+fn doors(
+    config: &Config,
+    topics: &Topics,
+    drain: &Drain,
+    operations: axum::Router,
+    (roster, node): (amqp::Roster, Node),
+) -> axum::Router {
     let origins = config.ws.allowed_origins.clone();
     let sockets = ws::routes(WsDoor::new(topics.clone(), wiring::ws(config), origins, drain.clone()));
     let state = AppState::new(topics.clone(), wiring::http(config), drain.clone());
+    let (bodies, body_bytes) = (state.bodies().clone(), state.limits().body_bytes);
+    let management = Management::new(topics.clone(), roster, bodies, body_bytes, node);
     let (api, _) = api::endpoints().with_state(state).split_for_parts();
-    cors::allow(api::finish(operations.merge(api).merge(sockets)), &config.http.cors_origins)
+    let all = operations.merge(api).merge(sockets);
+    cors::allow(api::finish(all).merge(management::routes(management)), &config.http.cors_origins)
 }
 
 /// Tells the service manager, if there is one.

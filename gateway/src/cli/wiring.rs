@@ -1,9 +1,12 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use crate::amqp::{AmqpLimits, Mechanism};
 use crate::config::Config;
 use crate::http::HttpLimits;
+use crate::management::Node;
 use crate::topics::{
     GroupConfig, IdempotencySettings, LogEngineConfig, QueueEngineConfig, StagingSettings, TopicsSettings,
 };
@@ -123,6 +126,18 @@ pub fn amqp(config: &Config) -> AmqpLimits {
         // A drained client gets half of the grace, so that the rest is left for what comes after it.
         closing: Duration::from_millis(config.drain_grace_ms / 2),
         write: Duration::from_millis(amqp.write_timeout_ms),
+    }
+}
+
+/// What the management API says of the process.
+pub fn node(config: &Config, data_dir: &Path, listeners: Vec<(&'static str, SocketAddr)>) -> Node {
+    Node {
+        name: Node::name_here(),
+        started: SystemTime::now(),
+        listeners,
+        data_dir: data_dir.display().to_string(),
+        mechanisms: mechanisms(config).into_iter().map(Mechanism::name).collect(),
+        connections_max: config.amqp.max_connections,
     }
 }
 

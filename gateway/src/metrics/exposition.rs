@@ -66,7 +66,7 @@ fn server(families: &mut Families, process: &Process<'_>) {
         "When the server started, since the epoch",
         process.started_at,
     );
-    if let Some(bytes) = resident_bytes() {
+    if let Some(bytes) = super::process::resident_bytes() {
         families.gauge("process_resident_memory_bytes", "Memory held by the process", bytes as f64);
     }
     let connections = process.connections;
@@ -218,10 +218,4 @@ fn sums(families: &mut Families, snapshot: &Snapshot, detail: Detail) {
         "Age of the oldest record that a group has not committed, the largest of all groups",
         ages.fold(0.0, f64::max),
     );
-}
-
-/// The second figure of `/proc/self/statm` counts pages of 4 KiB.
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    statm.split(' ').nth(1)?.parse::<u64>().ok()?.checked_mul(4096)
 }

@@ -34,6 +34,7 @@ routes! {
     Ready = "/readyz",
     Metrics = "/metrics",
     MetricsPerObject = "/metrics/per-object",
+    Management = "/api",
     Topics = "/v1/topics",
     Topic = "/v1/topics/{topic}",
     TopicSettings = "/v1/topics/{topic}/settings",
@@ -89,6 +90,7 @@ pub fn route(path: &str) -> Route {
             "/readyz" => Route::Ready,
             "/metrics" => Route::Metrics,
             "/metrics/per-object" => Route::MetricsPerObject,
+            _ if path == "/api" || path.starts_with("/api/") => Route::Management,
             _ if path == "/docs" || path.starts_with("/docs/") => Route::Docs,
             _ => Route::Other,
         };

@@ -13,6 +13,7 @@ mod names;
 mod operation;
 mod outcome;
 mod properties;
+mod property_json;
 mod publishing;
 mod queue_arguments;
 mod replies;
@@ -31,6 +32,9 @@ pub use outcome::{
 };
 
 pub use properties::{MessageProperties, read_properties, with_reply_to};
+pub use property_json::{
+    PropertyFault, properties_from_json, properties_to_json, table_from_json, table_to_json,
+};
 pub use queue_arguments::interval_ms;
 pub use replies::REPLY_TO;
 
@@ -98,6 +102,12 @@ impl Session {
     #[must_use]
     pub fn outlet(&self) -> mpsc::UnboundedSender<SessionEvent> {
         self.link.outlet()
+    }
+
+    /// What its exclusive queues belong to.
+    #[must_use]
+    pub fn owner(&self) -> u64 {
+        self.link.owner().0
     }
 
     /// Ends every subscription and returns what is held, `leases` included.

@@ -31,9 +31,39 @@ pub(crate) struct Vitals {
     pub acknowledged: AtomicU64,
     pub written_bytes: AtomicU64,
     pub disk_full: AtomicBool,
+    pub memory_high: AtomicBool,
     pub failed: Mutex<Option<String>>,
     /// What queues that were deleted had counted.
     pub gone_queues: Mutex<QueueTotals>,
+}
+
+/// Why publishers have to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// The process holds more memory than it should.
+    Memory,
+    /// There is no room for more messages.
+    Disk,
+}
+
+impl Alarm {
+    /// What RabbitMQ calls it.
+    #[must_use]
+    pub fn resource(self) -> &'static str {
+        match self {
+            Alarm::Memory => "memory",
+            Alarm::Disk => "disk",
+        }
+    }
+
+    /// How AMQP clients are told, in RabbitMQ's words.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Alarm::Memory => "low on memory",
+            Alarm::Disk => "low on disk",
+        }
+    }
 }
 
 impl Vitals {
@@ -79,6 +109,13 @@ impl Topics {
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
         self.vitals().disk_full.load(Relaxed)
+    }
+
+    /// What publishers have to wait for.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let raised = [(&self.vitals().memory_high, Alarm::Memory), (&self.vitals().disk_full, Alarm::Disk)];
+        raised.into_iter().filter(|(flag, _)| flag.load(Relaxed)).map(|(_, alarm)| alarm).collect()
     }
 
     /// Everything that metrics show, at one moment.

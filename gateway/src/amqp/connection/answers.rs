@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::{ChannelState, Consumer, Mode};
-use super::refusals;
 use super::streams::Start;
 use super::{Connection, Effect};
 use crate::amqp::error::{AmqpError, ReplyCode};
+use crate::amqp::refusals::{self, Subject, Task};
 use crate::amqp::unsettled::Pending;
 use crate::amqp::wire::{MethodId, Reply, put_content};
 use crate::topics::LogTopic;
@@ -86,6 +86,35 @@ pub(super) enum Expect {
     ConnectionCloseOk,
 }
 
+impl Expect {
+    /// What it is about, should it be refused.
+    fn subject(&self) -> Subject<'_> {
+        match self {
+            Expect::QueueDeclareOk { declaration, .. } => Subject::queue(&declaration.queue),
+            Expect::QueuePurgeOk { queue, .. } | Expect::ConsumeOk { queue, .. } => Subject::queue(queue),
+            Expect::QueueDeleteOk { queue, if_empty, .. } => {
+                Subject::queue(queue).to(Task::Delete { if_empty: *if_empty })
+            }
+            Expect::ExchangeDeclareOk { declaration, .. } => Subject::exchange(&declaration.exchange),
+            Expect::ExchangeDeleteOk { exchange, .. } => {
+                Subject::exchange(exchange).to(Task::Delete { if_empty: false })
+            }
+            Expect::QueueBindOk { binding, .. }
+            | Expect::QueueUnbindOk { binding }
+            | Expect::ExchangeBindOk { binding, .. }
+            | Expect::ExchangeUnbindOk { binding, .. } => Subject::binding(binding),
+            Expect::Get { queue, .. } => Subject::queue(queue).to(Task::Get),
+            Expect::CancelOk { .. }
+            | Expect::TxCommitOk
+            | Expect::QosOk
+            | Expect::Say(_)
+            | Expect::Fail(_)
+            | Expect::ChannelCloseOk
+            | Expect::ConnectionCloseOk => Subject::queue(""),
+        }
+    }
+}
+
 impl Connection {
     /// Asks the owner for something that has an answer.
     pub(super) fn ask(&mut self, number: u16, id: MethodId, expect: Expect, request: Request) {
@@ -125,7 +154,7 @@ impl Connection {
                         Ok(answer) => self.answer(now, awaited, answer),
                         Err(error) if self.is_current(&awaited) => {
                             let Awaited { number, id, expect, .. } = awaited;
-                            let error = refusals::of_request(&error, &expect, &self.vhost);
+                            let error = refusals::of_request(&error, &expect.subject(), &self.vhost);
                             self.fail_channel(now, number, error.of(id));
                         }
                         Err(_) => {}

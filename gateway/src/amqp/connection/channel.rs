@@ -2,6 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use message::HeaderTable;
+
 use super::Connection;
 use super::content::{Incoming, PublishMemory};
 use super::transactions::Transaction;
@@ -38,6 +40,10 @@ pub(super) struct Channel {
     pub(super) mode: Mode,
     /// Prefetch of subscriptions to come; 0 is none.
     pub(super) prefetch: u16,
+    /// Prefetch of all subscriptions together; 0 is none.
+    pub(super) shared_prefetch: u16,
+    /// Messages that came in.
+    pub(super) published: u64,
     pub(super) unsettled: Unsettled,
     pub(super) next_delivery: u64,
     pub(super) consumers: HashMap<Arc<str>, Consumer>,
@@ -60,6 +66,8 @@ pub(super) enum Mode {
 /// Publishes are numbered from 1; answers come in the same order.
 #[derive(Debug, Default)]
 pub(super) struct Confirms {
+    /// How many came in.
+    pub(super) begun: u64,
     /// How many were answered, or will be with this round.
     pub(super) done: u64,
     /// How many were written.
@@ -79,6 +87,16 @@ pub(super) struct Consumer {
     pub(super) is_log: bool,
     /// Whether the client cancelled it: what is under way still reaches it, credit does not.
     pub(super) cancelled: bool,
+    /// What it was begun with.
+    pub(super) about: Box<About>,
+}
+
+/// What a subscription was begun with.
+#[derive(Clone, Debug)]
+pub(super) struct About {
+    pub(super) queue: String,
+    pub(super) exclusive: bool,
+    pub(super) arguments: HeaderTable,
 }
 
 impl Channel {
@@ -92,6 +110,8 @@ impl Channel {
             memory: PublishMemory::default(),
             mode: Mode::Plain,
             prefetch: 0,
+            shared_prefetch: 0,
+            published: 0,
             unsettled: Unsettled::default(),
             next_delivery: 0,
             consumers: HashMap::new(),

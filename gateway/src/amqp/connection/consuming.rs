@@ -5,7 +5,7 @@ use message::{HeaderTable, HeaderValue};
 
 use super::Connection;
 use super::answers::Expect;
-use super::channel::Consumer;
+use super::channel::{About, Consumer};
 use super::streams::Start;
 use crate::amqp::Effect;
 use crate::amqp::error::{AmqpError, ReplyCode};
@@ -34,6 +34,9 @@ impl Connection {
                 Err(AmqpError::new(ReplyCode::NotImplemented, text))
             }
             Method::Qos { prefetch_count, global: true, .. } => {
+                if let Some(channel) = self.channels.get_mut(&number) {
+                    channel.shared_prefetch = prefetch_count;
+                }
                 let unsettled = (prefetch_count > 0).then(|| u64::from(prefetch_count));
                 self.ask(number, id, Expect::QosOk, Request::LimitChannel { unsettled });
                 Ok(())
@@ -106,6 +109,7 @@ impl Connection {
                 window_bytes,
                 is_log: false,
                 cancelled: false,
+                about: Box::new(About { queue: queue.clone(), exclusive: flags.exclusive, arguments }),
             },
         );
         self.consumers.insert(consumer, (number, Arc::clone(&tag)));
@@ -155,6 +159,11 @@ impl Connection {
                 window_bytes: 0,
                 is_log: false,
                 cancelled: true,
+                about: Box::new(About {
+                    queue: REPLY_TO.to_owned(),
+                    exclusive: flags.exclusive,
+                    arguments: HeaderTable::default(),
+                }),
             },
         );
         self.consumers.insert(consumer, (number, Arc::clone(&tag)));

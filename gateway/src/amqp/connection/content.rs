@@ -181,6 +181,10 @@ impl Connection {
         let Some(channel) = self.channels.get_mut(&number) else { return };
         let Some(incoming) = channel.incoming.take() else { return };
         let Incoming { exchange, routing_key, mandatory, content: Some(content) } = *incoming else { return };
+        channel.published += 1;
+        if let Mode::Confirm(confirms) = &mut channel.mode {
+            confirms.begun += 1;
+        }
         let durability = match (&channel.mode, content.head.persistent) {
             (Mode::Confirm(_), true) => Durability::Disk,
             (Mode::Confirm(_), false) => Durability::Cache,

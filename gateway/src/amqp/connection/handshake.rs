@@ -106,6 +106,7 @@ impl Connection {
             return self.fail(now, AmqpError::new(ReplyCode::AccessRefused, text));
         };
         self.user = user;
+        self.mechanism = Some(mechanism);
         self.phase = Phase::Tuning;
         let heartbeat = u16::try_from(self.terms.limits.heartbeat.as_secs()).unwrap_or(u16::MAX);
         let (channel_max, frame_max) = (self.terms.limits.channels, self.terms.limits.frame_bytes);

@@ -22,6 +22,11 @@ impl Heartbeats {
         *self = Heartbeats { interval, heard: now, spoke: now };
     }
 
+    /// Seconds that the two sides agreed on; 0 is none.
+    pub(super) fn interval_s(&self) -> u16 {
+        self.interval.map_or(0, |interval| u16::try_from(interval.as_secs()).unwrap_or(u16::MAX))
+    }
+
     /// Whether the two sides agreed on none.
     #[cfg(test)]
     pub(super) fn is_off(&self) -> bool {
@@ -89,6 +94,15 @@ impl Connection {
                 let text = "broker forced connection closure with reason 'shutdown'";
                 self.fail(now, AmqpError::new(ReplyCode::ConnectionForced, text));
             }
+            Phase::Closing(_) | Phase::Over(_) | Phase::Leaving => {}
+            _ => self.end(),
+        }
+    }
+
+    /// Somebody who looks after the broker wants it gone.
+    pub fn handle_expulsion(&mut self, now: Instant, reason: &str) {
+        match self.phase {
+            Phase::Open => self.fail(now, AmqpError::new(ReplyCode::ConnectionForced, reason)),
             Phase::Closing(_) | Phase::Over(_) | Phase::Leaving => {}
             _ => self.end(),
         }

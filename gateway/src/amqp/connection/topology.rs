@@ -175,9 +175,3 @@ fn not_default(exchange: String) -> Result<String, AmqpError> {
     }
     Ok(exchange)
 }
-
-/// The error for a name that only the broker gives.
-pub(super) fn reserved(what: &str, name: &str) -> AmqpError {
-    let text = format!("{what} name '{name}' contains reserved prefix 'amq.*'");
-    AmqpError::new(ReplyCode::AccessRefused, text)
-}

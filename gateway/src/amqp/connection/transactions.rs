@@ -29,6 +29,11 @@ impl Transaction {
         self.settled.push((pending, settlement));
     }
 
+    /// How many messages and settlements there are.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.publishes.len() as u64, self.settled.len() as u64)
+    }
+
     /// Bytes that it keeps.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

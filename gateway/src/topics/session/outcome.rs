@@ -45,6 +45,8 @@ pub enum SessionEvent {
         /// What was read.
         chunk: Result<RecordChunk, Refusal>,
     },
+    /// Somebody left word with whoever drives the session.
+    Called,
 }
 
 impl SessionEvent {

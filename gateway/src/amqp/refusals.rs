@@ -2,11 +2,9 @@
 
 use message::ErrorCode;
 
-use super::answers::Expect;
-use super::topology::reserved;
-use crate::amqp::error::{AmqpError, ReplyCode};
+use super::error::{AmqpError, ReplyCode};
 use crate::refusal::Refusal;
-use crate::topics::session::{BindTo, Fault, SessionError};
+use crate::topics::session::{BindTo, Binding, Fault, SessionError};
 
 fn no_queue(queue: &str, vhost: &str) -> AmqpError {
     AmqpError::new(ReplyCode::NotFound, format!("no queue '{queue}' in vhost '{vhost}'"))
@@ -16,35 +14,60 @@ fn no_exchange(exchange: &str, vhost: &str) -> AmqpError {
     AmqpError::new(ReplyCode::NotFound, format!("no exchange '{exchange}' in vhost '{vhost}'"))
 }
 
-/// A request that was refused.
-pub(super) fn of_request(error: &SessionError, expect: &Expect, vhost: &str) -> AmqpError {
-    let what = match expect {
-        Expect::QueueDeclareOk { declaration, .. } => Subject::queue(&declaration.queue),
-        Expect::QueuePurgeOk { queue, .. }
-        | Expect::QueueDeleteOk { queue, .. }
-        | Expect::ConsumeOk { queue, .. } => Subject::queue(queue),
-        Expect::ExchangeDeclareOk { declaration, .. } => Subject::exchange(&declaration.exchange),
-        Expect::ExchangeDeleteOk { exchange, .. } => Subject::exchange(exchange),
-        Expect::QueueBindOk { binding, .. }
-        | Expect::QueueUnbindOk { binding }
-        | Expect::ExchangeBindOk { binding, .. }
-        | Expect::ExchangeUnbindOk { binding, .. } => match binding.to {
+/// What was asked for when something was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// To take one message.
+    Get,
+    /// To delete; if asked so, only what is empty.
+    Delete {
+        /// Whether it was.
+        if_empty: bool,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    kind: &'static str,
+    name: &'a str,
+    task: Task,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn queue(name: &'a str) -> Subject<'a> {
+        Subject { kind: "queue", name, task: Task::Other }
+    }
+
+    pub(crate) fn exchange(name: &'a str) -> Subject<'a> {
+        Subject { kind: "exchange", name, task: Task::Other }
+    }
+
+    /// A binding is refused over its destination.
+    pub(crate) fn binding(binding: &'a Binding) -> Subject<'a> {
+        match binding.to {
             BindTo::Queue => Subject::queue(&binding.destination),
             BindTo::Exchange => Subject::exchange(&binding.destination),
-        },
-        Expect::Get { queue, .. } => Subject::queue(queue),
-        Expect::CancelOk { .. } | Expect::TxCommitOk | Expect::QosOk => Subject::queue(""),
-        Expect::Say(_) | Expect::Fail(_) => Subject::queue(""),
-        Expect::ChannelCloseOk | Expect::ConnectionCloseOk => Subject::queue(""),
-    };
+        }
+    }
+
+    pub(crate) fn to(self, task: Task) -> Subject<'a> {
+        Subject { task, ..self }
+    }
+}
+
+/// A request that was refused.
+pub(crate) fn of_request(error: &SessionError, what: &Subject<'_>, vhost: &str) -> AmqpError {
     let name = what.name;
     if let Some(fault) = &error.fault {
-        return AmqpError::new(ReplyCode::PreconditionFailed, faulty(fault, &what, vhost));
+        return AmqpError::new(ReplyCode::PreconditionFailed, faulty(fault, what, vhost));
     }
-    match (error.refusal.code, expect) {
+    match (error.refusal.code, what.task) {
         (ErrorCode::UnknownTopic, _) => no_queue(error.refusal.field.as_deref().unwrap_or(name), vhost),
         (ErrorCode::UnknownExchange, _) => no_exchange(error.refusal.field.as_deref().unwrap_or(name), vhost),
-        (ErrorCode::ResourceLocked, Expect::Get { .. }) if error.refusal.detail.contains("single_active") => {
+        (ErrorCode::ResourceLocked, Task::Get) if error.refusal.detail.contains("single_active") => {
             let text = format!(
                 "cannot obtain access to locked queue '{name}' in vhost '{vhost}'. basic.get operations are not supported by queues with single active consumer"
             );
@@ -64,9 +87,7 @@ pub(super) fn of_request(error: &SessionError, expect: &Expect, vhost: &str) -> 
             let text = format!("{} queue '{name}' in vhost '{vhost}'", error.refusal.detail);
             AmqpError::new(ReplyCode::NotImplemented, text)
         }
-        (ErrorCode::InUse, Expect::QueueDeleteOk { if_empty: true, .. })
-            if error.refusal.detail.contains("empty") =>
-        {
+        (ErrorCode::InUse, Task::Delete { if_empty: true }) if error.refusal.detail.contains("empty") => {
             AmqpError::new(
                 ReplyCode::PreconditionFailed,
                 format!("queue '{name}' in vhost '{vhost}' not empty"),
@@ -76,7 +97,7 @@ pub(super) fn of_request(error: &SessionError, expect: &Expect, vhost: &str) -> 
             let text = format!("{} '{name}' in vhost '{vhost}' in use", what.kind);
             AmqpError::new(ReplyCode::PreconditionFailed, text)
         }
-        (ErrorCode::Reserved, Expect::ExchangeDeleteOk { .. }) => {
+        (ErrorCode::Reserved, Task::Delete { .. }) => {
             let text = format!("deletion of system exchange '{name}' in vhost '{vhost}' not allowed");
             AmqpError::new(ReplyCode::AccessRefused, text)
         }
@@ -86,7 +107,7 @@ pub(super) fn of_request(error: &SessionError, expect: &Expect, vhost: &str) -> 
 }
 
 /// A message that could not be routed at all.
-pub(super) fn of_publish(error: &SessionError, vhost: &str) -> AmqpError {
+pub(crate) fn of_publish(error: &SessionError, vhost: &str) -> AmqpError {
     let named = error.refusal.field.as_deref().unwrap_or_default();
     match error.refusal.code {
         ErrorCode::UnknownExchange => no_exchange(named, vhost),
@@ -106,21 +127,6 @@ pub(super) fn of_store(refusal: &Refusal) -> AmqpError {
         _ => ReplyCode::InternalError,
     };
     AmqpError::new(code, &refusal.detail)
-}
-
-struct Subject<'a> {
-    kind: &'static str,
-    name: &'a str,
-}
-
-impl<'a> Subject<'a> {
-    fn queue(name: &'a str) -> Subject<'a> {
-        Subject { kind: "queue", name }
-    }
-
-    fn exchange(name: &'a str) -> Subject<'a> {
-        Subject { kind: "exchange", name }
-    }
 }
 
 /// What is wrong with a declaration.
@@ -150,4 +156,10 @@ fn of_refusal(refusal: &Refusal) -> AmqpError {
         _ => ReplyCode::PreconditionFailed,
     };
     AmqpError::new(code, &refusal.detail)
+}
+
+/// The error for a name that only the broker gives.
+fn reserved(what: &str, name: &str) -> AmqpError {
+    let text = format!("{what} name '{name}' contains reserved prefix 'amq.*'");
+    AmqpError::new(ReplyCode::AccessRefused, text)
 }

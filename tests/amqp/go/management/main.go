@@ -1,0 +1,129 @@
+// Command management does with rabbit-hole, the Go client of RabbitMQ's management API, what operators' tools do with it.
+// Usage: management HTTP_PORT AMQP_PORT
+package main
+
+import (
+	"fmt"
+	"log"
+	"os"
+	"strings"
+
+	rabbithole "github.com/michaelklishin/rabbit-hole/v2"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+func check(err error) {
+	if err != nil {
+		log.Panic(err)
+	}
+}
+
+func expect(holds bool, what ...any) {
+	if !holds {
+		log.Panic(what...)
+	}
+}
+
+func main() {
+	client, err := rabbithole.NewClient("http://127.0.0.1:"+os.Args[1], "guest", "guest")
+	check(err)
+	overview, err := client.Overview()
+	check(err)
+	expect(overview.RabbitMQVersion != "", overview)
+	nodes, err := client.ListNodes()
+	check(err)
+	expect(len(nodes) == 1 && nodes[0].IsRunning && nodes[0].Name == overview.Node && nodes[0].MemUsed > 0, nodes)
+
+	_, err = client.PutVhost("hole", rabbithole.VhostSettings{})
+	check(err)
+	hosts, err := client.ListVhosts()
+	check(err)
+	expect(len(hosts) >= 2, hosts)
+
+	_, err = client.DeclareQueue("hole", "q", rabbithole.QueueSettings{Durable: true, Type: "quorum", Arguments: map[string]any{"x-delivery-limit": 5}})
+	check(err)
+	_, err = client.DeclareExchange("hole", "x", rabbithole.ExchangeSettings{Type: "topic", Durable: true})
+	check(err)
+	_, err = client.DeclareBinding("hole", rabbithole.BindingInfo{Source: "x", Destination: "q", DestinationType: "queue", RoutingKey: "a.#", Arguments: map[string]any{"k": "v"}})
+	check(err)
+	_, err = client.PutPolicy("hole", "p", rabbithole.Policy{Pattern: "^q$", ApplyTo: "queues", Priority: 2, Definition: rabbithole.PolicyDefinition{"max-length": 10}})
+	check(err)
+
+	connection, err := amqp.DialConfig("amqp://guest:guest@127.0.0.1:"+os.Args[2]+"/hole", amqp.Config{Properties: amqp.Table{"connection_name": "hole"}, Vhost: "hole"})
+	check(err)
+	channel, err := connection.Channel()
+	check(err)
+	check(channel.Qos(3, 0, false))
+	_, err = channel.Consume("q", "hole-tag", false, false, false, false, nil)
+	check(err)
+	check(channel.Publish("x", "a.b", false, false, amqp.Publishing{Body: []byte("hello")}))
+	// A synchronous method says that everything before it was carried out.
+	queue, err := channel.QueueDeclarePassive("q", true, false, false, false, nil)
+	check(err)
+	expect(queue.Consumers == 1, queue)
+
+	detailed, err := client.GetQueue("hole", "q")
+	check(err)
+	expect(detailed.Type == "quorum" && detailed.Policy == "p" && detailed.Consumers == 1 && detailed.Messages == 1, detailed)
+	expect(len(*detailed.ConsumerDetails) == 1 && (*detailed.ConsumerDetails)[0].ConsumerTag == "hole-tag", detailed.ConsumerDetails)
+	paged, err := client.PagedListQueuesWithParameters(map[string][]string{"page": {"1"}, "name": {"q"}})
+	check(err)
+	expect(len(paged.Items) >= 1 && paged.Page == 1, paged)
+	bindings, err := client.ListBindingsIn("hole")
+	check(err)
+	expect(len(bindings) == 2, bindings)
+	exchange, err := client.GetExchange("hole", "x")
+	check(err)
+	expect(exchange.Type == "topic" && exchange.Durable, exchange)
+	connections, err := client.ListConnections()
+	check(err)
+	named := ""
+	for _, one := range connections {
+		if one.ClientProperties["connection_name"] == "hole" {
+			named = one.Name
+			expect(one.Vhost == "hole" && one.User == "guest" && one.State == "running" && one.Channels == 1, one)
+		}
+	}
+	expect(named != "", connections)
+	channels, err := client.ListChannels()
+	check(err)
+	found := false
+	for _, one := range channels {
+		if one.ConnectionDetails.Name == named {
+			found = true
+			expect(one.ConsumerCount == 1 && one.PrefetchCount == 3 && one.UnacknowledgedMessageCount == 1, one)
+		}
+	}
+	expect(found, channels)
+	definitions, err := client.ListDefinitions()
+	check(err)
+	expect(len(*definitions.Queues) >= 1 && len(*definitions.Bindings) >= 1, definitions)
+	policy, err := client.GetPolicy("hole", "p")
+	check(err)
+	expect(policy.Priority == 2 && policy.Definition["max-length"] == float64(10), policy)
+	health, err := client.HealthCheckAlarms()
+	check(err)
+	expect(health.Status == "ok", health)
+	whoami, err := client.Whoami()
+	check(err)
+	expect(whoami.Name == "guest", whoami)
+	users, err := client.ListUsers()
+	check(err)
+	expect(len(users) == 1 && users[0].Name == "guest", users)
+
+	closed := connection.NotifyClose(make(chan *amqp.Error, 1))
+	_, err = client.CloseConnection(named)
+	check(err)
+	expect((<-closed).Code == 320, "the connection was not closed")
+	_, err = client.GetQueue("hole", "none")
+	expect(err != nil && strings.Contains(err.Error(), "404"), err)
+	_, err = client.DeleteBinding("hole", bindings[1])
+	check(err)
+	_, err = client.PurgeQueue("hole", "q")
+	check(err)
+	_, err = client.DeleteVhost("hole")
+	check(err)
+	_, err = client.GetVhost("hole")
+	expect(err != nil, "the virtual host is still there")
+	fmt.Println("rabbit-hole: overview, nodes, vhosts, queues, exchanges, bindings, policies, connections, channels, definitions")
+}
