@@ -7,13 +7,15 @@ use crate::group::{
     Committed, Generation, GroupError, InstanceId, MemberId, OffsetCommit, OffsetReset, ResetTo, resolve,
 };
 use crate::record::{CommittedOffset, LogRecord};
-use crate::{LogEngine, LogError, PartitionId, TopicPartition};
+use crate::{LogEngine, LogError, Offset, PartitionId, TopicPartition};
 
 /// On whose behalf offsets are committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committer<'a> {
     /// A reader that picks its partitions itself, or an administrator: only while the group has no members.
     Nobody,
+    /// A producer that names no member, as clients from before KIP-447 do in a transaction: whatever members there are.
+    Producer,
     /// A member, in a generation.
     Member {
         /// Its id.
@@ -55,13 +57,23 @@ impl LogEngine {
         Ok(ids)
     }
 
-    /// Refuses offsets beyond the ends of their partitions. Clients of the wire protocol may commit those; others most
+    /// Refuses offsets outside of their partitions. Clients of the wire protocol may commit those; others most
     /// likely made a mistake.
     pub fn check_within_logs(&self, commits: &[OffsetCommit]) -> Result<(), LogError> {
+        self.check_each(commits, |offset, end| offset.0 >= 0 && offset <= end)
+    }
+
+    /// Refuses negative offsets.
+    pub(crate) fn check_not_negative(&self, commits: &[OffsetCommit]) -> Result<(), LogError> {
+        self.check_each(commits, |offset, _| offset.0 >= 0)
+    }
+
+    /// Refuses offsets that do not fit the end of their log.
+    fn check_each(&self, commits: &[OffsetCommit], fits: fn(Offset, Offset) -> bool) -> Result<(), LogError> {
         for commit in commits {
             let view = self.resolve(&commit.partition)?;
             let (start, end) = (view.log_start(), view.log_end());
-            if commit.offset > end {
+            if !fits(commit.offset, end) {
                 return Err(LogError::OffsetOutOfRange { requested: commit.offset, start, end });
             }
         }
@@ -69,7 +81,8 @@ impl LogEngine {
     }
 
     /// Commits what of these offsets can be committed: one result for each. Whether the partition holds the offset is
-    /// not asked, as clients of the wire protocol expect.
+    /// not asked, as clients of the wire protocol expect. A negative offset, by which KafkaJS resets a group to an end of
+    /// its logs, stands for none: what was committed is forgotten.
     pub fn commit_each(
         &mut self,
         block: &mut Block,
@@ -79,12 +92,13 @@ impl LogEngine {
         now: Timestamp,
     ) -> Result<Vec<Result<(), LogError>>, LogError> {
         let checked = self.check_commits(group, committer, commits, now)?;
-        let kept: Vec<_> = commits
-            .iter()
-            .zip(&checked)
-            .filter_map(|(commit, id)| Some((*id.as_ref().ok()?, commit.committed(now))))
-            .collect();
-        self.store_committed(block, group, kept, now);
+        let valid =
+            commits.iter().zip(&checked).filter_map(|(commit, id)| Some((*id.as_ref().ok()?, commit)));
+        let (gone, kept): (Vec<_>, Vec<_>) = valid.partition(|(_, commit)| commit.offset.0 < 0);
+        let gone: Vec<PartitionId> = gone.into_iter().map(|(id, _)| id).collect();
+        let kept = kept.into_iter().map(|(id, commit)| (id, commit.committed(now)));
+        self.store_committed(block, group, kept.collect(), now);
+        self.forget_offsets(block, group, &gone, now);
         Ok(checked.into_iter().map(|id| id.map(|_| ())).collect())
     }
 
@@ -103,11 +117,6 @@ impl LogEngine {
             if size > max {
                 return Err(GroupError::MetadataTooLarge { size, max }.into());
             }
-            if commit.offset.0 < 0 {
-                let view = self.resolve(&commit.partition)?;
-                let (start, end) = (view.log_start(), view.log_end());
-                return Err(LogError::OffsetOutOfRange { requested: commit.offset, start, end });
-            }
             Ok(id)
         };
         let checked: Vec<Result<PartitionId, LogError>> = commits.iter().map(check).collect();
@@ -117,7 +126,7 @@ impl LogEngine {
             (Committer::Nobody, Some(known)) if !known.members.is_empty() => {
                 return Err(GroupError::InUse(group.clone()).into());
             }
-            (Committer::Nobody, _) => return Ok(checked),
+            (Committer::Nobody | Committer::Producer, _) => return Ok(checked),
             (Committer::Member { id, generation, instance }, _) => (id, generation, instance),
         };
         let unknown = || GroupError::UnknownMember(id.clone());

@@ -176,7 +176,12 @@ pub const APIS: &[Api] = &[
         0..=13,
         "One broker leads everything. A queue is shown with one partition."
     ),
-    api!(offset_commit::answer, offset_commit::OffsetCommitRequest, 2..=10, ""),
+    api!(
+        offset_commit::answer,
+        offset_commit::OffsetCommitRequest,
+        2..=10,
+        "A negative offset, with which KafkaJS resets a group to an end, forgets what was committed."
+    ),
     api!(
         offset_fetch::answer,
         offset_fetch::OffsetFetchRequest,

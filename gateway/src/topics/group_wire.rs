@@ -24,6 +24,8 @@ use crate::refusal::Refusal;
 pub enum WireCommitter {
     /// Nobody's: the group must have no members.
     Nobody,
+    /// A producer's, whose client names no member: whatever members the group has.
+    Producer,
     /// A member's.
     Member {
         /// Its id.
@@ -40,6 +42,7 @@ impl WireCommitter {
     pub(super) fn in_engine(&self) -> Committer<'_> {
         match self {
             WireCommitter::Nobody => Committer::Nobody,
+            WireCommitter::Producer => Committer::Producer,
             WireCommitter::Member { id, generation, instance } => {
                 Committer::Member { id, generation: Some(*generation), instance: instance.as_ref() }
             }

@@ -88,6 +88,25 @@ fn refuses_what_contradicts_itself() {
 }
 
 #[test]
+fn only_a_named_producer_needs_an_epoch_and_a_sequence() {
+    let told = |id: i64, epoch: i16, sequence: i32| {
+        let mut bytes = FROM_A_CLIENT.to_vec();
+        bytes[43..51].copy_from_slice(&id.to_be_bytes());
+        bytes[51..53].copy_from_slice(&epoch.to_be_bytes());
+        bytes[53..57].copy_from_slice(&sequence.to_be_bytes());
+        super::header::seal(&mut bytes);
+        Batch::validate(BytesMut::from(&bytes[..]), DEEP).is_ok()
+    };
+    for (epoch, sequence) in [(-1, -1), (0, 0), (-1, 0)] {
+        assert!(told(-1, epoch, sequence), "no producer, epoch {epoch}, sequence {sequence}");
+    }
+    assert!(told(7, 0, 0));
+    for (epoch, sequence) in [(-1, -1), (-1, 0), (0, -1)] {
+        assert!(!told(7, epoch, sequence), "producer 7, epoch {epoch}, sequence {sequence}");
+    }
+}
+
+#[test]
 fn a_bomb_is_not_opened() {
     for codec in &ALL[1..] {
         let mut builder = BatchBuilder::new(NOW);

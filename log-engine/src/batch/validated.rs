@@ -54,8 +54,9 @@ impl Batch {
         if header.timestamp_type() == TimestampType::LogAppendTime {
             return Err(BatchError::Malformed("its timestamps claim to be the broker's"));
         }
+        // Without a producer's id the epoch and the sequence mean nothing: KafkaJS and Sarama leave zeros there.
         let produced = header.producer_id >= 0;
-        if produced != (header.base_sequence >= 0) || produced != (header.producer_epoch >= 0) {
+        if produced && (header.base_sequence < 0 || header.producer_epoch < 0) {
             return Err(BatchError::Malformed("its producer, epoch and sequence do not go together"));
         }
         if header.is_transactional() && !produced {

@@ -59,6 +59,7 @@ impl LogEngine {
         check_offsets(transaction, group.as_str().len() + 64 + len)?;
         let checked = self.check_commits(group, committer, commits, now)?;
         let ids = checked.into_iter().collect::<Result<Vec<_>, _>>()?;
+        self.check_not_negative(commits)?;
         let commits: Vec<_> =
             ids.into_iter().zip(commits.iter().map(|commit| commit.committed(now))).collect();
         self.stage_offsets(block, producer.id, group, &commits, now);

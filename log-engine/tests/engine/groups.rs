@@ -330,6 +330,37 @@ fn offsets_are_kept_for_a_week_without_members() {
 }
 
 #[test]
+fn a_negative_offset_forgets_what_was_committed() {
+    let (disk, mut shell) = shell(2);
+    let commits = |offsets: [i64; 2]| {
+        offsets.iter().zip(0..).map(|(offset, n)| OffsetCommit::new(at(n), Offset(*offset))).collect()
+    };
+    let commit = |shell: &mut Shell, offsets| {
+        let commits: Vec<_> = commits(offsets);
+        shell.run(|engine, block, now| {
+            engine.commit_each(block, &group("g"), Committer::Nobody, &commits, now)
+        })
+    };
+    commit(&mut shell, [5, 6]).unwrap();
+    assert!(commit(&mut shell, [-2, 7]).unwrap().iter().all(Result::is_ok));
+    assert!(commit(&mut shell, [-1, 8]).unwrap().iter().all(Result::is_ok), "there was none");
+    let told = |shell: &Shell| {
+        let committed = shell.engine.committed(&group("g")).into_iter();
+        committed.map(|(partition, committed)| (partition.partition, committed.offset.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&shell), [(1, 8)]);
+    shell.commit().unwrap();
+    drop(shell);
+    assert_eq!(told(&Shell::open(&disk.crash()).unwrap()), [(1, 8)]);
+    let (_, mut shell) = self::shell(1);
+    let commits = [OffsetCommit::new(at(0), Offset(-1))];
+    let refused = shell.run(|engine, block, now| {
+        engine.commit_offsets(block, &group("g"), Committer::Nobody, &commits, now)
+    });
+    assert_eq!(code(refused), ErrorCode::OffsetOutOfRange);
+}
+
+#[test]
 fn an_offset_may_say_itself_when_it_is_forgotten() {
     let (_, mut shell) = shell(1);
     let expires_at = Some(shell.now.plus(HOUR));

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use log_engine::batch::{Batch, BatchBuilder, ControlRecord, RecordSet};
 use log_engine::{
-    Committer, EndTransaction, Enrolment, InitProducer, Isolation, LogEngineConfig, LogError, Offset,
-    OffsetCommit, PartitionView, Producer, ProducerEpoch, TransactionOutcome, TransactionState,
-    TransactionalId,
+    Attendance, ClientOrigin, Committer, EndTransaction, Enrolment, InitProducer, Isolation, LogEngineConfig,
+    LogError, MemberId, Offset, OffsetCommit, PartitionView, Producer, ProducerEpoch, TransactionOutcome,
+    TransactionState, TransactionalId,
 };
 use message::ErrorCode;
 use segment_store::{Crash, LyingDisk};
@@ -313,6 +313,35 @@ fn offsets_of_a_group_move_with_the_transaction() {
         let after = shell.engine.committed_offset(&group("g"), input.id()).map(|c| c.offset.0);
         assert_eq!(after, expected);
     }
+}
+
+#[test]
+fn a_producer_may_move_the_offsets_of_a_group_whose_member_it_does_not_name() {
+    let disk = LyingDisk::new(1);
+    let mut shell = Shell::open(&disk).unwrap();
+    let partition = shell.create("in", 1, &[]).partition(0).unwrap().name().clone();
+    let member = Attendance {
+        member: None,
+        new_member: MemberId::new("one"),
+        origin: ClientOrigin::default(),
+        topics: [partition.topic.clone()].into(),
+        session_timeout: TIMEOUT,
+        holds: Vec::new(),
+    };
+    let now = shell.now;
+    shell.engine.attend(&group("g"), member, now).unwrap();
+    let producer = init(&mut shell, "mover", None).unwrap();
+    let id = id("mover");
+    let mut stage = |committer: Committer<'_>| {
+        let enrolment = Enrolment { id: &id, implicit: true };
+        let commits = [OffsetCommit::new(partition.clone(), Offset(0))];
+        shell.run(|engine, block, now| {
+            let group = group("g");
+            engine.commit_offsets_in_transaction(block, enrolment, producer, &group, committer, &commits, now)
+        })
+    };
+    assert_eq!(code(stage(Committer::Nobody)), Some(ErrorCode::InUse));
+    stage(Committer::Producer).unwrap();
 }
 
 #[test]

@@ -5,6 +5,8 @@ use kafka_wire::messages::offset_commit::{
     OffsetCommitResponseTopic,
 };
 
+use message::ErrorCode;
+
 use super::{Call, groups};
 use crate::kafka::error::KafkaError;
 use crate::topics::group_wire::OffsetCommit;
@@ -43,6 +45,8 @@ pub async fn answer(call: &Call, request: OffsetCommitRequest) -> OffsetCommitRe
     told(&request, || match (places.next(), &outcomes) {
         (Some(Err(error)), _) => error,
         (_, Err(refusal)) => groups::coordinator(refusal),
+        // Who commits for nobody while there are members is told that it is none of them.
+        (_, Ok(Err(error))) if error.code() == ErrorCode::InUse => KafkaError::UNKNOWN_MEMBER_ID,
         (_, Ok(Err(error))) => KafkaError::from(error.code()),
         (Some(Ok(at)), Ok(Ok(outcomes))) => match outcomes.get(at) {
             Some(Ok(())) => KafkaError::NONE,

@@ -5,7 +5,7 @@ use kafka_wire::messages::txn_offset_commit::{
 
 use super::{Call, groups, transactions};
 use crate::kafka::error::KafkaError;
-use crate::topics::group_wire::OffsetCommit;
+use crate::topics::group_wire::{OffsetCommit, WireCommitter};
 use crate::topics::{Offset, TransactionOffsets};
 
 /// From this version on naming the transaction is enough to put the group into it (KIP-890).
@@ -45,7 +45,10 @@ async fn commit(call: &Call, request: &TxnOffsetCommitRequest) -> Result<(), Kaf
     }
     let group = groups::name(&request.group_id)?;
     let instance = request.group_instance_id.clone();
-    let committer = groups::committer(request.generation_id, &request.member_id, instance)?;
+    let committer = match groups::committer(request.generation_id, &request.member_id, instance)? {
+        WireCommitter::Nobody => WireCommitter::Producer,
+        committer => committer,
+    };
     let offsets = TransactionOffsets { group, committer, commits };
     let implicit = call.version >= IMPLICIT_FROM;
     let committed = call.door.topics().commit_offsets_of_producer(id, implicit, producer, offsets).await;
