@@ -7,6 +7,7 @@ mod check;
 mod field;
 pub mod keys;
 mod page;
+mod share_groups;
 mod source;
 
 use crate::topics::TopicConfig;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use message::Limits;
 
 pub use field::{Door, Doors, LogFormat};
+pub use share_groups::ShareGroupsConfig;
 pub use source::{ConfigError, Sources, load};
 
 /// Everything that can be set.
@@ -46,6 +48,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Consumer groups.
     pub groups: GroupsConfig,
+    /// Share groups.
+    pub share_groups: ShareGroupsConfig,
     /// Idempotency keys.
     pub idempotency: IdempotencyConfig,
     /// Transactions.
@@ -68,6 +72,7 @@ impl Default for Config {
             queue: QueueConfig::default(),
             log: LogConfig::default(),
             groups: GroupsConfig::default(),
+            share_groups: ShareGroupsConfig::default(),
             idempotency: IdempotencyConfig::default(),
             transactions: TransactionsConfig::default(),
         }

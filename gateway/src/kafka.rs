@@ -13,6 +13,7 @@ mod fetch_sessions;
 mod frames;
 mod in_flight;
 mod listener;
+mod share_sessions;
 mod topic_ids;
 
 pub use door::KafkaDoor;

@@ -43,6 +43,7 @@ mod retry_settings;
 pub mod session;
 mod settling;
 mod shard;
+pub mod share;
 mod spec;
 mod transaction_spec;
 mod transactions;
@@ -74,9 +75,9 @@ pub use inventory::{BindingEntry, ExchangeEntry, QueueCounts, QueueEntry, Table}
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
 pub use log_engine::{
-    ActiveProducer, ConfigChange, ConfigEntry, ConfigKind, ConfigSource, GroupConfig, Isolation,
-    LogEngineConfig, LowWatermark, Offset, Producer, ProducerEpoch, ProducerId, TopicConfig,
-    TransactionDescription, TransactionOutcome, TransactionalId,
+    ActiveProducer, Adjustable, ConfigChange, ConfigEntry, ConfigKind, ConfigSource, GroupConfig, Isolation,
+    LogEngineConfig, LowWatermark, Offset, Producer, ProducerEpoch, ProducerId, ShareConfig, ShareLimits,
+    TopicConfig, TransactionDescription, TransactionOutcome, TransactionalId,
 };
 pub use log_settings::{Mode, Others};
 pub use log_topic::{LogTopic, LogWatch, PartitionBounds, StoredBatches};
@@ -106,6 +107,7 @@ use group_positions::GroupPositions;
 use jobs::Jobs;
 use member_ids::MemberIds;
 use shard::ShardHandle;
+use share::ShareBells;
 use vitals::Vitals;
 
 use crate::refusal::Refusal;
@@ -130,6 +132,7 @@ struct House {
     member_ids: MemberIds,
     sweep_at: AtomicUsize,
     vitals: Arc<Vitals>,
+    share_bells: Arc<ShareBells>,
 }
 
 /// A topic of either model. An enum and not a trait: a trait wide enough for both would speak the language of neither.

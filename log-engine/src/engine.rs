@@ -13,6 +13,7 @@ use crate::producers::Standing;
 use crate::record::{self, LogRecord};
 use crate::segment::SegmentCache;
 use crate::settle::Removal;
+use crate::share::{ShareConfig, ShareGroups};
 use crate::transaction::Coordinator;
 use crate::transactions::Enrolment;
 use crate::view::ReadSettings;
@@ -33,6 +34,8 @@ pub struct LogEngineConfig {
     pub partitions_max: usize,
     /// Consumer groups.
     pub groups: GroupConfig,
+    /// Share groups.
+    pub shares: ShareConfig,
     /// Whether reading from segments compares checksums.
     pub verify_reads: bool,
     /// How often retention looks at the logs, and idle files are closed.
@@ -67,6 +70,7 @@ impl Default for LogEngineConfig {
             open_segments_max: 256,
             partitions_max: 200_000,
             groups: GroupConfig::default(),
+            shares: ShareConfig::default(),
             verify_reads: true,
             check_interval: std::time::Duration::from_secs(1),
             producer_expiration: std::time::Duration::from_secs(24 * 3600),
@@ -110,6 +114,7 @@ pub struct LogEngine {
     pub(crate) topics: BTreeMap<TopicName, Arc<TopicView>>,
     pub(crate) topic_names: HashMap<TopicId, TopicName>,
     pub(crate) groups: Groups,
+    pub(crate) shares: ShareGroups,
     pub(crate) next_partition: u32,
     pub(crate) next_topic: u64,
     pub(crate) advanced: Vec<PartitionId>,
@@ -217,6 +222,7 @@ impl LogEngine {
             topics: BTreeMap::new(),
             topic_names: HashMap::new(),
             groups: Groups::default(),
+            shares: ShareGroups::default(),
             next_partition: 0,
             next_topic: 0,
             advanced: Vec::new(),

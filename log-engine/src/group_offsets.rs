@@ -120,6 +120,7 @@ impl LogEngine {
             Ok(id)
         };
         let checked: Vec<Result<PartitionId, LogError>> = commits.iter().map(check).collect();
+        self.check_not_shared(group)?;
         self.check_group_memory()?;
         let known = self.groups.by_name.get_mut(group);
         let (id, generation, instance) = match (committer, known.as_ref()) {
@@ -221,8 +222,11 @@ impl LogEngine {
         }
     }
 
-    /// Deletes a group with its offsets. Refused while it has live members.
+    /// Deletes a group of any kind with its offsets. Refused while it has live members.
     pub fn delete_group(&mut self, block: &mut Block, group: &GroupName) -> Result<(), LogError> {
+        if self.shares.contains(group) {
+            return Ok(self.delete_share_group(block, group)?);
+        }
         if !self.groups.by_name.contains_key(group) {
             return Err(GroupError::UnknownGroup(group.clone()).into());
         }

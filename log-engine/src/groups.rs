@@ -22,6 +22,7 @@ impl LogEngine {
     }
 
     fn check_join(&self, group: &GroupName, ask: &JoinGroup) -> Result<(), GroupError> {
+        self.check_not_shared(group)?;
         let (least, most) = (self.config.groups.session_min, self.config.groups.session_max);
         if ask.session_timeout < least || ask.session_timeout > most {
             return Err(GroupError::SessionTimeout {
@@ -93,6 +94,7 @@ impl LogEngine {
         now: Timestamp,
     ) -> Result<ConsumerAnswer, GroupError> {
         if ask.epoch == crate::MemberEpoch::Join {
+            self.check_not_shared(group)?;
             self.check_group_memory()?;
         }
         self.change_group(group, now, |one, catalog, at| {
@@ -107,6 +109,7 @@ impl LogEngine {
             return Err(LogError::UnknownTopic(missing.clone()));
         }
         if ask.member.is_none() {
+            self.check_not_shared(group)?;
             self.check_group_memory()?;
         }
         let joined =
@@ -123,7 +126,7 @@ impl LogEngine {
     /// When groups want [`LogEngine::tick`] to be called.
     #[must_use]
     pub fn group_deadline(&self) -> Option<Timestamp> {
-        self.groups.next_deadline()
+        [self.groups.next_deadline(), self.shares.next_deadline()].into_iter().flatten().min()
     }
 
     /// Memory that all groups take, about.

@@ -59,6 +59,9 @@ mod retention;
 mod segment;
 mod settle;
 mod settling;
+mod share;
+mod share_upkeep;
+mod shares;
 mod tail;
 mod time_lookup;
 mod topic;
@@ -83,6 +86,11 @@ pub use offset::{Offset, PartitionId, TopicId, TopicPartition};
 pub use producer::{ActiveProducer, Producer, ProducerEpoch, ProducerId};
 pub use recovery::Damage;
 pub use settle::{SettleJob, SettleOutcome, SettleResult};
+pub use share::{
+    AcknowledgeType, Acknowledgement, AcquiredRecords, Adjustable, SHARE_GROUP_SETTINGS, ShareConfig,
+    ShareError, ShareGroupDescription, ShareHeartbeat, ShareLimits, ShareMemberDescription, Shareable,
+};
+pub use shares::{ShareAcquire, ShareAcquired, ShareOffset, ShareSetting, ShareTaken};
 pub use time_lookup::TimedOffset;
 pub use topic::TopicView;
 pub use topic_config::{

@@ -4,6 +4,7 @@ use message::Timestamp;
 use crate::cleaner::CleanPoint;
 use crate::group::Committed;
 use crate::segment::{AbortedCount, SegmentState};
+use crate::share::ShareRecord;
 use crate::transaction::TransactionRecord;
 use crate::{LogError, Offset, PartitionId, TopicId};
 
@@ -61,6 +62,8 @@ pub(crate) enum LogRecord<'a> {
     Counters { partition: u32, topic: u64 },
     /// Something about transactions or producers.
     Transaction(TransactionRecord<'a>),
+    /// Something about share groups.
+    Share(ShareRecord<'a>),
 }
 
 /// A topic as the journal defines it.
@@ -213,6 +216,7 @@ impl<'a> LogRecord<'a> {
                 out.extend_from_slice(&topic.to_le_bytes());
             }
             LogRecord::Transaction(record) => record.encode(out),
+            LogRecord::Share(record) => record.encode(out),
         }
     }
 
@@ -222,6 +226,10 @@ impl<'a> LogRecord<'a> {
         if bytes.first().is_some_and(|kind| TransactionRecord::has_kind(*kind)) {
             let record = TransactionRecord::decode(&mut from)?;
             return from.end().map(|()| LogRecord::Transaction(record));
+        }
+        if bytes.first().is_some_and(|kind| ShareRecord::has_kind(*kind)) {
+            let record = ShareRecord::decode(&mut from)?;
+            return from.end().map(|()| LogRecord::Share(record));
         }
         let record = match from.byte()? {
             APPEND => return Ok(LogRecord::Append { partition: from.partition()?, batch: from.0 }),

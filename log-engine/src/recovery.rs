@@ -111,6 +111,7 @@ impl LogEngine {
                 }
             }
             LogRecord::Transaction(record) => self.replay_transaction(record)?,
+            LogRecord::Share(record) => self.replay_share(record)?,
             record @ (LogRecord::Offsets { .. }
             | LogRecord::OffsetsDeleted { .. }
             | LogRecord::GroupOccupation { .. }
@@ -174,6 +175,7 @@ impl LogEngine {
     pub fn finish_recovery(&mut self, now: Timestamp) -> Result<Vec<Damage>, LogError> {
         self.recover_transactions(now);
         self.finish_group_recovery(now);
+        self.finish_share_recovery();
         for (id, partition) in &mut self.partitions {
             partition.view.advance(partition.visible());
             partition.unchecked = true;
@@ -237,6 +239,7 @@ impl LogEngine {
         }
         self.checkpoint_transactions(&mut put);
         self.checkpoint_groups(&mut put);
+        self.checkpoint_shares(&mut put);
     }
 
     fn checkpoint_transactions(&self, put: &mut dyn FnMut(&LogRecord<'_>)) {

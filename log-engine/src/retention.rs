@@ -26,9 +26,10 @@ impl LogEngine {
         let blocked = self.unblock_settling(now);
         let groups = self.tick_groups(block, now);
         let transactions = self.tick_transactions(block, now);
+        let shares = self.tick_shares(block, now);
         let check =
             (!self.partitions.is_empty() || !self.settling.doomed.is_empty()).then_some(self.next_check);
-        [blocked, groups, transactions, check].into_iter().flatten().min()
+        [blocked, groups, transactions, shares, check].into_iter().flatten().min()
     }
 
     /// Removes everything of a log before `offset`; -1 means everything visible. Answers the new start.

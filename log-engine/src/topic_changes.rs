@@ -182,6 +182,7 @@ impl LogEngine {
         }
         let gone: Vec<PartitionId> = topic.partitions.iter().map(|view| view.id()).collect();
         self.forget_partitions(&gone);
+        self.shares.forget(&gone);
         self.topic_changed_for_groups(&name);
     }
 }

@@ -113,6 +113,11 @@ impl Consumer {
         self.messages -= 1;
         let body_len = i64::try_from(delivery.message.body.len()).unwrap_or(i64::MAX);
         self.bytes = self.bytes.saturating_sub(body_len);
+        self.hold(delivery, pools);
+    }
+
+    /// Counts a message among those that it holds.
+    pub(crate) fn hold(&mut self, delivery: &Delivery, pools: &mut Pools) {
         if delivery.lease.is_some() {
             self.in_flight += 1;
             pools.take(self.options.pool);
@@ -144,7 +149,7 @@ impl Queue {
     }
 
     /// Whether it is this consumer's part to get messages.
-    fn serves(&self, id: ConsumerId, consumer: &Consumer) -> bool {
+    pub(crate) fn serves(&self, id: ConsumerId, consumer: &Consumer) -> bool {
         !self.options.single_active_consumer || consumer.options.once || (self.active == id && !self.yielding)
     }
 

@@ -125,6 +125,35 @@ impl QueueEngine {
         Ok(taken)
     }
 
+    /// Takes up to `max` messages at once for a subscription, beside its credit: as many as are ready. It holds them as it
+    /// does those that are pushed to it.
+    pub fn receive_for(
+        &mut self,
+        block: &mut Block,
+        consumer: ConsumerId,
+        max: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        self.begin(block);
+        let taker = self.consumers.get_mut(&consumer).ok_or(QueueError::UnknownConsumer)?;
+        let id = taker.queue;
+        let mut taken = Vec::new();
+        if let Some(queue) = self.queues.get_mut(&id).filter(|queue| queue.serves(consumer, taker)) {
+            queue.used_at = now;
+            let (lease, patience) = (taker.options.lease, taker.patience(queue, &self.core.config));
+            while taken.len() < max {
+                let Some(delivery) = self.core.hand_over(queue, consumer, lease, patience, now) else {
+                    break;
+                };
+                taker.hold(&delivery, &mut self.pools);
+                taken.push(delivery);
+            }
+        }
+        self.touched.push(id);
+        self.wind_up(block, now);
+        Ok(taken)
+    }
+
     /// Hands a queue's messages to its consumers in turn while they have credit.
     pub(crate) fn dispatch(&mut self, id: QueueId, now: Timestamp) {
         let Some(queue) = self.queues.get_mut(&id) else { return };

@@ -1,5 +1,6 @@
 # Sourced by the scripts beside it: `start_broker BINARY HOME [ARGUMENT…]` starts a broker on free ports and sets
 # `kafka` and `http` to its addresses; whatever ends the script stops the broker and shows its log when it ended badly.
+# `kill_broker` kills it without a warning, and `run_broker BINARY [ARGUMENT…]` starts it again on the same data.
 
 broker=
 broker_home=
@@ -19,9 +20,23 @@ start_broker() {
     broker_home=$2
     shift 2
     rm -rf "$broker_home" && mkdir -p "$broker_home"
+    run_broker "$binary" "$@"
+}
+
+kill_broker() {
+    kill -9 "$broker"
+    wait "$broker" 2> /dev/null || true
+    broker=
+}
+
+run_broker() {
+    local binary=$1
+    shift
+    kafka= http=
+    rm -f "$broker_home/out"
     mkfifo "$broker_home/out"
     "$binary" serve --http 127.0.0.1:0 --kafka 127.0.0.1:0 --amqp off --data-dir "$broker_home/data" \
-        --set groups.initial_rebalance_delay_ms=0 "$@" > "$broker_home/out" 2> "$broker_home/log" &
+        --set groups.initial_rebalance_delay_ms=0 "$@" > "$broker_home/out" 2>> "$broker_home/log" &
     broker=$!
     trap stop_broker EXIT
     local line

@@ -15,7 +15,7 @@ fi
 tool() {
     local class=$1
     shift
-    timeout 120 java -Xmx256m -XX:TieredStopAtLevel=1 -cp "$libraries/*" "$class" "$@"
+    timeout 120 java -Xmx256m -XX:TieredStopAtLevel=1 -cp "${classes:+$classes:}$libraries/*" "$class" "$@"
 }
 topics() { tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$kafka" "$@"; }
 configs() { tool kafka.admin.ConfigCommand --bootstrap-server "$kafka" "$@"; }
@@ -69,4 +69,6 @@ expect 'CompleteCommit' tool org.apache.kafka.tools.TransactionsCommand --bootst
 
 topics --delete --topic plain
 [ -z "$(topics --list | grep '^plain$' || true)" ]
+
+. "$here/share.sh"
 echo "Apache Kafka's tools did everything"

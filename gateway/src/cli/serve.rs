@@ -89,8 +89,13 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let amqp_door =
         AmqpDoor::new(topics.clone(), wiring::amqp(&config), wiring::mechanisms(&config), drain.clone());
     let data_dir = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
-    let kafka_door =
-        KafkaDoor::new(topics.clone(), config.kafka.clone(), data_dir.display().to_string(), drain.clone());
+    let kafka_door = KafkaDoor::new(
+        topics.clone(),
+        config.kafka.clone(),
+        config.share_groups.max_sessions,
+        data_dir.display().to_string(),
+        drain.clone(),
+    );
     let kafka_addresses: Vec<SocketAddr> = kafka_listeners.iter().map(Listener::address).collect();
     let mut listeners = vec![("http", address)];
     listeners.extend(amqp_address.map(|address| ("amqp", address)));

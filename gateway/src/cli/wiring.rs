@@ -8,7 +8,8 @@ use crate::config::Config;
 use crate::http::HttpLimits;
 use crate::management::Node;
 use crate::topics::{
-    GroupConfig, IdempotencySettings, LogEngineConfig, QueueEngineConfig, StagingSettings, TopicsSettings,
+    Adjustable, GroupConfig, IdempotencySettings, LogEngineConfig, QueueEngineConfig, ShareConfig,
+    ShareLimits, StagingSettings, TopicsSettings,
 };
 use crate::ws::WsLimits;
 
@@ -26,6 +27,7 @@ pub fn topics(config: &Config) -> TopicsSettings {
         open_segments_max: config.log.open_segments,
         partitions_max: config.log.max_partitions,
         groups: groups(config),
+        shares: shares(config),
         verify_reads: config.log.verify_reads,
         check_interval: Duration::from_millis(config.log.check_interval_ms),
         producer_expiration: Duration::from_millis(config.log.producer_expiration_ms),
@@ -75,6 +77,35 @@ fn groups(config: &Config) -> GroupConfig {
         offsets_retention: ms(groups.offsets_retention_ms),
         offsets_check: ms(groups.offsets_check_interval_ms),
         ..GroupConfig::default()
+    }
+}
+
+/// What bounds share groups.
+fn shares(config: &Config) -> ShareConfig {
+    let shares = &config.share_groups;
+    let adjustable = |usual, least, most| Adjustable {
+        usual: Duration::from_millis(usual),
+        least: Duration::from_millis(least),
+        most: Duration::from_millis(most),
+    };
+    ShareConfig {
+        groups_max: shares.max_groups,
+        members_max: shares.max_members,
+        session: adjustable(
+            shares.session_timeout_ms,
+            shares.min_session_timeout_ms,
+            shares.max_session_timeout_ms,
+        ),
+        heartbeat: adjustable(
+            shares.heartbeat_interval_ms,
+            shares.min_heartbeat_interval_ms,
+            shares.max_heartbeat_interval_ms,
+        ),
+        record_lock: adjustable(shares.record_lock_ms, shares.min_record_lock_ms, shares.max_record_lock_ms),
+        limits: ShareLimits {
+            deliveries: u16::try_from(shares.max_deliveries).unwrap_or(u16::MAX),
+            record_locks: shares.max_record_locks,
+        },
     }
 }
 

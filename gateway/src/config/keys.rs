@@ -549,6 +549,90 @@ pub const KEYS: &[Key] = &[
         "How often committed offsets are looked at for their age, in milliseconds (Kafka: `offsets.retention.check.interval.ms`)."
     ),
     key!(
+        "share_groups.max_groups",
+        share_groups.max_groups,
+        Some(1..=1_000_000),
+        "Most share groups with members or offsets, and most groups with settings of their own."
+    ),
+    key!(
+        "share_groups.max_members",
+        share_groups.max_members,
+        Some(1..=1000),
+        "Most members of one share group (Kafka: `group.share.max.size`)."
+    ),
+    key!(
+        "share_groups.max_sessions",
+        share_groups.max_sessions,
+        Some(1..=1_000_000),
+        "Most share sessions of all groups together: one for each member and broker (Kafka: `group.share.max.share.sessions`)."
+    ),
+    key!(
+        "share_groups.max_deliveries",
+        share_groups.max_deliveries,
+        Some(2..=10),
+        "How often a log's record is handed out before it is archived when it comes back (Kafka: `group.share.delivery.count.limit`)."
+    ),
+    key!(
+        "share_groups.max_record_locks",
+        share_groups.max_record_locks,
+        Some(100..=10_000),
+        "Most records of one partition that one group deals with at a time (Kafka: `group.share.partition.max.record.locks`)."
+    ),
+    key!(
+        "share_groups.record_lock_ms",
+        share_groups.record_lock_ms,
+        Some(1000..=60 * 60_000),
+        "How long a member may keep a record that it does not settle, in milliseconds, unless its group chooses otherwise (Kafka: `group.share.record.lock.duration.ms`)."
+    ),
+    key!(
+        "share_groups.min_record_lock_ms",
+        share_groups.min_record_lock_ms,
+        Some(1000..=60 * 60_000),
+        "Shortest such time that a group may choose, in milliseconds."
+    ),
+    key!(
+        "share_groups.max_record_lock_ms",
+        share_groups.max_record_lock_ms,
+        Some(1000..=60 * 60_000),
+        "Longest such time that a group may choose, in milliseconds."
+    ),
+    key!(
+        "share_groups.session_timeout_ms",
+        share_groups.session_timeout_ms,
+        Some(1..=DAY),
+        "After this silence a member of a share group is out, in milliseconds, unless its group chooses otherwise (Kafka: `group.share.session.timeout.ms`)."
+    ),
+    key!(
+        "share_groups.min_session_timeout_ms",
+        share_groups.min_session_timeout_ms,
+        Some(1..=DAY),
+        "Shortest such silence that a group may choose, in milliseconds."
+    ),
+    key!(
+        "share_groups.max_session_timeout_ms",
+        share_groups.max_session_timeout_ms,
+        Some(1..=DAY),
+        "Longest such silence that a group may choose, in milliseconds."
+    ),
+    key!(
+        "share_groups.heartbeat_interval_ms",
+        share_groups.heartbeat_interval_ms,
+        Some(1..=DAY),
+        "How often a member of a share group is to send a heartbeat, in milliseconds, unless its group chooses otherwise (Kafka: `group.share.heartbeat.interval.ms`)."
+    ),
+    key!(
+        "share_groups.min_heartbeat_interval_ms",
+        share_groups.min_heartbeat_interval_ms,
+        Some(1..=DAY),
+        "Shortest such interval that a group may choose, in milliseconds."
+    ),
+    key!(
+        "share_groups.max_heartbeat_interval_ms",
+        share_groups.max_heartbeat_interval_ms,
+        Some(1..=DAY),
+        "Longest such interval that a group may choose, in milliseconds."
+    ),
+    key!(
         "transactions.max_timeout_ms",
         transactions.max_timeout_ms,
         Some(SECOND..=DAY),

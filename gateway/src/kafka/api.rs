@@ -6,6 +6,7 @@ mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod admin_refused;
 mod alter_replica_log_dirs;
+mod alter_share_group_offsets;
 mod api_versions;
 mod compatibility;
 mod configs;
@@ -15,6 +16,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
@@ -22,12 +24,14 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod elect_leaders;
 mod end_txn;
 mod fetch;
 mod find_coordinator;
+mod group_configs;
 mod groups;
 mod heartbeat;
 mod incremental_alter_configs;
@@ -45,6 +49,11 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod partition_reassignments;
 mod produce;
+mod share_acknowledge;
+mod share_fetch;
+mod share_group_describe;
+mod share_group_heartbeat;
+mod share_settling;
 mod sync_group;
 mod transactions;
 mod txn_offset_commit;
@@ -66,6 +75,8 @@ use super::in_flight::{Answer, Answering};
 pub struct Client {
     /// The address that it came from.
     pub host: String,
+    /// Tells its connection from others.
+    pub connection: u64,
     /// Where it is told that the broker is.
     pub endpoint: Endpoint,
 }
@@ -248,12 +259,17 @@ pub const APIS: &[Api] = &[
         1..=3,
         "Answers SECURITY_DISABLED: no authorizer is configured."
     ),
-    api!(describe_configs::answer, describe_configs::DescribeConfigsRequest, 1..=4, "Topics and the broker."),
+    api!(
+        describe_configs::answer,
+        describe_configs::DescribeConfigsRequest,
+        1..=4,
+        "Topics, the broker, and share groups."
+    ),
     api!(
         configs::alter,
         alter_configs::AlterConfigsRequest,
         0..=2,
-        "Topics only: the broker is configured by its file, flags and environment."
+        "Topics, and settings of share groups: the broker is configured by its file, flags and environment."
     ),
     api!(
         alter_replica_log_dirs::answer,
@@ -279,7 +295,7 @@ pub const APIS: &[Api] = &[
         incremental_alter_configs::answer,
         incremental_alter_configs::IncrementalAlterConfigsRequest,
         0..=1,
-        "Topics only."
+        "Topics, and settings of share groups."
     ),
     api!(
         partition_reassignments::alter,
@@ -339,7 +355,7 @@ pub const APIS: &[Api] = &[
         list_config_resources::answer,
         list_config_resources::ListConfigResourcesRequest,
         0..=1,
-        "Topics and the broker."
+        "Topics, the broker, and groups with settings of their own."
     ),
     api!(
         describe_topic_partitions::answer,
@@ -347,7 +363,52 @@ pub const APIS: &[Api] = &[
         0..=0,
         ""
     ),
+    api!(
+        share_group_heartbeat::answer,
+        share_group_heartbeat::ShareGroupHeartbeatRequest,
+        1..=1,
+        "KIP-932, with the assignor `simple`. Members are given partitions of logs, and queues as one partition each."
+    ),
+    api!(share_group_describe::answer, share_group_describe::ShareGroupDescribeRequest, 1..=1, ""),
+    api!(
+        share_fetch::answer,
+        share_fetch::ShareFetchRequest,
+        1..=2,
+        "Share sessions and renewals (KIP-1222) included. On a queue it leases messages; their ids are the offsets."
+    ),
+    api!(
+        share_acknowledge::answer,
+        share_acknowledge::ShareAcknowledgeRequest,
+        1..=2,
+        "On a queue: accept is ack, release is requeue, reject is reject, renew extends the lease."
+    ),
+    api!(
+        describe_share_group_offsets::answer,
+        describe_share_group_offsets::DescribeShareGroupOffsetsRequest,
+        0..=1,
+        "Of a queue: its oldest message, and how many it has."
+    ),
+    api!(
+        alter_share_group_offsets::answer,
+        alter_share_group_offsets::AlterShareGroupOffsetsRequest,
+        0..=0,
+        "Logs only: what was settled in a queue is gone."
+    ),
+    api!(
+        delete_share_group_offsets::answer,
+        delete_share_group_offsets::DeleteShareGroupOffsetsRequest,
+        0..=0,
+        "Logs only."
+    ),
 ];
+
+/// Ends the share sessions of a connection that is gone; what their members have goes back.
+pub async fn disconnected(door: &KafkaDoor, connection: u64) {
+    let ended = door.share_sessions().lock().disconnected(connection);
+    for session in ended {
+        share_settling::release(door, session).await;
+    }
+}
 
 /// The registration of a number.
 fn find(key: i16) -> Option<&'static Api> {

@@ -30,16 +30,18 @@ const HALF_CLOSED: Duration = Duration::from_secs(5);
 
 /// Serves one client until it leaves, misbehaves, stands still for too long, or the process goes down.
 pub async fn run(stream: TcpStream, peer: SocketAddr, endpoint: Endpoint, door: KafkaDoor) {
+    let number = door.number_connection();
+    let host = peer.ip().to_canonical().to_string();
     let connection = Connection {
         frames: Frames::new(door.config().max_request_bytes),
-        client: Arc::new(Client { host: peer.ip().to_canonical().to_string(), endpoint }),
+        client: Arc::new(Client { host, connection: number, endpoint }),
         in_flight: InFlight::default(),
         out: VecDeque::new(),
         out_bytes: 0,
         permit: None,
         moved: Instant::now(),
         ending: None,
-        door,
+        door: door.clone(),
         stream,
     };
     match connection.serve().await {
@@ -47,6 +49,7 @@ pub async fn run(stream: TcpStream, peer: SocketAddr, endpoint: Endpoint, door: 
         Err(End::Client(error)) => debug!(%peer, %error, "a Kafka client went away"),
         Err(End::Protocol(why)) => info!(%peer, why, "closed a Kafka connection"),
     }
+    api::disconnected(&door, number).await;
 }
 
 /// Why a connection ended before the client closed it in good order.

@@ -1,10 +1,11 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::fetch_sessions::FetchSessions;
+use super::share_sessions::ShareSessions;
 use crate::config::KafkaConfig;
 use crate::drain::Drain;
 use crate::topics::{Topic, Topics};
@@ -24,6 +25,9 @@ struct Inner {
     in_flight: Arc<Semaphore>,
     connections: AtomicUsize,
     fetch_sessions: Mutex<FetchSessions>,
+    share_sessions: Mutex<ShareSessions>,
+    /// Connections numbered so far.
+    numbered: AtomicU64,
 }
 
 /// One open connection's place among those that may be open.
@@ -32,7 +36,14 @@ pub struct Place(KafkaDoor);
 impl KafkaDoor {
     /// A door to `topics`.
     #[must_use]
-    pub fn new(topics: Topics, config: KafkaConfig, data_dir: String, drain: Drain) -> KafkaDoor {
+    pub fn new(
+        topics: Topics,
+        config: KafkaConfig,
+        max_share_sessions: usize,
+        data_dir: String,
+        drain: Drain,
+    ) -> KafkaDoor {
+        let share_sessions = Mutex::new(ShareSessions::new(max_share_sessions));
         let fetch_sessions = Mutex::new(FetchSessions::new(config.max_fetch_sessions));
         let in_flight = Arc::new(Semaphore::new(config.max_in_flight_bytes));
         KafkaDoor(Arc::new(Inner {
@@ -43,6 +54,8 @@ impl KafkaDoor {
             in_flight,
             connections: AtomicUsize::new(0),
             fetch_sessions,
+            share_sessions,
+            numbered: AtomicU64::new(0),
         }))
     }
 
@@ -93,6 +106,16 @@ impl KafkaDoor {
     /// Fetch sessions of all connections.
     pub fn fetch_sessions(&self) -> &Mutex<FetchSessions> {
         &self.0.fetch_sessions
+    }
+
+    /// Share sessions of all members.
+    pub fn share_sessions(&self) -> &Mutex<ShareSessions> {
+        &self.0.share_sessions
+    }
+
+    /// A number that no other connection has.
+    pub fn number_connection(&self) -> u64 {
+        self.0.numbered.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A place for one more connection, if there is any.

@@ -24,6 +24,7 @@ use super::shard::{
     Engines, Idempotency, IdempotencySettings, JobBook, Outlets, Owner, ShardHandle, Staging,
     StagingSettings, Upkeep, Waiters,
 };
+use super::share::ShareBells;
 use super::vitals::Vitals;
 use super::{House, Topics};
 
@@ -97,6 +98,7 @@ impl Topics {
         settings.queue.segment_bytes = settings.journal.segment_bytes;
         let directory = Arc::new(Directory::default());
         let vitals = Arc::new(Vitals::default());
+        let share_bells = Arc::new(ShareBells::default());
         let mut engines = Engines {
             log: LogEngine::open(Arc::clone(&disk), settings.log),
             queue: QueueEngine::new(settings.queue),
@@ -112,6 +114,7 @@ impl Topics {
             limits: settings.limits,
             unrouted: Vec::new(),
             vitals: Arc::clone(&vitals),
+            share_bells: Arc::clone(&share_bells),
         };
         let (journal, report) = Journal::open(disk, settings.journal, &mut |record| engines.replay(record))?;
         if let Some(torn) = &report.torn_tail {
@@ -147,6 +150,7 @@ impl Topics {
             member_ids: MemberIds::default(),
             sweep_at: AtomicUsize::new(64),
             vitals: Arc::clone(&vitals),
+            share_bells,
         }));
         topics.enter_all(&mut engines);
         let jobs = engines.jobs.at_work();

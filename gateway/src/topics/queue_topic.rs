@@ -279,6 +279,44 @@ impl QueueSubscription {
         });
     }
 
+    /// Takes up to `most` ready messages at once, beside its credit.
+    pub(crate) async fn take_ready(&self, most: usize) -> Result<Vec<QueueDelivery>, Refusal> {
+        let (consumer, most) = (self.consumer, most.min(MOST_AT_ONCE));
+        let terms = Terms { acks: Acks::Leader, weight: 256 + most * SETTLE_WEIGHT, room: Room::Reserved };
+        let take = move |turn: &mut Turn<'_>| {
+            let taken = turn.engines.queue.receive_for(turn.journal.block(), consumer, most, turn.now)?;
+            turn.engines.vitals.count_deliveries(&taken);
+            Ok::<_, Refusal>(taken)
+        };
+        let taken = self.shard.call(terms, take).await??;
+        Ok(taken.into_iter().map(QueueDelivery::from).collect())
+    }
+
+    /// Replaces what is left of its credit. Once it has none, everything that was pushed is there to be taken.
+    pub(crate) async fn allow(&self, messages: u32) -> Result<(), Refusal> {
+        let consumer = self.consumer;
+        let weight = 256 + (messages as usize).min(MOST_AT_ONCE) * SETTLE_WEIGHT;
+        let change = move |turn: &mut Turn<'_>| {
+            let (queue, block) = (&mut turn.engines.queue, turn.journal.block());
+            Ok(queue.set_credit(block, consumer, u64::from(messages), None, turn.now)?)
+        };
+        self.shard.call(Terms { weight, ..LOOK }, change).await?.map_err(|_: Refusal| self.end())?;
+        if messages == 0 {
+            // What the same group of commands assigned leaves only after its answers.
+            self.shard.call(LOOK, |_: &mut Turn<'_>| ()).await?;
+        }
+        Ok(())
+    }
+
+    /// What was pushed and not taken yet.
+    pub(crate) fn pushed(&mut self) -> Vec<QueueDelivery> {
+        let mut pushed = Vec::new();
+        while let Ok(run) = self.inlet.try_recv() {
+            pushed.extend(run.into_iter().map(QueueDelivery::from));
+        }
+        pushed
+    }
+
     /// Nothing is assigned until `resume`.
     pub fn pause(&self) {
         let consumer = self.consumer;

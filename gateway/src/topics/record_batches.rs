@@ -193,7 +193,7 @@ fn record_len(message: &Outgoing) -> usize {
     )
 }
 
-fn push_record(builder: &mut BatchBuilder, message: &Outgoing) {
+pub(crate) fn push_record(builder: &mut BatchBuilder, message: &Outgoing) {
     let (key, value) = (message.key.as_deref(), message.value.as_deref());
     let timestamp = message.options.timestamp;
     if message.headers.is_empty() {

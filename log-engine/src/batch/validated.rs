@@ -103,6 +103,12 @@ impl Batch {
         self.bytes.len()
     }
 
+    /// The batch as a reader gets it, from `base` on, without being in any log.
+    #[must_use]
+    pub fn into_bytes_at(self, base: Offset) -> Bytes {
+        self.place(base, 0, None).1
+    }
+
     /// Gives it its place in a log; `append_time` replaces the producer's timestamps.
     pub(crate) fn place(
         mut self,

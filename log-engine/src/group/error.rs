@@ -9,6 +9,15 @@ pub enum GroupError {
     /// No group has this name.
     #[error("there is no group {0:?}")]
     UnknownGroup(GroupName),
+    /// The group is a share group, which consumers have no part in.
+    #[error("{0:?} is a share group; consumers that commit offsets need a group of another name")]
+    Shared(GroupName),
+    /// The group is a consumer group, which share consumers have no part in.
+    #[error("{0:?} is a consumer group; share consumers need a group of another name")]
+    NotShared(GroupName),
+    /// There are as many groups as are allowed.
+    #[error("there are {0} share groups, as many as are allowed; delete some, or raise the limit")]
+    TooMany(usize),
     /// The group still has members.
     #[error("group {0:?} has live members; stop them, or wait until their sessions end")]
     InUse(GroupName),
@@ -108,7 +117,10 @@ impl GroupError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            GroupError::UnknownGroup(_) => ErrorCode::UnknownGroup,
+            GroupError::UnknownGroup(_) | GroupError::Shared(_) | GroupError::NotShared(_) => {
+                ErrorCode::UnknownGroup
+            }
+            GroupError::TooMany(_) => ErrorCode::Overloaded,
             GroupError::InUse(_) => ErrorCode::InUse,
             GroupError::Full { .. } => ErrorCode::GroupFull,
             GroupError::NoMemory(_) => ErrorCode::Overloaded,

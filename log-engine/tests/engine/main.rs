@@ -18,6 +18,8 @@ mod model;
 mod producers;
 mod restart;
 mod retention;
+mod share_crash;
+mod shares;
 mod shell;
 mod time_lookup;
 mod topics;

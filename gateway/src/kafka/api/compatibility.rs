@@ -7,7 +7,14 @@ mod tests {
     use super::super::APIS;
 
     /// What Kafka 4.2 has for clients and tools, and is not answered here: name, key, why.
-    const NOT_ANSWERED: &[(i16, &str, &str)] = &[];
+    const NOT_ANSWERED: &[(i16, &str, &str)] = &[
+        (83, "InitializeShareGroupState", PERSISTER),
+        (84, "ReadShareGroupState", PERSISTER),
+        (85, "WriteShareGroupState", PERSISTER),
+        (86, "DeleteShareGroupState", PERSISTER),
+        (87, "ReadShareGroupStateSummary", PERSISTER),
+    ];
+    const PERSISTER: &str = "Only brokers send it, to the broker that keeps share groups' state. Here it is in the journal of the one broker.";
 
     fn page() -> String {
         let mut page = String::from(

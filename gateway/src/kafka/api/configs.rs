@@ -4,7 +4,7 @@ use kafka_wire::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResource, AlterConfigsResourceResponse, AlterConfigsResponse,
 };
 
-use super::Call;
+use super::{Call, group_configs};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::topics::{ConfigChange, ConfigEntry, ConfigSource, Mode, Others};
 
@@ -19,6 +19,7 @@ pub const GROUP: i8 = 32;
 pub const DYNAMIC_TOPIC_CONFIG: i8 = 1;
 pub const STATIC_BROKER_CONFIG: i8 = 4;
 pub const DEFAULT_CONFIG: i8 = 5;
+pub const DYNAMIC_GROUP_CONFIG: i8 = 8;
 
 /// Where a log's setting comes from.
 pub fn source(setting: &ConfigEntry) -> i8 {
@@ -45,39 +46,54 @@ pub async fn alter(call: &Call, request: AlterConfigsRequest) -> AlterConfigsRes
 }
 
 async fn replace(call: &Call, resource: &AlterConfigsResource, only_check: bool) -> Result<(), Wrong> {
-    let name = topic(resource.resource_type, &resource.resource_name)?;
+    let thing = Configurable::of(resource.resource_type, &resource.resource_name)?;
     let change = |value: &Option<String>| match value {
         Some(value) => ConfigChange::Set(value.clone()),
         None => ConfigChange::Unset,
     };
     let changes = resource.configs.iter().map(|config| (config.name.clone(), change(&config.value)));
-    change_log(call, name, changes.collect(), Others::Unset, only_check).await
+    thing.change(call, changes.collect(), Others::Unset, only_check).await
 }
 
-/// The topic whose settings are to change; of nothing else can they.
-pub fn topic(kind: i8, name: &str) -> Result<&str, Wrong> {
-    let refuse = |error, why: &str| Err(Wrong::new(error, why));
-    match kind {
-        TOPIC => Ok(name),
-        BROKER | BROKER_LOGGER => refuse(
-            KafkaError::INVALID_REQUEST,
-            "the broker's settings come from its configuration file, flags and environment; see docs/configuration.md",
-        ),
-        CLIENT_METRICS => refuse(KafkaError::INVALID_REQUEST, "clients' metrics are not collected here"),
-        GROUP => refuse(KafkaError::INVALID_REQUEST, "groups have no settings of their own here"),
-        _ => refuse(KafkaError::INVALID_REQUEST, "this kind of resource has no settings"),
+/// What settings can be changed of.
+pub enum Configurable<'a> {
+    /// A log, by name.
+    Topic(&'a str),
+    /// A share group, by name.
+    Group(&'a str),
+}
+
+impl<'a> Configurable<'a> {
+    /// What a request names, unless its settings cannot be changed so.
+    pub fn of(kind: i8, name: &'a str) -> Result<Configurable<'a>, Wrong> {
+        let refuse = |error, why: &str| Err(Wrong::new(error, why));
+        match kind {
+            TOPIC => Ok(Configurable::Topic(name)),
+            GROUP => Ok(Configurable::Group(name)),
+            BROKER | BROKER_LOGGER => refuse(
+                KafkaError::INVALID_REQUEST,
+                "the broker's settings come from its configuration file, flags and environment; see docs/configuration.md",
+            ),
+            CLIENT_METRICS => refuse(KafkaError::INVALID_REQUEST, "clients' metrics are not collected here"),
+            _ => refuse(KafkaError::INVALID_REQUEST, "this kind of resource has no settings"),
+        }
     }
-}
 
-/// Changes settings of a log, or only says whether that would do.
-pub async fn change_log(
-    call: &Call,
-    name: &str,
-    changes: Vec<(String, ConfigChange)>,
-    others: Others,
-    only_check: bool,
-) -> Result<(), Wrong> {
-    let mode = if only_check { Mode::Check } else { Mode::Make };
-    let changed = call.door.topics().change_log_settings(name, changes, others, mode).await;
-    changed.map(drop).map_err(Wrong::from)
+    /// Changes settings, or only says whether that would do.
+    pub async fn change(
+        self,
+        call: &Call,
+        changes: Vec<(String, ConfigChange)>,
+        others: Others,
+        only_check: bool,
+    ) -> Result<(), Wrong> {
+        match self {
+            Configurable::Topic(name) => {
+                let mode = if only_check { Mode::Check } else { Mode::Make };
+                let changed = call.door.topics().change_log_settings(name, changes, others, mode).await;
+                changed.map(drop).map_err(Wrong::from)
+            }
+            Configurable::Group(name) => group_configs::change(call, name, changes, others, only_check).await,
+        }
+    }
 }

@@ -3,7 +3,7 @@ use kafka_wire::messages::describe_configs::{
     DescribeConfigsResult, DescribeConfigsSynonym,
 };
 
-use super::{Call, configs};
+use super::{Call, configs, group_configs};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::topics::{ConfigEntry, ConfigKind, Topic};
 
@@ -16,8 +16,14 @@ const DOUBLE: i8 = 6;
 const LIST: i8 = 7;
 
 pub async fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
-    let results = request.resources.into_iter().map(|resource| {
-        let described = describe(call, &resource, (request.include_synonyms, request.include_documentation));
+    let mut results = Vec::with_capacity(request.resources.len());
+    for resource in request.resources {
+        let described = match resource.resource_type {
+            configs::GROUP => {
+                group_configs::describe(call, &resource.resource_name, request.include_synonyms).await
+            }
+            _ => describe(call, &resource, (request.include_synonyms, request.include_documentation)),
+        };
         let (wrong, mut found) = match described {
             Ok(found) => (None, found),
             Err(wrong) => (Some(wrong), Vec::new()),
@@ -25,15 +31,15 @@ pub async fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeCon
         if let Some(keys) = resource.configuration_keys.filter(|keys| !keys.is_empty()) {
             found.retain(|config| keys.contains(&config.name));
         }
-        DescribeConfigsResult {
+        results.push(DescribeConfigsResult {
             error_code: wrong.as_ref().map_or(KafkaError::NONE, |wrong| wrong.error).0,
             error_message: wrong.map(|wrong| wrong.why),
             resource_type: resource.resource_type,
             resource_name: resource.resource_name,
             configs: found,
-        }
-    });
-    DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() }
+        });
+    }
+    DescribeConfigsResponse { results, ..DescribeConfigsResponse::default() }
 }
 
 fn describe(
@@ -58,7 +64,7 @@ fn describe(
                 format!("there is no broker {name:?}, or it has no such settings; the only one is {node_id}");
             Err(Wrong::new(KafkaError::INVALID_REQUEST, why))
         }
-        configs::CLIENT_METRICS | configs::GROUP => Ok(Vec::new()),
+        configs::CLIENT_METRICS => Ok(Vec::new()),
         _ => Err(Wrong::new(KafkaError::INVALID_REQUEST, "this kind of resource has no settings")),
     }
 }

@@ -27,7 +27,7 @@ pub async fn answer(call: &Call, request: IncrementalAlterConfigsRequest) -> Inc
 }
 
 async fn alter(call: &Call, resource: &AlterConfigsResource, only_check: bool) -> Result<(), Wrong> {
-    let name = configs::topic(resource.resource_type, &resource.resource_name)?;
+    let thing = configs::Configurable::of(resource.resource_type, &resource.resource_name)?;
     let mut changes: Vec<(String, ConfigChange)> = Vec::with_capacity(resource.configs.len());
     for config in &resource.configs {
         let wrong = |error, why: &str| Wrong::new(error, format!("{}: {why}", config.name));
@@ -46,5 +46,5 @@ async fn alter(call: &Call, resource: &AlterConfigsResource, only_check: bool) -
         }
         changes.push((config.name.clone(), change));
     }
-    configs::change_log(call, name, changes, Others::Stay, only_check).await
+    thing.change(call, changes, Others::Stay, only_check).await
 }

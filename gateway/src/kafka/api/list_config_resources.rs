@@ -19,5 +19,10 @@ pub async fn answer(call: &Call, request: ListConfigResourcesRequest) -> ListCon
     if wanted(configs::BROKER) {
         config_resources.push(resource(call.door.node_id().to_string(), configs::BROKER));
     }
+    if wanted(configs::GROUP) {
+        // A server that goes down has none to tell of.
+        let groups = call.door.topics().groups_with_settings().await.unwrap_or_default();
+        config_resources.extend(groups.iter().map(|group| resource(group.to_string(), configs::GROUP)));
+    }
     ListConfigResourcesResponse { config_resources, ..ListConfigResourcesResponse::default() }
 }

@@ -1,6 +1,6 @@
 use kafka_wire::messages::list_groups::{ListGroupsRequest, ListGroupsResponse, ListedGroup};
 
-use super::{Call, groups};
+use super::{Call, groups, share_group_describe};
 use crate::topics::group_wire::{GroupKind, GroupListing};
 
 pub async fn answer(call: &Call, request: ListGroupsRequest) -> ListGroupsResponse {
@@ -20,7 +20,20 @@ pub async fn answer(call: &Call, request: ListGroupsRequest) -> ListGroupsRespon
         group_state: listing.state.name().to_owned(),
         group_type: kind(listing.kind).to_owned(),
     };
-    let groups = listings.into_iter().map(told).filter(|group| {
+    let shares = match call.door.topics().share_listings().await {
+        Ok(shares) => shares,
+        Err(refusal) => {
+            let error = groups::coordinator(&refusal);
+            return ListGroupsResponse { error_code: error.0, ..ListGroupsResponse::default() };
+        }
+    };
+    let shared = shares.into_iter().map(|group| ListedGroup {
+        group_id: group.name.to_string(),
+        protocol_type: "share".to_owned(),
+        group_state: share_group_describe::state(group.members).to_owned(),
+        group_type: "share".to_owned(),
+    });
+    let groups = listings.into_iter().map(told).chain(shared).filter(|group| {
         among(&request.states_filter, &group.group_state) && among(&request.types_filter, &group.group_type)
     });
     ListGroupsResponse { groups: groups.collect(), ..ListGroupsResponse::default() }

@@ -24,6 +24,7 @@ use crate::topics::outgoing::Outgoing;
 use crate::topics::partitioner::Partitioner;
 use crate::topics::record_batches;
 use crate::topics::session::ReplyBook;
+use crate::topics::share::ShareBells;
 use crate::topics::vitals::Vitals;
 
 /// All state that the owner guards.
@@ -45,6 +46,8 @@ pub(crate) struct Engines {
     /// Dead letters for logs that found no room yet.
     pub unrouted: Vec<LogTarget>,
     pub vitals: Arc<Vitals>,
+    /// Rung when records of share groups come back.
+    pub share_bells: Arc<ShareBells>,
 }
 
 impl Engines {

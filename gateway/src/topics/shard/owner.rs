@@ -188,6 +188,9 @@ impl Owner {
         let now = self.clock.now();
         self.upkeep.before_flush(&mut self.engines, &mut self.journal, now);
         let outbox = self.engines.collect(&mut self.journal, now);
+        for group in self.engines.log.take_freed_shares() {
+            self.engines.share_bells.ring(&group);
+        }
         let effects = Effects {
             commands,
             advanced: self.engines.log.take_advanced(),

@@ -1,0 +1,125 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use message::{GroupName, Timestamp};
+
+use super::members::ShareMembers;
+use super::partition::SharePartition;
+use super::{ShareConfig, ShareSettings};
+use crate::PartitionId;
+
+/// One share group as the engine keeps it.
+#[derive(Debug, Default)]
+pub(crate) struct ShareGroup {
+    pub members: ShareMembers,
+    pub partitions: BTreeMap<PartitionId, SharePartition>,
+    deadline: Option<Timestamp>,
+}
+
+impl ShareGroup {
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let locks = self.partitions.values().filter_map(SharePartition::next_timeout);
+        locks.chain(self.members.next_deadline()).min()
+    }
+}
+
+/// What a group chose, as text and as read.
+#[derive(Debug, Default)]
+pub(crate) struct Chosen {
+    pub text: BTreeMap<Box<str>, Box<str>>,
+    pub settings: ShareSettings,
+}
+
+/// All share groups of an engine.
+#[derive(Debug, Default)]
+pub(crate) struct ShareGroups {
+    by_name: BTreeMap<GroupName, ShareGroup>,
+    /// Also of groups that do not exist yet.
+    pub chosen: BTreeMap<GroupName, Chosen>,
+    deadlines: BTreeSet<(Timestamp, GroupName)>,
+    /// Groups in which records came back, so that somebody who waits may have them.
+    pub freed: BTreeSet<GroupName>,
+}
+
+impl ShareGroups {
+    pub(crate) fn get(&self, name: &GroupName) -> Option<&ShareGroup> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn contains(&self, name: &GroupName) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&GroupName, &ShareGroup)> {
+        self.by_name.iter()
+    }
+
+    pub(crate) fn make(&mut self, name: &GroupName) {
+        self.by_name.entry(name.clone()).or_default();
+    }
+
+    pub(crate) fn remove(&mut self, name: &GroupName) {
+        let Some(group) = self.by_name.remove(name) else { return };
+        if let Some(deadline) = group.deadline {
+            self.deadlines.remove(&(deadline, name.clone()));
+        }
+    }
+
+    /// What a group chose.
+    pub(crate) fn settings(&self, name: &GroupName) -> ShareSettings {
+        self.chosen.get(name).map(|chosen| chosen.settings).unwrap_or_default()
+    }
+
+    /// Has something happen in a group that is there.
+    pub(crate) fn change<T>(
+        &mut self,
+        name: &GroupName,
+        happen: impl FnOnce(&mut ShareGroup) -> T,
+    ) -> Option<T> {
+        let group = self.by_name.get_mut(name)?;
+        let outcome = happen(group);
+        let deadline = group.next_deadline();
+        if deadline != group.deadline {
+            if let Some(old) = std::mem::replace(&mut group.deadline, deadline) {
+                self.deadlines.remove(&(old, name.clone()));
+            }
+            self.deadlines.extend(deadline.map(|new| (new, name.clone())));
+        }
+        Some(outcome)
+    }
+
+    /// When something is due.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The next group in which something is due by `now`.
+    pub(crate) fn due(&self, now: Timestamp) -> Option<GroupName> {
+        self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, name)| name.clone())
+    }
+
+    /// Forgets partitions that are gone.
+    pub(crate) fn forget(&mut self, gone: &[PartitionId]) {
+        for group in self.by_name.values_mut() {
+            gone.iter().for_each(|id| _ = group.partitions.remove(id));
+        }
+    }
+
+    /// Takes what a group chose; a value that is out of bounds by now leaves the group with what is usual.
+    pub(crate) fn restore(
+        &mut self,
+        name: GroupName,
+        text: BTreeMap<Box<str>, Box<str>>,
+        config: &ShareConfig,
+    ) {
+        if text.is_empty() {
+            self.chosen.remove(&name);
+            return;
+        }
+        let settings = ShareSettings::parse(&text, config).unwrap_or_default();
+        self.chosen.insert(name, Chosen { text, settings });
+    }
+}
