@@ -1,13 +1,13 @@
 //! What a topic asks of a batch before it is appended: done by whoever brings it, not by the partition's owner.
 use message::Timestamp;
 
-use crate::batch::{Batch, RecordSet};
+use crate::batch::{Batch, Survey};
 use crate::{LogError, TopicConfig};
 
 impl TopicConfig {
-    /// Checks a batch against the topic's settings and compresses it as they ask. Costs nothing per record unless the
-    /// topic is compacted, bounds timestamps into the past, or compresses anew; then compressed records are opened, up
-    /// to `decompressed_max` bytes. What depends on the log itself is checked by [`crate::LogEngine::append`].
+    /// Checks a batch against the topic's settings and compresses it as they ask. Costs nothing per record, for a batch from
+    /// [`Batch::validate`], unless it is compressed anew; then records are opened, up to `decompressed_max` bytes. What
+    /// depends on the log itself is checked by [`crate::LogEngine::append`].
     pub fn take_in(&self, batch: Batch, now: Timestamp, decompressed_max: usize) -> Result<Batch, LogError> {
         self.check_records(&batch, now, decompressed_max)?;
         let batch = match self.compression() {
@@ -28,25 +28,15 @@ impl TopicConfig {
 
     fn check_records(&self, batch: &Batch, now: Timestamp, decompressed_max: usize) -> Result<(), LogError> {
         let (compact, bounds) = (self.cleanup().compact, self.timestamp_bounds(now));
-        let newest = batch.header().max_timestamp;
-        if bounds.is_some() {
-            self.check_time(newest, now)?;
-        }
-        let bounded_below = bounds.is_some_and(|bounds| *bounds.start() > i64::MIN);
-        if !compact && !bounded_below {
+        if !compact && bounds.is_none() {
             return Ok(());
         }
-        let records = RecordSet::open(batch.as_bytes(), decompressed_max)?;
-        for (number, record) in records.iter().enumerate() {
-            let record = record?;
-            if compact && record.key.is_none() {
-                return Err(LogError::Keyless(number as u32));
-            }
-            if bounded_below {
-                self.check_time(record.timestamp, now)?;
-            }
+        let Survey { keyless, oldest, newest } = batch.survey(decompressed_max)?;
+        if let Some(number) = keyless.filter(|_| compact) {
+            return Err(LogError::Keyless(number));
         }
-        Ok(())
+        self.check_time(newest, now)?;
+        if oldest <= newest { self.check_time(oldest, now) } else { Ok(()) }
     }
 
     /// A record without a timestamp is as old as its arrival.
@@ -63,7 +53,7 @@ impl TopicConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{BatchBuilder, Codec};
+    use crate::batch::{BatchBuilder, Codec, RecordSet};
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
     const MAX: usize = 1 << 20;

@@ -20,6 +20,7 @@ mod groups;
 mod idempotency;
 mod jobs;
 mod kafka_bad_input;
+mod kafka_produce;
 mod logs;
 mod management;
 mod ndjson;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use log_engine::batch::{Batch, BatchBuilder, Depth};
+use log_engine::batch::{Batch, BatchBuilder};
 use log_engine::{LogEngine, TopicConfig};
 use message::TopicName;
 use queue_engine::{
@@ -59,8 +59,7 @@ fn append(size: usize, count: usize, target: f64) -> Line {
         let group = std::mem::take(&mut ready);
         for _ in 0..group {
             // The copy stands for the read from a socket.
-            let batch =
-                Batch::validate(BytesMut::from(wire.as_slice()), Depth::Envelope).expect("a sound batch");
+            let batch = Batch::validate(BytesMut::from(wire.as_slice()), 16 << 20).expect("a sound batch");
             shard.make_room(LogEngine::append_record_len(batch.len()));
             shard.log.append(shard.journal.block(), partition, batch, now()).expect("an append");
         }

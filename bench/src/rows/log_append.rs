@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use log_engine::batch::{Batch, BatchBuilder, Depth};
+use log_engine::batch::{Batch, BatchBuilder};
 use log_engine::{LogEngine, PartitionId, TopicConfig};
 use message::TopicName;
 
@@ -127,7 +127,7 @@ fn append(dir: &Path, load: Load) -> (f64, f64) {
         }
         let group = std::mem::take(&mut ready);
         for _ in 0..group {
-            let batch = Batch::validate(BytesMut::from(wire.as_slice()), Depth::Envelope).expect("a batch");
+            let batch = Batch::validate(BytesMut::from(wire.as_slice()), 16 << 20).expect("a batch");
             shard.make_room(LogEngine::append_record_len(batch.len()));
             let partition = ids[turn % ids.len()];
             turn += 1;

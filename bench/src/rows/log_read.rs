@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use log_engine::batch::{Batch, BatchBuilder, Depth};
+use log_engine::batch::{Batch, BatchBuilder};
 use log_engine::{LogEngine, Offset, PartitionView, TopicConfig};
 use message::TopicName;
 
@@ -106,7 +106,7 @@ pub fn fill<R: Default + Send + 'static>(
             shard.released(true);
         }
         for _ in 0..64 {
-            let batch = Batch::validate(BytesMut::from(wire.as_slice()), Depth::Envelope).expect("a batch");
+            let batch = Batch::validate(BytesMut::from(wire.as_slice()), 16 << 20).expect("a batch");
             shard.make_room(LogEngine::append_record_len(batch.len()));
             shard.log.append(shard.journal.block(), view.id(), batch, now()).expect("an append");
             appended += wire.len() as u64;

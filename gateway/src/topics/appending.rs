@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use log_engine::batch::{Batch, Depth, Record, RecordSet};
+use log_engine::batch::{Batch, Record, RecordSet};
 use log_engine::{Appended, Enrolment, LogEngine, LogError, TransactionalId};
 
 use message::{ErrorCode, Limits};
@@ -24,11 +24,11 @@ const CALL_BYTES: usize = 8 << 20;
 pub struct ProducerBatch(Batch);
 
 impl ProducerBatch {
-    /// Checks what a producer sent: exactly one batch of version 2. Uncompressed records are checked one by one.
+    /// Checks what a producer sent: exactly one batch of version 2, and each of its records, compressed or not.
     ///
     /// The bytes are kept as they are until they have settled on disk.
-    pub fn check(bytes: BytesMut) -> Result<ProducerBatch, Refusal> {
-        Batch::validate(bytes, Depth::Envelope)
+    pub fn check(bytes: BytesMut, limits: &Limits) -> Result<ProducerBatch, Refusal> {
+        Batch::validate(bytes, limits.decompressed_bytes)
             .map(ProducerBatch)
             .map_err(|error| Refusal::from(LogError::from(error)))
     }

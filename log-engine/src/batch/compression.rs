@@ -100,7 +100,7 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// A codec at a level of its own scale. Only gzip and zstd have one.
+    /// A codec at a level of its own scale, which gzip, lz4 and zstd have.
     #[must_use]
     pub fn new(codec: Codec, level: i32) -> Compression {
         Compression { codec, level: Some(level) }
@@ -140,11 +140,14 @@ impl Compression {
                     out.extend_from_slice(&packed);
                 }
             }
-            Codec::Lz4 => {
-                let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-                io::Write::write_all(&mut encoder, content)?;
-                out.extend_from_slice(&encoder.finish().map_err(io::Error::other)?);
-            }
+            Codec::Lz4 => match self.level.and_then(|level| u32::try_from(level).ok()) {
+                Some(level) => out.extend_from_slice(&lz4_thoroughly(content, level)?),
+                None => {
+                    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+                    io::Write::write_all(&mut encoder, content)?;
+                    out.extend_from_slice(&encoder.finish().map_err(io::Error::other)?);
+                }
+            },
             // 0 is the library's usual level.
             Codec::Zstd => {
                 out.extend_from_slice(&zstd::stream::encode_all(content, self.level.unwrap_or(0))?);
@@ -152,6 +155,19 @@ impl Compression {
         }
         Ok(())
     }
+}
+
+/// A frame as Kafka's clients read it, with blocks that stand alone, by the compressor that looks longer for matches.
+fn lz4_thoroughly(content: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    let mut encoder = lz4::EncoderBuilder::new()
+        .level(level)
+        .block_mode(lz4::BlockMode::Independent)
+        .block_size(lz4::BlockSize::Max64KB)
+        .checksum(lz4::ContentChecksum::NoChecksum)
+        .build(Vec::with_capacity(content.len() / 2))?;
+    io::Write::write_all(&mut encoder, content)?;
+    let (packed, ended) = encoder.finish();
+    ended.map(|()| packed)
 }
 
 fn unsnap(content: &[u8], max: usize) -> Result<Bytes, BatchError> {
@@ -205,6 +221,29 @@ mod tests {
                 assert_eq!(short, Err(BatchError::TooLarge(content.len() - 1)), "{codec:?}");
             }
         }
+    }
+
+    #[test]
+    fn every_level_of_lz4_is_read_and_a_higher_one_tries_harder() {
+        let words = ["offset", "segment", "journal", "partition", "record"];
+        let mut state = 7u32;
+        let mut content = Vec::new();
+        while content.len() < 300_000 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            content.extend_from_slice(words[(state >> 16) as usize % words.len()].as_bytes());
+            content.push((state >> 24) as u8);
+        }
+        let packed = |level: i32| {
+            let mut packed = BytesMut::new();
+            Compression::new(Codec::Lz4, level).compress(&content, &mut packed).unwrap();
+            assert_eq!(Codec::Lz4.decompress(&packed, content.len()).unwrap(), content, "level {level}");
+            packed.len()
+        };
+        let sizes: Vec<usize> = (1..=17).map(packed).collect();
+        assert!(sizes[11] < sizes[0], "{sizes:?}");
+        let mut usual = BytesMut::new();
+        Compression::usual(Codec::Lz4).compress(&content, &mut usual).unwrap();
+        assert!(sizes[11] < usual.len());
     }
 
     #[test]

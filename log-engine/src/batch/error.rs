@@ -35,7 +35,15 @@ impl BatchError {
     pub fn code(&self) -> ErrorCode {
         match self {
             BatchError::TooLarge(_) => ErrorCode::TooLarge,
-            _ => ErrorCode::CorruptMessage,
+            // Broken on the way: the producer may try again.
+            BatchError::Truncated(_) | BatchError::Trailing(_) | BatchError::Checksum => {
+                ErrorCode::CorruptMessage
+            }
+            // As the producer wrote it: trying again helps nobody.
+            BatchError::Magic(_)
+            | BatchError::Malformed(_)
+            | BatchError::Codec(_)
+            | BatchError::Decompress(_) => ErrorCode::InvalidRecord,
         }
     }
 }

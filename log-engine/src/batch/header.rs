@@ -209,6 +209,14 @@ pub(super) fn stamp_place(batch: &mut [u8], base_offset: Offset, leader_epoch: i
     batch[12..16].copy_from_slice(&leader_epoch.to_be_bytes());
 }
 
+/// Writes another largest timestamp into a whole batch, and computes its checksum anew.
+pub(super) fn stamp_max_timestamp(batch: &mut [u8], header: &mut BatchHeader, newest: i64) {
+    assert!(batch.len() >= HEADER_LEN, "only whole batches are stamped");
+    header.max_timestamp = newest;
+    batch[35..43].copy_from_slice(&newest.to_be_bytes());
+    header.crc = seal(batch);
+}
+
 /// Makes `now` the timestamp of all records of a whole batch, and computes its checksum anew.
 pub(super) fn stamp_append_time(batch: &mut [u8], header: &mut BatchHeader, now: Timestamp) {
     header.attributes |= TIMESTAMP_TYPE;

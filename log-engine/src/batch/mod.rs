@@ -21,7 +21,8 @@ pub(crate) use filtering::{Filtered, emptied, filler, filter, with_horizon};
 pub(crate) use header::crc32c;
 pub use header::{BatchHeader, HEADER_LEN, TimestampType, checksum_matches};
 pub use records::{Record, RecordHeaders, RecordIter, RecordSet};
-pub use validated::{Batch, Depth};
+pub use validated::Batch;
+pub(crate) use validated::Survey;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,8 @@ impl Batch {
         let set = RecordSet::open(self.as_bytes(), decompressed_max)?;
         let mut bytes = BytesMut::with_capacity(HEADER_LEN + set.content().len() / 2);
         let header = encode(&mut bytes, self.header(), set.content(), to)?;
-        Ok(Batch::trusted(bytes, header))
+        drop(set);
+        Ok(self.rewritten(bytes, header))
     }
 }
 

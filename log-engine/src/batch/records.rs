@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::validated::Survey;
 use super::varint::Cursor;
 use super::{BatchError, BatchHeader, Codec, HEADER_LEN, TimestampType};
 use crate::Offset;
@@ -88,17 +89,29 @@ impl<'a> RecordSet<'a> {
         records
     }
 
-    /// Checks that the records are numbered from 0 without gaps and fill the batch exactly.
-    pub(super) fn check_dense(&self) -> Result<(), BatchError> {
+    /// Checks that the records are numbered from 0 without gaps and fill the batch exactly; tells what they are like.
+    pub(super) fn survey(&self) -> Result<Survey, BatchError> {
         let mut records = self.iter();
         let mut expected = self.header.base_offset;
-        for record in records.by_ref() {
-            if record?.offset != expected {
+        let mut survey = Survey { keyless: None, oldest: i64::MAX, newest: -1 };
+        for (number, record) in records.by_ref().enumerate() {
+            let record = record?;
+            if record.offset != expected {
                 return Err(BatchError::Malformed("its records are not numbered in order"));
             }
             expected = expected.next();
+            if record.key.is_none() && survey.keyless.is_none() {
+                survey.keyless = Some(number as u32);
+            }
+            if record.timestamp != -1 {
+                survey.oldest = survey.oldest.min(record.timestamp);
+                survey.newest = survey.newest.max(record.timestamp);
+            }
         }
-        if records.rest.is_empty() { Ok(()) } else { Err(BatchError::Malformed("bytes follow its records")) }
+        match records.rest.is_empty() {
+            true => Ok(survey),
+            false => Err(BatchError::Malformed("bytes follow its records")),
+        }
     }
 
     /// Where these records lie in `batch`, when they were not compressed: for handing out without a copy.

@@ -6,7 +6,7 @@ use super::*;
 use crate::Offset;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
-const DEEP: Depth = Depth::Records { decompressed_max: 1 << 20 };
+const DEEP: usize = 1 << 20;
 const ALL: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
 
 /// One record "123" as a Kafka client wrote it.
@@ -87,6 +87,61 @@ fn refuses_what_contradicts_itself() {
     }
 }
 
+/// A batch with this content in place of its records, compressed so, and everything else as it was.
+fn with_content(codec: Codec, change: impl FnOnce(&mut Vec<u8>)) -> BytesMut {
+    let plain = sample(Codec::None);
+    let mut content = plain.as_bytes()[HEADER_LEN..].to_vec();
+    change(&mut content);
+    let mut bytes = BytesMut::new();
+    recompression::encode(&mut bytes, plain.header(), &content, Compression::usual(codec)).unwrap();
+    bytes
+}
+
+#[test]
+fn what_is_compressed_is_checked_like_what_is_not() {
+    for codec in ALL {
+        let refused = |change: &dyn Fn(&mut Vec<u8>)| {
+            let error = Batch::validate(with_content(codec, change), DEEP).err();
+            error.map(|error| (error.code(), error))
+        };
+        assert_eq!(refused(&|_| {}), None, "{codec:?}");
+        // The second record says that it is the first; the last one is cut off, or more follows; a header without name.
+        let second = sample(Codec::None).as_bytes()[HEADER_LEN] as usize / 2 + 1;
+        for broken in [
+            &(|bytes: &mut Vec<u8>| bytes[second + 4] = 0) as &dyn Fn(&mut Vec<u8>),
+            &|bytes| bytes.truncate(second),
+            &|bytes| bytes.push(0),
+            &|bytes| bytes.extend_from_within(..second),
+            &|bytes| bytes[0] = 0x7f,
+        ] {
+            let (code, error) = refused(broken).unwrap_or_else(|| panic!("{codec:?} was taken"));
+            assert_eq!(code, message::ErrorCode::InvalidRecord, "{codec:?}: {error}");
+        }
+        let mut garbage = sample(codec).as_bytes().to_vec();
+        garbage.truncate(HEADER_LEN);
+        garbage.extend([0xab; 60]);
+        let length = (garbage.len() - 12) as i32;
+        garbage[8..12].copy_from_slice(&length.to_be_bytes());
+        super::header::seal(&mut garbage);
+        let error = Batch::validate(BytesMut::from(&garbage[..]), DEEP).unwrap_err();
+        assert_eq!(error.code(), message::ErrorCode::InvalidRecord, "{codec:?}: {error}");
+    }
+}
+
+#[test]
+fn a_largest_timestamp_that_is_not_is_put_right() {
+    for codec in ALL {
+        for claimed in [-1, NOW.0, i64::MAX] {
+            let mut bytes = sample(codec).as_bytes().to_vec();
+            bytes[35..43].copy_from_slice(&claimed.to_be_bytes());
+            super::header::seal(&mut bytes);
+            let batch = Batch::validate(BytesMut::from(&bytes[..]), DEEP).unwrap();
+            assert_eq!(batch.as_bytes(), sample(codec).as_bytes(), "{codec:?} {claimed}");
+            assert_eq!(batch.header().max_timestamp, NOW.0 + 70_000);
+        }
+    }
+}
+
 #[test]
 fn only_a_named_producer_needs_an_epoch_and_a_sequence() {
     let told = |id: i64, epoch: i16, sequence: i32| {
@@ -113,15 +168,15 @@ fn a_bomb_is_not_opened() {
         builder.push(None, Some(&vec![0; 4 << 20]), &[], None);
         let batch = builder.build_compressed(*codec).unwrap();
         assert_eq!(RecordSet::open(batch.as_bytes(), 1 << 20).err(), Some(BatchError::TooLarge(1 << 20)));
+        let bytes = BytesMut::from(batch.as_bytes());
+        assert_eq!(Batch::validate(bytes, 1 << 20).err(), Some(BatchError::TooLarge(1 << 20)));
     }
 }
 
 /// Reads everything there is; the point is that it ends without a panic.
 fn exhaust(bytes: &[u8]) {
     let _ = BatchHeader::parse(bytes);
-    for depth in [Depth::Envelope, DEEP] {
-        let _ = Batch::validate(BytesMut::from(bytes), depth);
-    }
+    let _ = Batch::validate(BytesMut::from(bytes), DEEP);
     if let Ok(set) = RecordSet::open(bytes, 1 << 16) {
         for record in set.iter().flatten() {
             let _ = record.headers.iter().count();

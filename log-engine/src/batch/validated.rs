@@ -5,16 +5,15 @@ use super::header::{self, BatchHeader};
 use super::{BatchError, Codec, RecordSet, TimestampType, checksum_matches};
 use crate::Offset;
 
-/// How far [`Batch::validate`] looks.
+/// What the records of a batch are like, found out when they were checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// Header and checksum, and the records where they are not compressed.
-    Envelope,
-    /// Also compressed records, opened up to so many bytes.
-    Records {
-        /// Most bytes that the records may take when decompressed.
-        decompressed_max: usize,
-    },
+pub(crate) struct Survey {
+    /// The first record without a key, counted from 0.
+    pub keyless: Option<u32>,
+    /// The smallest timestamp; the largest number there is when no record has one.
+    pub oldest: i64,
+    /// The largest timestamp; -1 when no record has one.
+    pub newest: i64,
 }
 
 /// One record batch that is known to be sound and is not yet part of a log.
@@ -24,15 +23,21 @@ pub enum Depth {
 pub struct Batch {
     bytes: BytesMut,
     header: BatchHeader,
+    /// Absent for what the builder made.
+    survey: Option<Survey>,
 }
 
 impl Batch {
-    /// Checks what a producer sent: one whole batch of version 2 with records numbered from 0 without gaps.
+    /// Checks what a producer sent: one whole batch of version 2 with records numbered from 0 without gaps, also where they
+    /// are compressed; they may grow to `decompressed_max` bytes. Whoever reads the batch later can rely on that.
+    ///
+    /// A largest timestamp in the header that is not that of the records is put right, as Kafka does: the time index rests
+    /// on it.
     ///
     /// The bytes are kept, not copied, until they have settled on disk; a caller that cut them out of a much
     /// larger buffer may want to copy small ones first.
-    pub fn validate(bytes: BytesMut, depth: Depth) -> Result<Batch, BatchError> {
-        let header = BatchHeader::parse(&bytes)?;
+    pub fn validate(mut bytes: BytesMut, decompressed_max: usize) -> Result<Batch, BatchError> {
+        let mut header = BatchHeader::parse(&bytes)?;
         if header.total_len > bytes.len() {
             return Err(BatchError::Truncated(header.total_len - bytes.len()));
         }
@@ -62,20 +67,33 @@ impl Batch {
         if header.is_transactional() && !produced {
             return Err(BatchError::Malformed("it belongs to a transaction of nobody"));
         }
-        match (header.codec()?, depth) {
-            (Codec::None, _) => RecordSet::parse(&header, &bytes)?.check_dense()?,
-            (_, Depth::Envelope) => {}
-            (_, Depth::Records { decompressed_max }) => {
-                RecordSet::decompress(&header, &bytes, decompressed_max)?.check_dense()?;
-            }
+        let survey = match header.codec()? {
+            Codec::None => RecordSet::parse(&header, &bytes)?.survey()?,
+            _ => RecordSet::decompress(&header, &bytes, decompressed_max)?.survey()?,
+        };
+        if header.max_timestamp != survey.newest {
+            header::stamp_max_timestamp(&mut bytes, &mut header, survey.newest);
         }
-        Ok(Batch { bytes, header })
+        Ok(Batch { bytes, header, survey: Some(survey) })
     }
 
     /// Takes what the builder made.
     pub(super) fn trusted(bytes: BytesMut, header: BatchHeader) -> Batch {
         debug_assert_eq!(bytes.len(), header.total_len);
-        Batch { bytes, header }
+        Batch { bytes, header, survey: None }
+    }
+
+    /// The same records in other bytes: what is known of them stays known.
+    pub(super) fn rewritten(self, bytes: BytesMut, header: BatchHeader) -> Batch {
+        Batch { survey: self.survey, ..Batch::trusted(bytes, header) }
+    }
+
+    /// What its records are like; compressed ones of the builder's are opened for that.
+    pub(crate) fn survey(&self, decompressed_max: usize) -> Result<Survey, BatchError> {
+        match self.survey {
+            Some(survey) => Ok(survey),
+            None => RecordSet::open(&self.bytes, decompressed_max)?.survey(),
+        }
     }
 
     /// Its header.

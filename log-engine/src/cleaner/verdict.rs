@@ -49,7 +49,8 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether a record stays. One without a key cannot be replaced, so it stays.
+    /// Whether a record stays. One without a key, from before the log was compacted, goes, as with Kafka: nothing could ever
+    /// replace it.
     pub(super) fn keeps(&self, header: &BatchHeader, record: &Record<'_>) -> bool {
         if record.offset >= self.mapped_to {
             return true;
@@ -57,7 +58,7 @@ impl Rules<'_> {
         if record.offset < self.log_start {
             return false;
         }
-        let Some(key) = record.key else { return true };
+        let Some(key) = record.key else { return false };
         if self.map.get(key).is_some_and(|last| last > record.offset) {
             return false;
         }

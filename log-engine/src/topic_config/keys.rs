@@ -101,7 +101,8 @@ pub(super) const KEYS: &[ConfigKey] = &[
         CleanupPolicy::parse,
         |config| config.cleanup.as_str().to_owned(),
         "`delete` removes old segments by time and size, `compact` keeps the last record of each key, \
-         `compact,delete` does both. Records without a key are refused while it contains `compact`."
+         `compact,delete` does both. Records without a key are refused while it contains `compact`; compaction removes those \
+         that came before."
     ),
     other!(
         "compression.gzip.level",
@@ -110,6 +111,15 @@ pub(super) const KEYS: &[ConfigKey] = &[
         gzip_level,
         |config| config.gzip_level.to_string(),
         "How hard `compression.type=gzip` tries: 1 to 9, or -1 for the usual level."
+    ),
+    whole!(
+        "compression.lz4.level",
+        lz4_level,
+        Int,
+        1,
+        17,
+        "How hard `compression.type=lz4` tries. 9 is the fast compressor, as with Kafka; every other level is the thorough \
+         one, which has levels up to 12: above, nothing changes."
     ),
     other!(
         "compression.type",
@@ -274,12 +284,6 @@ pub(super) const KEYS: &[ConfigKey] = &[
 
 /// Keys of Kafka's topics that take only the value which describes what happens here anyway, by name.
 pub(super) const FIXED: &[FixedKey] = &[
-    FixedKey {
-        name: "compression.lz4.level",
-        kind: ConfigKind::Int,
-        value: "9",
-        why: "the encoder has the one level that Kafka calls 9, its default",
-    },
     FixedKey {
         name: "follower.replication.throttled.replicas",
         kind: ConfigKind::List,

@@ -36,6 +36,7 @@ pub struct TopicConfig {
     cleanup: CleanupPolicy,
     compression: Option<Codec>,
     gzip_level: i32,
+    lz4_level: i32,
     zstd_level: i32,
     delete_retention_ms: i64,
     file_delete_delay_ms: i64,
@@ -63,6 +64,8 @@ pub struct TopicConfig {
     broker: u32,
 }
 
+/// The `compression.lz4.level` that stands for the fast compressor.
+const LZ4_FAST: i32 = 9;
 const WEEK_MS: i64 = 7 * 24 * 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -73,6 +76,7 @@ impl Default for TopicConfig {
             cleanup: CleanupPolicy { delete: true, compact: false },
             compression: None,
             gzip_level: -1,
+            lz4_level: LZ4_FAST,
             zstd_level: 3,
             delete_retention_ms: DAY_MS,
             file_delete_delay_ms: 0,
@@ -112,6 +116,7 @@ impl TopicConfig {
         let codec = self.compression?;
         Some(match codec {
             Codec::Gzip if self.gzip_level > 0 => Compression::new(codec, self.gzip_level),
+            Codec::Lz4 if self.lz4_level != LZ4_FAST => Compression::new(codec, self.lz4_level),
             Codec::Zstd => Compression::new(codec, self.zstd_level),
             _ => Compression::usual(codec),
         })

@@ -111,7 +111,8 @@ fn refuses_what_it_does_not_enforce() {
         ("compression.type", "brotli"),
         ("compression.gzip.level", "0"),
         ("compression.zstd.level", "23"),
-        ("compression.lz4.level", "12"),
+        ("compression.lz4.level", "0"),
+        ("compression.lz4.level", "18"),
         ("min.cleanable.dirty.ratio", "1.5"),
         ("min.insync.replicas", "2"),
         ("remote.storage.enable", "true"),
@@ -150,4 +151,64 @@ fn dirt_is_measured_against_everything() {
     assert!(config.is_dirty_enough(51, 100));
     let eager = TopicConfig::parse([("min.cleanable.dirty.ratio", "0")]).unwrap();
     assert!(eager.is_dirty_enough(1, u64::MAX) && !eager.is_dirty_enough(0, 10));
+}
+
+/// Every key that Kafka 4.2.0 takes for a topic, with its default: what `LogConfig.nonInternalConfigNames` and
+/// `LogConfig.configKeys` of its broker answer.
+const OF_KAFKA_4_2: [(&str, &str); 33] = [
+    ("cleanup.policy", "delete"),
+    ("compression.gzip.level", "-1"),
+    ("compression.lz4.level", "9"),
+    ("compression.type", "producer"),
+    ("compression.zstd.level", "3"),
+    ("delete.retention.ms", "86400000"),
+    ("file.delete.delay.ms", "60000"),
+    ("flush.messages", "9223372036854775807"),
+    ("flush.ms", "9223372036854775807"),
+    ("follower.replication.throttled.replicas", ""),
+    ("index.interval.bytes", "4096"),
+    ("leader.replication.throttled.replicas", ""),
+    ("local.retention.bytes", "-2"),
+    ("local.retention.ms", "-2"),
+    ("max.compaction.lag.ms", "9223372036854775807"),
+    ("max.message.bytes", "1048588"),
+    ("message.timestamp.after.max.ms", "3600000"),
+    ("message.timestamp.before.max.ms", "9223372036854775807"),
+    ("message.timestamp.type", "CreateTime"),
+    ("min.cleanable.dirty.ratio", "0.5"),
+    ("min.compaction.lag.ms", "0"),
+    ("min.insync.replicas", "1"),
+    ("preallocate", "false"),
+    ("remote.log.copy.disable", "false"),
+    ("remote.log.delete.on.disable", "false"),
+    ("remote.storage.enable", "false"),
+    ("retention.bytes", "-1"),
+    ("retention.ms", "604800000"),
+    ("segment.bytes", "1073741824"),
+    ("segment.index.bytes", "10485760"),
+    ("segment.jitter.ms", "0"),
+    ("segment.ms", "604800000"),
+    ("unclean.leader.election.enable", "false"),
+];
+
+#[test]
+fn every_key_of_kafka_is_known_with_its_default_and_does_something_or_takes_one_value() {
+    let described = TopicConfig::default().describe();
+    let names: Vec<_> = described.iter().map(|entry| entry.name).collect();
+    let mut expected: Vec<_> = OF_KAFKA_4_2.iter().map(|(name, _)| *name).collect();
+    let mut found = names.clone();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "what describing shows");
+    for (name, default) in OF_KAFKA_4_2 {
+        // The one exception, which the type's documentation tells.
+        let default = if name == "file.delete.delay.ms" { "0" } else { default };
+        assert_eq!(entry(&TopicConfig::default(), name).value, default, "{name}");
+        let enforced = TopicConfig::keys().iter().any(|key| key.name == name);
+        let fixed = TopicConfig::fixed_keys().any(|key| key.name == name);
+        assert!(enforced != fixed, "{name} is enforced, or takes only one value");
+        // Whatever no key can mean is refused, naming the key.
+        let refused = TopicConfig::parse([(name, "\u{1}")]).unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
 }

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use log_engine::batch::{BatchHeader, Codec};
-use log_engine::{LogEngineConfig, Offset};
-use message::Timestamp;
+use log_engine::batch::{BatchBuilder, BatchHeader, Codec};
+use log_engine::{LogEngineConfig, Offset, TopicConfig};
+use message::{Timestamp, TopicName};
 use proptest::prelude::*;
 use segment_store::{Crash, LyingDisk};
 
@@ -339,4 +339,33 @@ proptest! {
         let live = last_of_each(&found);
         prop_assert_eq!(&found, &live, "every key is there once");
     }
+}
+
+#[test]
+fn records_without_a_key_from_before_the_log_was_compacted_go() {
+    let disk = LyingDisk::new(1);
+    let mut shell = Shell::open(&disk).unwrap();
+    shell.create("t", 1, &[("segment.bytes", "2000"), ("segment.ms", "500")]);
+    let view = shell.partition("t", 0);
+    for number in 0..60 {
+        let mut builder = BatchBuilder::new(shell.now);
+        builder.push(None, Some(&[b'v'; 60]), &[], None);
+        // Some batches have nothing else, and go whole.
+        if number % 3 != 0 {
+            builder.push(Some(format!("key-{}", number % 4).as_bytes()), Some(&[b'k'; 60]), &[], None);
+        }
+        shell.append(&view, builder.build()).unwrap();
+    }
+    shell.commit().unwrap();
+    let name = TopicName::new("t").unwrap();
+    let compacted = TopicConfig::parse(EAGER).unwrap();
+    shell.run(|engine, block, now| engine.alter_config(block, &name, compacted, now)).unwrap();
+    let end = view.high_watermark();
+    assert!(settle_and_clean(&mut shell) > 0);
+    let found = read_keyed(&view, 1 << 20);
+    assert_eq!(found.len(), 4, "one for each key, and none without");
+    assert_eq!((view.log_start(), view.high_watermark()), (Offset(0), end), "offsets stay");
+    drop(shell);
+    let shell = Shell::open(&disk.crash_with(Crash::LoseAll)).unwrap();
+    assert_eq!(read_keyed(&shell.partition("t", 0), 1 << 20), found);
 }

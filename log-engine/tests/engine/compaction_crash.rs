@@ -1,7 +1,8 @@
 use log_engine::batch::Codec;
 use message::Timestamp;
-use segment_store::{Crash, Fault, LyingDisk, StoreError};
+use segment_store::{Fault, LyingDisk, StoreError};
 
+use crate::power_cuts;
 use crate::shell::{Keyed, START, Shell, keyed, read_keyed};
 
 const SETTINGS: [(&str, &str); 5] = [
@@ -93,19 +94,7 @@ fn check(disk: &LyingDisk, log: &Log, what: &str) {
 
 #[test]
 fn no_key_is_lost_wherever_the_power_goes() {
-    let disk = LyingDisk::new(1);
-    scenario(&disk, &mut Log::default()).unwrap();
-    for operation in 0..disk.operations() {
-        let disk = LyingDisk::new(operation);
-        disk.fail_at(operation, Fault::PowerLoss);
-        let mut log = Log::default();
-        if scenario(&disk, &mut log).is_ok() {
-            continue;
-        }
-        for crash in [Crash::Any, Crash::LoseAll, Crash::KeepAll] {
-            check(&disk.crash_with(crash), &log, &format!("power loss at operation {operation}, {crash:?}"));
-        }
-    }
+    power_cuts::everywhere(scenario, check);
 }
 
 #[test]

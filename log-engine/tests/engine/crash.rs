@@ -1,8 +1,9 @@
 use log_engine::batch::Codec;
 use log_engine::{Committer, Offset, OffsetCommit, TopicPartition};
 use message::{Timestamp, TopicName};
-use segment_store::{Crash, Fault, LyingDisk, StoreError};
+use segment_store::{Crash, LyingDisk, StoreError};
 
+use crate::power_cuts;
 use crate::shell::{Entry, Shell, batch, entries, group, read_all};
 
 /// What was acknowledged before the power went.
@@ -110,20 +111,7 @@ fn check(disk: &LyingDisk, done: &Acknowledged, what: &str) {
 
 #[test]
 fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
-    let disk = LyingDisk::new(1);
-    scenario(&disk, &mut Acknowledged::default()).unwrap();
-    let operations = disk.operations();
-    for operation in 0..operations {
-        let disk = LyingDisk::new(operation);
-        disk.fail_at(operation, Fault::PowerLoss);
-        let mut done = Acknowledged::default();
-        if scenario(&disk, &mut done).is_ok() {
-            continue;
-        }
-        for crash in [Crash::Any, Crash::LoseAll, Crash::KeepAll] {
-            check(&disk.crash_with(crash), &done, &format!("power loss at operation {operation}, {crash:?}"));
-        }
-    }
+    power_cuts::everywhere(scenario, check);
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod group_model;
 mod groups;
 mod index_damage;
 mod model;
+mod power_cuts;
+mod producer_crash;
 mod producers;
 mod restart;
 mod retention;

@@ -8,7 +8,7 @@ use segment_store::LyingDisk;
 use crate::shell::{START, Shell, read_all};
 
 /// A batch of `count` records, numbered from `sequence` on.
-fn numbered(producer: Producer, sequence: i32, count: usize) -> Batch {
+pub fn numbered(producer: Producer, sequence: i32, count: usize) -> Batch {
     let mut builder = BatchBuilder::new(START).produced_by(producer, sequence);
     for record in 0..count {
         builder.push(None, Some(format!("{producer}/{sequence}/{record}").as_bytes()), &[], None);

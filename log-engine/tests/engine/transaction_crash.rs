@@ -6,8 +6,9 @@ use log_engine::{
     Committer, EndTransaction, Enrolment, InitProducer, Isolation, LogError, Offset, OffsetCommit, Producer,
     TransactionOutcome, TransactionalId,
 };
-use segment_store::{Crash, Fault, LyingDisk, StoreError};
+use segment_store::{LyingDisk, StoreError};
 
+use crate::power_cuts;
 use crate::shell::{START, Shell, group};
 use crate::transactions::values;
 
@@ -132,18 +133,5 @@ fn check(disk: &LyingDisk, done: &Acknowledged, what: &str) {
 
 #[test]
 fn a_transaction_is_never_there_by_half_wherever_the_power_goes() {
-    let disk = LyingDisk::new(1);
-    scenario(&disk, &mut Acknowledged::default()).unwrap();
-    let operations = disk.operations();
-    for operation in 0..operations {
-        let disk = LyingDisk::new(operation);
-        disk.fail_at(operation, Fault::PowerLoss);
-        let mut done = Acknowledged::default();
-        if scenario(&disk, &mut done).is_ok() {
-            continue;
-        }
-        for crash in [Crash::Any, Crash::LoseAll, Crash::KeepAll] {
-            check(&disk.crash_with(crash), &done, &format!("power loss at operation {operation}, {crash:?}"));
-        }
-    }
+    power_cuts::everywhere(scenario, check);
 }

@@ -42,7 +42,7 @@ pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceRespon
         };
         let at = responses.len();
         let partitions = topic.partition_data.into_iter().enumerate().map(|(partition, data)| match &found {
-            Ok(Topic::Log(log)) => sent.check(log, data, Place { topic: at, partition }),
+            Ok(Topic::Log(log)) => sent.check(call, log, data, Place { topic: at, partition }),
             Ok(Topic::Queue(queue)) => {
                 sent.check_for_queue(call, queue, data, Place { topic: at, partition })
             }
@@ -156,11 +156,12 @@ impl Sent {
     /// Takes one partition's records; the answer is filled in later unless they are refused here.
     fn check(
         &mut self,
+        call: &Call,
         log: &LogTopic,
         data: PartitionProduceData,
         place: Place,
     ) -> PartitionProduceResponse {
-        match checked(log, data.index, data.records.0) {
+        match checked(call, log, data.index, data.records.0) {
             Ok((partition, batch)) => {
                 let transaction = self.transaction.clone();
                 self.batches.push(BatchAppend { log: log.clone(), partition, batch, transaction });
@@ -182,7 +183,7 @@ impl Sent {
         place: Place,
     ) -> PartitionProduceResponse {
         let messages = match (data.index, data.records.0) {
-            (0, Some(records)) => ProducerBatch::check(records)
+            (0, Some(records)) => ProducerBatch::check(records, call.door.topics().limits())
                 .and_then(|batch| batch.into_messages(call.door.topics().limits()))
                 .map_err(|refusal| (KafkaError::from(&refusal), refusal.detail)),
             (0, None) => Err(failure(KafkaError::INVALID_RECORD, "there are no records")),
@@ -198,7 +199,12 @@ impl Sent {
     }
 }
 
-fn checked(log: &LogTopic, index: i32, records: Option<BytesMut>) -> Result<(u32, ProducerBatch), Failure> {
+fn checked(
+    call: &Call,
+    log: &LogTopic,
+    index: i32,
+    records: Option<BytesMut>,
+) -> Result<(u32, ProducerBatch), Failure> {
     let partition = u32::try_from(index).ok().filter(|partition| *partition < log.partitions());
     let Some(partition) = partition else {
         let why = format!("{} has {} partitions, counted from 0", log.name(), log.partitions());
@@ -208,7 +214,6 @@ fn checked(log: &LogTopic, index: i32, records: Option<BytesMut>) -> Result<(u32
         return Err(failure(KafkaError::INVALID_RECORD, "there are no records"));
     };
     let records = if records.len() < COPY_BELOW { BytesMut::from(&records[..]) } else { records };
-    let batch =
-        ProducerBatch::check(records).map_err(|refusal| (KafkaError::from(&refusal), refusal.detail))?;
-    Ok((partition, batch))
+    let batch = ProducerBatch::check(records, call.door.topics().limits());
+    Ok((partition, batch.map_err(|refusal| (KafkaError::from(&refusal), refusal.detail))?))
 }
