@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::frames::WebSocket;
+use crate::table::median;
 
 /// Latencies in nanoseconds.
 pub type Latencies = Histogram<u64>;
@@ -19,6 +20,14 @@ pub fn histogram() -> Latencies {
 /// `p50/p99` in microseconds.
 pub fn quantiles(latencies: &Latencies) -> (f64, f64) {
     (latencies.value_at_quantile(0.5) as f64 / 1e3, latencies.value_at_quantile(0.99) as f64 / 1e3)
+}
+
+/// The middle of several turns' p50 and p99, in microseconds: one turn in which the disk was busy with something else
+/// does not decide.
+pub fn middle(turns: &[Latencies]) -> (f64, f64) {
+    let all: Vec<(f64, f64)> = turns.iter().map(quantiles).collect();
+    let of = |part: fn(&(f64, f64)) -> f64| median(&all.iter().map(part).collect::<Vec<_>>());
+    (of(|turn| turn.0), of(|turn| turn.1))
 }
 
 /// Sends one message per tick on a socket and times what comes back on it.

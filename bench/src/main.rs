@@ -4,6 +4,8 @@
 //! one run, because only such ratios mean anything on a shared machine. Nothing here is a test: a missed target is
 //! printed, not failed.
 
+mod amqp;
+mod amqp_load;
 mod batches;
 mod frames;
 mod http;
@@ -11,6 +13,7 @@ mod latency;
 mod multiplexed;
 mod process;
 mod queue_load;
+mod rabbitmq;
 mod raw;
 mod rows;
 mod setup;

@@ -12,6 +12,8 @@ pub struct Process {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it speaks AMQP, if it was asked to.
+    pub amqp: Option<SocketAddr>,
     /// From the start of the process to its ready line.
     pub ready_after: Duration,
 }
@@ -19,11 +21,21 @@ pub struct Process {
 impl Process {
     /// The broker on a data directory.
     pub fn broker(data: &Path) -> Process {
+        Process::broker_with(data, &["--kafka", "127.0.0.1:0", "--amqp", "off"])
+    }
+
+    /// The broker on a data directory, with its AMQP door open.
+    pub fn amqp_broker(data: &Path) -> Process {
+        Process::broker_with(data, &["--kafka", "off", "--amqp", "127.0.0.1:0"])
+    }
+
+    fn broker_with(data: &Path, doors: &[&str]) -> Process {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log"));
         let mut command = Command::new(binary("sluice"));
         command
             .arg("serve")
-            .args(["--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--amqp", "off", "--data-dir"])
+            .args(doors)
+            .args(["--http", "127.0.0.1:0", "--data-dir"])
             .arg(data)
             .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
         Process::start(command)
@@ -45,10 +57,14 @@ impl Process {
             .expect("the server's binary is built");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
+        let mut amqp = None;
         let address = loop {
             line.clear();
             if lines.read_line(&mut line).unwrap_or(0) == 0 {
                 panic!("the server ended before it was ready: {:?}", child.wait());
+            }
+            if let Some((_, address)) = line.trim_end().split_once("listens: amqp://") {
+                amqp = address.parse().ok();
             }
             if let Some((_, address)) = line.trim_end().split_once("is ready: http://") {
                 break address.parse().expect("an address");
@@ -62,7 +78,12 @@ impl Process {
                 sink.clear();
             }
         });
-        Process { child, address, ready_after }
+        Process { child, address, amqp, ready_after }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// CPU seconds used so far, all threads.

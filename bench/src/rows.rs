@@ -1,5 +1,6 @@
 //! Every workload of the table, in its order.
 
+mod amqp;
 mod batch;
 mod compaction;
 mod declare;
@@ -11,6 +12,7 @@ mod log_read;
 mod lookup;
 mod memory;
 mod partitions;
+mod producers;
 mod queues;
 mod restart;
 mod single;
@@ -29,7 +31,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 28] = [
+pub const ROWS: [Row; 36] = [
     Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
     Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
@@ -60,10 +62,18 @@ pub const ROWS: [Row; 28] = [
     Row { name: "memory-queued", about: "10 million messages queued", run: memory::queued },
     Row { name: "log-append", about: "log appends beside large writes", run: log_append::unsynced },
     Row { name: "log-append-synced", about: "the same, each on disk", run: log_append::synced },
+    Row { name: "log-producers", about: "idempotent and transactional appends", run: producers::run },
     Row { name: "log-read", about: "log reads beside sendfile and plain reads", run: log_read::run },
     Row { name: "log-compaction", about: "compaction of 1 GiB", run: compaction::run },
     Row { name: "log-time", about: "finding a time in a log of 10 GiB", run: lookup::time },
     Row { name: "log-offsets", about: "a million committed offsets", run: lookup::offsets },
     Row { name: "log-partitions", about: "10,000 partitions, opened and idle", run: partitions::run },
     Row { name: "declare", about: "10,000 durable queues over one connection", run: declare::run },
+    Row { name: "amqp", about: "AMQP on one queue, beside RabbitMQ", run: amqp::one_queue },
+    Row { name: "amqp-latency", about: "AMQP at 1,000 and 10,000 messages a second", run: amqp::latency },
+    Row { name: "amqp-memory", about: "memory of AMQP connections, queues and messages", run: amqp::memory },
+    Row { name: "amqp-fanout", about: "AMQP to 100 queues at once", run: amqp::fanout },
+    Row { name: "amqp-priority", about: "AMQP with 1 million ready of ten priorities", run: amqp::priority },
+    Row { name: "amqp-queues", about: "AMQP over 10,000 queues", run: amqp::queues },
+    Row { name: "amqp-crowd", about: "10 AMQP producers and 10 consumers on one queue", run: amqp::crowd },
 ];

@@ -77,7 +77,7 @@ impl QueueEngine {
             match (amendment.deliver_at, until) {
                 (Some(_), Some(until)) => {
                     queue.change(id.0, State::Delayed, until, &mut self.core.ledger);
-                    queue.watch(until, id.0);
+                    queue.watch_delay(until, id.0);
                 }
                 (Some(_), None) if state != State::Ready => {
                     queue.change(id.0, State::Ready, NEVER, &mut self.core.ledger);

@@ -256,6 +256,7 @@ impl QueueEngine {
                     self.forget_queue(old);
                 }
                 self.names.insert(name.as_str().into(), id);
+                self.recent.take();
                 let prefix_len = self.hosts.prefix_len(name.as_str());
                 let mut queue = Queue::new(id, name, prefix_len, options);
                 queue.next_sequence = next_sequence;
@@ -270,6 +271,7 @@ impl QueueEngine {
         queue.empty(&mut self.core.ledger);
         if self.names.get(queue.name.as_str()) == Some(&id) {
             self.names.remove(queue.name.as_str());
+            self.recent.take();
         }
         self.topology.forget(&Target::Queue(id));
         // An auto-delete exchange may have gone with its last binding.

@@ -66,7 +66,7 @@ impl Core {
                 slot.holder = Holder::new(consumer, patience.is_some());
                 token = Some(LeaseToken { queue: queue.id, sequence, nonce: self.nonce });
                 self.nonce = self.nonce.wrapping_add(1);
-                queue.watch(due, sequence);
+                queue.watch_lease(due, sequence);
                 self.delivered.push(queue.id, sequence);
                 // A long queue keeps what comes next in memory rather than what is out.
                 if queue.counts.loaded * 2 > self.config.queue_memory_bytes && !self.is_unwritten(lsn) {
@@ -86,6 +86,7 @@ impl Core {
                 failures,
                 redelivered: attempts > 1,
                 priority: level,
+                stored_at: lsn,
                 enqueued_at,
                 lease_expires_at: due.filter(|due| *due != NEVER),
                 history,

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -41,6 +42,8 @@ use crate::{ConsumerId, OwnerId, QueueError, QueueId, QueueType};
 pub struct QueueEngine {
     pub(crate) queues: IdMap<QueueId, Box<Queue>>,
     pub(crate) names: HashMap<Box<str>, QueueId>,
+    /// The last that was found by its name: whoever asks for one asks for it more than once.
+    pub(crate) recent: RefCell<(String, QueueId)>,
     pub(crate) next_queue: u32,
     pub(crate) topology: Topology,
     pub(crate) hosts: VirtualHosts,
@@ -219,7 +222,7 @@ impl Core {
         } else if let Some(pause_ms) = queue.pause_ms(sequence, failure) {
             let until = after(now, pause_ms);
             queue.change(sequence, State::Delayed, until, &mut self.ledger);
-            queue.watch(until, sequence);
+            queue.watch_delay(until, sequence);
             if self.paused.last().is_none_or(|(at, _)| *at != until) {
                 self.paused.push((until, Runs::default()));
             }
@@ -246,6 +249,7 @@ impl QueueEngine {
         QueueEngine {
             queues: IdMap::default(),
             names: HashMap::new(),
+            recent: RefCell::default(),
             next_queue: 1,
             topology: Topology::new(),
             hosts: VirtualHosts::default(),
@@ -422,9 +426,20 @@ impl QueueEngine {
         Some(next.min(self.core.undelivered.due())).filter(|at| *at != NEVER)
     }
 
+    /// The queue of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<QueueId> {
+        let mut recent = self.recent.borrow_mut();
+        let (known, id) = &mut *recent;
+        if known.as_str() != name || name.is_empty() {
+            *id = self.names.get(name).copied()?;
+            name.clone_into(known);
+            self.queues.get(id).into_iter().for_each(|queue| queue.bring_near());
+        }
+        Some(*id)
+    }
+
     pub(crate) fn find_queue(&self, name: &TopicName) -> Result<QueueId, QueueError> {
-        let id = self.names.get(name.as_str()).copied();
-        id.ok_or_else(|| QueueError::UnknownQueue(name.as_str().to_owned()))
+        self.named(name.as_str()).ok_or_else(|| QueueError::UnknownQueue(name.as_str().to_owned()))
     }
 
     pub(crate) fn queue(&self, name: &TopicName) -> Result<&Queue, QueueError> {

@@ -120,7 +120,7 @@ impl Core {
         let mut implied = None;
         for id in ids {
             let Some(queue) = queues.get(id) else { continue };
-            implied = Some(queue.local_name());
+            implied = Some(&queue.origin);
             let ttl_ms = queue.options.message_ttl_ms;
             self.targets.push(PublishTarget { queue: *id, first: queue.next_sequence, ttl_ms });
         }

@@ -23,10 +23,11 @@ const PRIORITY: u8 = 1 << 4;
 const TTL: u8 = 1 << 5;
 const DELAY: u8 = 1 << 6;
 
-/// Writes everything but the body, which follows it.
-pub(crate) fn put_head(out: &mut Vec<u8>, message: &Message, delay_ms: u64, implied: Option<&str>) {
+/// Writes everything but the body, which follows it. `implied` is the origin that the queue implies.
+pub(crate) fn put_head(out: &mut Vec<u8>, message: &Message, delay_ms: u64, implied: Option<&Arc<Origin>>) {
     let origin = &message.origin;
-    let explicit = origin.exchange.is_some() || implied != Some(&origin.routing_key);
+    // Mostly it is the queue's own, and then nobody looks what it says.
+    let explicit = !implied.is_some_and(|implied| Arc::ptr_eq(implied, origin) || implied == origin);
     let flag = |bit, set: bool| if set { bit } else { 0 };
     let flags = flag(KEY, message.key.is_some())
         | flag(HEADERS, !message.headers.is_empty())
@@ -187,7 +188,7 @@ mod tests {
             let queue = if is_implied { message.origin.routing_key.to_string() } else { "other".to_owned() };
             let implied = Arc::new(Origin { exchange: None, routing_key: queue.as_str().into() });
             let mut stored = Vec::new();
-            put_head(&mut stored, &message, delay_ms, Some(&queue));
+            put_head(&mut stored, &message, delay_ms, Some(&implied));
             prop_assert!(stored.len() + 4 <= head_bound(&message));
             stored.extend_from_slice(&message.body);
             let stored = Bytes::from(stored);

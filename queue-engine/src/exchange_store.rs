@@ -86,7 +86,7 @@ impl QueueEngine {
             };
             if !self.release_one(block, exchange, (id, sequence), &message, now) {
                 // The block is full: the next one has room.
-                self.queues.get_mut(&id).into_iter().for_each(|store| store.watch(due, sequence));
+                self.queues.get_mut(&id).into_iter().for_each(|store| store.watch_delay(due, sequence));
                 break;
             }
             released += 1;

@@ -166,7 +166,7 @@ impl Core {
             (true, _) => self.kill(queue, sequence, Reason::DeliveryLimit),
             (false, Some(until)) => {
                 queue.change(sequence, State::Delayed, until, &mut self.ledger);
-                queue.watch(until, sequence);
+                queue.watch_delay(until, sequence);
             }
             (false, None) => {
                 if queue.change(sequence, State::Ready, NEVER, &mut self.ledger).is_some() {

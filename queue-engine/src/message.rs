@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ::message::{ExchangeName, HeaderTable, Timestamp};
 use bytes::Bytes;
+use segment_store::Lsn;
 
 use crate::{FailedAttempt, LeaseToken, MessageId, Properties, QueueId};
 
@@ -126,6 +127,8 @@ pub struct Delivery {
     pub redelivered: bool,
     /// The priority that the queue gave it.
     pub priority: u8,
+    /// Where the journal has the message: whoever hands it on can tell whether it was there before this group.
+    pub stored_at: Lsn,
     /// When it reached the queue.
     pub enqueued_at: Timestamp,
     /// When the lease ends by itself, unless extended.

@@ -92,7 +92,7 @@ impl QueueEngine {
     /// [`QueueError::BlockFull`].
     pub fn publish_bytes(&mut self, to: Destination<'_>, messages: &[NewMessage]) -> usize {
         // An unknown destination takes nothing.
-        let Ok((entrance, _)) = self.enter(to) else { return 0 };
+        let Ok(entrance) = self.entrance(to) else { return 0 };
         let mut route = std::mem::take(&mut self.route);
         let mut each = PER_RECORD;
         each += match to {
@@ -276,31 +276,43 @@ impl QueueEngine {
         (known.count > 0).then_some((rest, known))
     }
 
+    /// Finds where a message enters.
+    fn entrance(&self, to: Destination<'_>) -> Result<Entrance, QueueError> {
+        match to {
+            Destination::Queue(name) => self.find_queue(name).map(Entrance::Queue),
+            Destination::Exchange { name, .. } => match self.hosts.default_exchange(name) {
+                Some(prefix) => Ok(Entrance::Default(prefix)),
+                None => {
+                    let id = self.topology.find(name)?;
+                    let exchange = self.topology.get(id).filter(|exchange| !exchange.options.internal);
+                    exchange.map(|_| Entrance::Exchange(id)).ok_or_else(|| {
+                        let what = format!("exchange {name:?} is internal: only other exchanges feed it");
+                        QueueError::Reserved(what)
+                    })
+                }
+            },
+        }
+    }
+
     /// Finds where a message enters, and what it will remember of that.
     pub(crate) fn enter(&self, to: Destination<'_>) -> Result<(Entrance, Arc<Origin>), QueueError> {
-        match to {
-            Destination::Queue(name) => {
-                let queue = self.queue(name)?;
-                Ok((Entrance::Queue(queue.id), queue.origin.clone()))
+        let entrance = self.entrance(to)?;
+        let routing_key = match to {
+            Destination::Queue(name) => name.as_str(),
+            Destination::Exchange { routing_key, .. } => routing_key,
+        };
+        let (queue, exchange) = match &entrance {
+            Entrance::Queue(id) => (Some(*id), None),
+            Entrance::Default(prefix) => {
+                (self.queue_in(prefix.as_deref().unwrap_or_default(), routing_key), None)
             }
-            Destination::Exchange { name, routing_key } => {
-                if let Some(prefix) = self.hosts.default_exchange(name) {
-                    let queue = self.queue_in(prefix.as_deref().unwrap_or_default(), routing_key);
-                    let queue = queue.and_then(|id| self.queues.get(&id));
-                    let unrouted = || Arc::new(Origin { exchange: None, routing_key: routing_key.into() });
-                    let origin = queue.map_or_else(unrouted, |queue| queue.origin.clone());
-                    return Ok((Entrance::Default(prefix), origin));
-                }
-                let id = self.topology.find(name)?;
-                let exchange = self.topology.get(id).filter(|exchange| !exchange.options.internal);
-                let Some(exchange) = exchange else {
-                    let what = format!("exchange {name:?} is internal: only other exchanges feed it");
-                    return Err(QueueError::Reserved(what));
-                };
-                let exchange = Some(exchange.local.clone());
-                Ok((Entrance::Exchange(id), Arc::new(Origin { exchange, routing_key: routing_key.into() })))
-            }
-        }
+            Entrance::Exchange(id) => (None, self.topology.get(*id).map(|exchange| exchange.local.clone())),
+        };
+        let origin = match queue.and_then(|id| self.queues.get(&id)) {
+            Some(queue) => queue.origin.clone(),
+            None => Arc::new(Origin { exchange, routing_key: routing_key.into() }),
+        };
+        Ok((entrance, origin))
     }
 
     /// Follows a message from where it enters to all that it reaches.

@@ -20,9 +20,12 @@ struct Level {
     returned: BTreeSet<u64>,
 }
 
-/// Ascending sequences as runs, in pieces so that a long queue never moves them all.
+/// Ascending sequences as runs. The first lies here: as long as messages leave in order it is all there is. The others
+/// are in pieces, so that a long queue never moves them all.
 #[derive(Debug, Default)]
 struct Runs {
+    /// `None` only when there are no pieces.
+    first: Option<Run>,
     pieces: VecDeque<Vec<Run>>,
     /// Runs of the first piece that are used up.
     used: usize,
@@ -38,48 +41,52 @@ const PIECE: usize = 256;
 
 impl Runs {
     fn last(&self) -> Option<u64> {
-        Some(self.pieces.back()?.last()?.end - 1)
+        let run = self.pieces.back().and_then(|piece| piece.last()).or(self.first.as_ref());
+        run.map(|run| run.end - 1)
     }
 
     fn push(&mut self, sequence: u64) {
-        let last = self.pieces.back_mut();
-        if let Some(run) = last.and_then(|piece| piece.last_mut()).filter(|run| run.end == sequence) {
-            run.end += 1;
-            return;
-        }
-        if self.pieces.back().is_none_or(|piece| piece.len() == PIECE) {
-            self.pieces.push_back(Vec::new());
-        }
-        if let Some(piece) = self.pieces.back_mut() {
-            piece.push(Run { start: sequence, end: sequence + 1 });
-        }
-    }
-
-    fn first(&self) -> Option<u64> {
-        Some(self.pieces.front()?.get(self.used)?.start)
-    }
-
-    fn advance(&mut self) {
-        let is_only = self.pieces.len() == 1;
-        let Some(piece) = self.pieces.front_mut() else { return };
-        let Some(run) = piece.get_mut(self.used) else { return };
-        run.start += 1;
-        if run.start < run.end {
-            return;
-        }
-        self.used += 1;
-        if self.used == piece.len() {
-            self.used = 0;
-            if is_only && piece.capacity() <= 8 {
-                piece.clear();
-            } else {
-                self.pieces.pop_front();
+        let last = self.pieces.back_mut().and_then(|piece| piece.last_mut()).or(self.first.as_mut());
+        let run = Run { start: sequence, end: sequence + 1 };
+        match last {
+            None => self.first = Some(run),
+            Some(last) if last.end == sequence => last.end += 1,
+            Some(_) => {
+                if self.pieces.back().is_none_or(|piece| piece.len() == PIECE) {
+                    self.pieces.push_back(Vec::new());
+                }
+                self.pieces.back_mut().into_iter().for_each(|piece| piece.push(run));
             }
         }
     }
 
+    fn first(&self) -> Option<u64> {
+        Some(self.first?.start)
+    }
+
+    fn advance(&mut self) {
+        let Some(run) = &mut self.first else { return };
+        run.start += 1;
+        if run.start == run.end {
+            self.first = self.next_run();
+        }
+    }
+
+    /// Takes the next run out of the pieces.
+    fn next_run(&mut self) -> Option<Run> {
+        let piece = self.pieces.front()?;
+        let run = piece.get(self.used).copied();
+        self.used += 1;
+        if self.used == piece.len() {
+            self.used = 0;
+            self.pieces.pop_front();
+        }
+        run
+    }
+
     fn iter(&self) -> impl Iterator<Item = u64> {
-        self.pieces.iter().flatten().skip(self.used).flat_map(|run| run.start..run.end)
+        let runs = self.first.iter().chain(self.pieces.iter().flatten().skip(self.used));
+        runs.flat_map(|run| run.start..run.end)
     }
 }
 

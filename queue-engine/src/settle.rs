@@ -64,6 +64,9 @@ pub enum Settled {
     },
 }
 
+/// Leases whose queues are fetched into the processor's caches together.
+const FETCHED_AT_ONCE: usize = 16;
+
 impl QueueEngine {
     /// Settles leases, each on its own: the answers are in the order of the requests.
     ///
@@ -83,8 +86,11 @@ impl QueueEngine {
         let room = settles.len().min(block.remaining() / each);
         let (now_settled, later) = settles.split_at(room);
         let mut results = Vec::with_capacity(settles.len());
-        for settle in now_settled {
-            results.push(self.settle_one(*settle, now, &mut acked, &mut delayed, &mut failures));
+        for stretch in now_settled.chunks(FETCHED_AT_ONCE) {
+            self.bring_near(stretch);
+            for settle in stretch {
+                results.push(self.settle_one(*settle, now, &mut acked, &mut delayed, &mut failures));
+            }
         }
         results.extend(later.iter().map(|_| Err(SettleError::BlockFull)));
         if !acked.is_empty() {
@@ -98,6 +104,19 @@ impl QueueEngine {
         // A rejected message that nothing took is gone for good with this block.
         self.core.write_runs(block);
         results
+    }
+
+    /// Has the processor fetch the queues and slots of several leases side by side.
+    fn bring_near(&self, settles: &[Settle]) {
+        let mut last = None;
+        for LeaseToken { queue, sequence, .. } in settles.iter().map(|settle| settle.lease) {
+            if last.replace(queue) != Some(queue)
+                && let Some(queue) = self.queues.get(&queue)
+            {
+                queue.bring_near();
+                std::hint::black_box(queue.slots.get(sequence).map(|slot| slot.state));
+            }
+        }
     }
 
     pub(crate) fn settle_one(
@@ -160,7 +179,7 @@ impl QueueEngine {
                 }
                 let until = after(now, millis(delay).max(1));
                 queue.change(sequence, State::Delayed, until, &mut core.ledger);
-                queue.watch(until, sequence);
+                queue.watch_delay(until, sequence);
                 if delayed.last().is_none_or(|(at, _)| *at != until) {
                     delayed.push((until, Runs::default()));
                 }
@@ -183,7 +202,7 @@ impl QueueEngine {
             SettleAction::Extend { lease_for } => {
                 let lease_expires_at = after(now, lease_for.map_or(queue.options.lease_ms, millis));
                 queue.change(sequence, State::Leased, lease_expires_at, &mut core.ledger);
-                queue.watch(lease_expires_at, sequence);
+                queue.watch_lease(lease_expires_at, sequence);
                 self.touch(id);
                 Ok(Settled::Extended { lease_expires_at })
             }

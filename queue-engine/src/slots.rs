@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::message::Timestamp;
@@ -6,6 +6,7 @@ use segment_store::Lsn;
 
 use crate::holder::Holder;
 use crate::key_order::KeyMark;
+use crate::line::Line;
 use crate::message::Message;
 
 /// Where one message of a queue stands.
@@ -127,7 +128,7 @@ struct Place {
 /// The slots of a queue by sequence: O(1) to find, nothing kept for stretches that are gone, no big reallocation.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    places: VecDeque<Place>,
+    places: Line<Place>,
     /// Places without a chunk.
     vacant: usize,
     /// Chunks that came out of order, which only recovery does; `settle_strays` brings them in.
@@ -135,16 +136,23 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
+    /// Whether nothing is there in order.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     fn find(&self, number: u64) -> Option<usize> {
-        let first = self.places.front()?.number;
-        let guess = usize::try_from(number.checked_sub(first)?).ok()?.min(self.places.len() - 1);
-        let found = self.places.get(guess)?.number;
-        if found == number {
-            return Some(guess);
+        let (first, last) = (self.places.front()?.number, self.places.back()?.number);
+        let end = self.places.len() - 1;
+        let from_front = usize::try_from(number.checked_sub(first)?).ok()?.min(end);
+        // New messages lie close together at the end, whatever gaps there are before.
+        let from_back = end.saturating_sub(usize::try_from(last.checked_sub(number)?).ok()?);
+        let is_it = |at: &usize| self.places.get(*at).is_some_and(|place| place.number == number);
+        if let Some(at) = [from_back, from_front].into_iter().find(is_it) {
+            return Some(at);
         }
-        // Numbers rise by at least one from place to place, so the place is not after the guess.
         let at = self.places.partition_point(|place| place.number < number);
-        (self.places.get(at)?.number == number).then_some(at)
+        is_it(&at).then_some(at)
     }
 
     fn place(&self, number: u64) -> Option<&Place> {
@@ -205,8 +213,9 @@ impl Slots {
             self.vacant += 1;
             self.places.push_back(new());
         }
-        match self.find(number).filter(|_| !is_stray) {
-            Some(at) => &mut self.places[at],
+        let known = self.find(number).filter(|_| !is_stray);
+        match known.and_then(|at| self.places.get_mut(at)) {
+            Some(place) => place,
             None => self.strays.entry(number).or_insert_with(|| {
                 self.vacant += 1;
                 new()
@@ -245,9 +254,11 @@ impl Slots {
             self.strays.remove(&number);
             return;
         };
-        if let Some(chunk) = self.places[at].chunk.take() {
+        if let Some(place) = self.places.get_mut(at)
+            && let Some(chunk) = place.chunk.take()
+        {
             spares.give(chunk);
-            self.places[at].oldest = Lsn(u64::MAX);
+            place.oldest = Lsn(u64::MAX);
             self.vacant += 1;
         }
         while self.places.front().is_some_and(|place| place.chunk.is_none()) {
@@ -277,7 +288,7 @@ impl Slots {
         let mut places: Vec<Place> = places.chain(strays.into_values()).collect();
         places.retain(|place| place.chunk.is_some());
         places.sort_by_key(|place| place.number);
-        self.places = places.into();
+        self.places = places.into_iter().collect();
         self.vacant = 0;
     }
 
@@ -286,7 +297,7 @@ impl Slots {
         let first = from / CHUNK as u64;
         let at = self.places.partition_point(|place| place.number < first);
         self.places
-            .range(at..)
+            .iter_from(at)
             .filter_map(|place| Some((place.number, place.chunk.as_deref()?)))
             .flat_map(|(number, chunk)| (number * CHUNK as u64..).zip(&chunk.slots))
             .skip_while(move |(sequence, _)| *sequence < from)

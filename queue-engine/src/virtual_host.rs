@@ -178,8 +178,8 @@ impl QueueEngine {
     /// The queue that is called so in the virtual host.
     pub(crate) fn queue_in(&self, prefix: &str, local: &str) -> Option<QueueId> {
         match prefix {
-            "" => self.names.get(local).copied(),
-            prefix => self.names.get(qualify(prefix, local).as_str()).copied(),
+            "" => self.named(local),
+            prefix => self.named(&qualify(prefix, local)),
         }
     }
 }

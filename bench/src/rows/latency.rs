@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::batches;
 use crate::frames::{WebSocket, push_binary};
-use crate::latency::{Latencies, histogram, paced, precise_timers, quantiles};
+use crate::latency::{Latencies, middle, paced, precise_timers};
 use crate::process::{Process, Scratch};
 use crate::setup::{declare_log, declare_queue, payload};
 use crate::socket::{self, HEADER, MESSAGES};
@@ -12,7 +12,7 @@ use crate::table::Line;
 
 const PER_SECOND: u32 = 1000;
 const TURN: Duration = Duration::from_secs(4);
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Synced beside an echo plus one `fdatasync`; unsynced beside a bare echo; both models.
 pub fn run() -> Vec<Line> {
@@ -31,20 +31,20 @@ pub fn run() -> Vec<Line> {
             let mut socket = socket::open(broker.address);
             let from = if topic == "log" { r#","from":"latest""# } else { "" };
             socket::control(&mut socket, &format!(r#"{{"type":"subscribe","topic":"{topic}"{from}}}"#));
-            (topic, socket, histogram())
+            (topic, socket, Vec::new())
         });
-        let mut floors = histogram();
+        let mut floors = Vec::new();
         for round in 0..=ROUNDS {
             // The first round only warms up.
-            let counts = round > 0;
-            keep(&mut floors, counts, echoed(&mut echo));
-            for (topic, socket, latencies) in &mut sockets {
-                keep(latencies, counts, pushed(socket, topic, acks));
+            let counts = |turn: &Latencies| round > 0 && !turn.is_empty();
+            floors.extend(Some(echoed(&mut echo)).filter(counts));
+            for (topic, socket, turns) in &mut sockets {
+                turns.extend(Some(pushed(socket, topic, acks)).filter(counts));
             }
         }
-        let (floor_p50, floor_p99) = quantiles(&floors);
-        for (topic, _, latencies) in &sockets {
-            let (p50, p99) = quantiles(latencies);
+        let (floor_p50, floor_p99) = middle(&floors);
+        for (topic, _, turns) in &sockets {
+            let (p50, p99) = middle(turns);
             let (r50, r99) = (p50 / floor_p50, p99 / floor_p99);
             let measured = format!(
                 "p50 {p50:.0} µs, p99 {p99:.0} µs: {r50:.2}× and {r99:.2}× of {floor}'s {floor_p50:.0} and {floor_p99:.0}"
@@ -56,12 +56,6 @@ pub fn run() -> Vec<Line> {
         }
     }
     lines
-}
-
-fn keep(all: &mut Latencies, counts: bool, some: Latencies) {
-    if counts {
-        all.add(some).expect("the same bounds");
-    }
 }
 
 fn numbered(number: u32) -> Vec<u8> {

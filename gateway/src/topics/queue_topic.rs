@@ -146,7 +146,7 @@ impl QueueTopic {
     ) -> Result<QueueSubscription, Refusal> {
         let (deliveries, inlet) = mpsc::unbounded_channel();
         let ended = Arc::default();
-        let outlet = Outlet::Own { deliveries, ended: Arc::clone(&ended) };
+        let outlet = Outlet::Own { deliveries, ended: Arc::clone(&ended), once: options.once };
         let name = self.name.clone();
         let subscribe = move |turn: &mut Turn<'_>| {
             turn.engines.check_is_shared(&name)?;

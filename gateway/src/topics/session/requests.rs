@@ -96,7 +96,11 @@ fn carry_out_full(
             turn.engines.queue.end_owner(turn.journal.block(), link.owner(), turn.now);
             Ok(Answer::Done)
         }
-        Request::Barrier => Ok(Answer::Done),
+        Request::Barrier => {
+            // What was returned before it is delivered again after the answer.
+            book.consumers.values().for_each(|one| turn.engines.outlets.hold(one.id));
+            Ok(Answer::Done)
+        }
     }
 }
 

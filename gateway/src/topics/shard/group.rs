@@ -14,15 +14,40 @@ pub(crate) struct Group<E> {
     pub effects: E,
 }
 
+/// Numbers groups from 1 in journal order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupNumber(u64);
+
+/// What was released: whatever rests on nothing else may be seen at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Released {
+    /// Every group up to this one.
+    pub group: GroupNumber,
+    /// Everything that the journal has below this.
+    pub end: Lsn,
+}
+
 /// Groups in journal order. **Invariant:** none is released before one that came earlier, so no answer, delivery
 /// or rejection is seen that rests on something which could still be lost while a stricter promise is open.
 pub(crate) struct GroupQueue<E> {
     waiting: VecDeque<Group<E>>,
+    released: Released,
 }
 
 impl<E> GroupQueue<E> {
-    pub(crate) fn new() -> Self {
-        GroupQueue { waiting: VecDeque::new() }
+    /// No groups yet, on a journal that ends there.
+    pub(crate) fn new(end: Lsn) -> Self {
+        GroupQueue { waiting: VecDeque::new(), released: Released { group: GroupNumber(0), end } }
+    }
+
+    /// The number of the group that comes next.
+    pub(crate) fn next(&self) -> GroupNumber {
+        GroupNumber(self.released.group.0 + self.waiting.len() as u64 + 1)
+    }
+
+    /// Up to where groups were released.
+    pub(crate) fn released(&self) -> Released {
+        self.released
     }
 
     pub(crate) fn push(&mut self, group: Group<E>) {
@@ -32,7 +57,12 @@ impl<E> GroupQueue<E> {
     /// The next group that may go, given what the disk holds for certain.
     pub(crate) fn pop_ready(&mut self, durable: Lsn) -> Option<Group<E>> {
         let first = self.waiting.front()?;
-        if first.synced && first.end > durable { None } else { self.waiting.pop_front() }
+        if first.synced && first.end > durable {
+            return None;
+        }
+        let group = self.waiting.pop_front()?;
+        self.released = Released { group: GroupNumber(self.released.group.0 + 1), end: group.end };
+        Some(group)
     }
 
     /// Up to where the disk must be synced for everything that waits, and how many commands that are.
@@ -41,7 +71,6 @@ impl<E> GroupQueue<E> {
         Some((newest.end, self.waiting.iter().map(|group| group.commands).sum()))
     }
 
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -62,12 +91,15 @@ mod tests {
 
     #[test]
     fn nothing_overtakes_a_group_that_waits_for_the_disk() {
-        let mut groups = GroupQueue::new();
+        let mut groups = GroupQueue::new(Lsn(5));
+        assert_eq!((groups.next(), groups.released().end), (GroupNumber(1), Lsn(5)));
         groups.push(group(10, false));
         groups.push(group(20, true));
         groups.push(group(30, false));
         assert_eq!(groups.wanted(), Some((Lsn(20), 3)));
         assert_eq!(groups.pop_ready(Lsn(0)).map(|g| g.effects), Some(10));
+        assert_eq!((groups.released().group, groups.released().end), (GroupNumber(1), Lsn(10)));
+        assert_eq!(groups.next(), GroupNumber(4));
         assert!(groups.pop_ready(Lsn(19)).is_none());
         assert_eq!(groups.pop_ready(Lsn(20)).map(|g| g.effects), Some(20));
         assert_eq!(groups.pop_ready(Lsn(20)).map(|g| g.effects), Some(30));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use log_engine::{GroupAnswer, LogEngine, PartitionView, Ticket, Visible};
 use message::{ErrorCode, Timestamp};
-use queue_engine::{ConsumerId, Delivery, Ended, LeaseToken};
+use queue_engine::{ConsumerId, Ended, LeaseToken};
 use segment_store::{Journal, Lsn, StoreError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -14,8 +14,8 @@ use tracing::error;
 use super::Engines;
 use super::command::{Command, Room, Turn};
 use super::group::{Group, GroupQueue};
-use super::outlets::Undelivered;
-use super::sync_thread::SyncThread;
+use super::outlets::{self, DeliveryRun, Undelivered};
+use super::sync_thread::{COHORT, GATHER, SyncThread};
 use super::upkeep::{Upkeep, UpkeepDone};
 use crate::refusal::Refusal;
 use crate::topics::Acks;
@@ -26,12 +26,15 @@ use crate::topics::queue_topic::SETTLE_WEIGHT;
 const GROUP_COMMANDS: usize = 1024;
 /// Engines are asked for what is due at least this often while anything can become due.
 const TICK: Duration = Duration::from_millis(1000);
+/// The owner waits for the disk itself only for so many commands and bytes: while it waits it applies nothing.
+const FEW: usize = 32;
+const LITTLE: u64 = 16 << 10;
 
 /// What a group does to the outside once it may.
 pub(crate) struct Effects {
     commands: Vec<Box<dyn Command>>,
     advanced: Vec<(Arc<PartitionView>, Visible)>,
-    deliveries: Vec<(ConsumerId, Delivery)>,
+    deliveries: Vec<DeliveryRun>,
     ended: Vec<(ConsumerId, Ended)>,
     group_answers: Vec<(Ticket, GroupAnswer)>,
     taken_at: std::time::Instant,
@@ -50,6 +53,8 @@ pub(crate) struct Owner {
     /// A report of slow work that found no room in the journal yet.
     parked: Option<UpkeepDone>,
     due: Timestamp,
+    /// How many commands the last sync answered, and when.
+    answered: (usize, std::time::Instant),
 }
 
 impl Owner {
@@ -61,7 +66,10 @@ impl Owner {
     ) -> std::io::Result<Owner> {
         let sync = SyncThread::start(journal.syncer(), journal.durable(), Arc::clone(&engines.vitals))?;
         let due = clock.now();
-        let (groups, written) = (GroupQueue::new(), journal.end());
+        let written = journal.end();
+        let groups = GroupQueue::new(written);
+        let mut engines = engines;
+        engines.outlets.begin(groups.next());
         Ok(Owner {
             journal,
             engines,
@@ -73,6 +81,7 @@ impl Owner {
             poisoned: None,
             parked: None,
             due,
+            answered: (0, std::time::Instant::now()),
         })
     }
 
@@ -99,12 +108,49 @@ impl Owner {
                 () = &mut timer => self.turn(&mut drained),
                 () = stop.cancelled(), if !inbox.is_closed() => inbox.close(),
             }
+            self.reach_disk(&mut inbox, &mut drained).await;
             let wake_at = self.wake_at();
             if timer.deadline() != wake_at {
                 timer.as_mut().reset(wake_at);
             }
         }
         self.stop();
+    }
+
+    /// Has what waits for the disk synced: here, if that is soon done, else by the thread.
+    async fn reach_disk(
+        &mut self,
+        inbox: &mut mpsc::UnboundedReceiver<Box<dyn Command>>,
+        drained: &mut Vec<Box<dyn Command>>,
+    ) {
+        while let Some((wanted, waiting)) = self.groups.wanted() {
+            let little = wanted.0 - self.groups.released().end.0 <= LITTLE;
+            if waiting > FEW || !little || !self.sync.is_quick() {
+                self.sync.request(wanted, waiting);
+                return;
+            }
+            // Whoever was answered or sent something just now has its turn first, and those who have more bring it.
+            tokio::task::yield_now().await;
+            while drained.len() < GROUP_COMMANDS && !self.engines.log.is_overrun() {
+                let Ok(command) = inbox.try_recv() else { break };
+                drained.push(command);
+            }
+            if !drained.is_empty() {
+                self.turn(drained);
+            } else if !self.expects(waiting) {
+                self.sync.sync_here(wanted);
+                self.answered = (waiting, std::time::Instant::now());
+                self.release();
+                return;
+            }
+        }
+    }
+
+    /// Whether those that the last sync answered are about to be back: a sync for the first of them alone would make
+    /// all others wait for two.
+    fn expects(&self, waiting: usize) -> bool {
+        let (cohort, at) = self.answered;
+        cohort >= COHORT && waiting < cohort / 4 * 3 && at.elapsed() < GATHER
     }
 
     fn wake_at(&self) -> Instant {
@@ -191,10 +237,10 @@ impl Owner {
         for group in self.engines.log.take_freed_shares() {
             self.engines.share_bells.ring(&group);
         }
-        let effects = Effects {
+        let mut effects = Effects {
             commands,
             advanced: self.engines.log.take_advanced(),
-            deliveries: outbox.deliveries,
+            deliveries: outlets::runs(outbox.deliveries),
             ended: outbox.ended,
             group_answers: self.engines.log.take_group_answers(),
             taken_at,
@@ -204,11 +250,15 @@ impl Owner {
                 self.engines.vitals.written_bytes.fetch_add(end.0 - self.written.0, Ordering::Relaxed);
                 self.written = end;
                 let commands = effects.commands.len();
+                let early = match synced || !self.groups.is_empty() {
+                    true => self.engines.outlets.take_early(&mut effects.deliveries, self.groups.released()),
+                    false => Vec::new(),
+                };
                 self.groups.push(Group { end, synced, commands, effects });
+                self.engines.outlets.begin(self.groups.next());
                 self.upkeep.after_flush(&mut self.engines, &mut self.journal);
-                if let Some((wanted, waiting)) = self.groups.wanted() {
-                    self.sync.request(wanted, waiting);
-                }
+                let undelivered = self.engines.outlets.send(early, &self.engines.vitals);
+                self.take_back(undelivered);
             }
             Err(refusal) => effects.commands.into_iter().for_each(|command| command.refuse(refusal.clone())),
         }

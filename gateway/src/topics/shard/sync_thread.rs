@@ -8,10 +8,14 @@ use tokio::sync::Notify;
 
 use crate::topics::vitals::Vitals;
 
-/// The thread that waits for the disk so that the owner never does.
+/// The thread that waits for the disk so that the owner need not.
 ///
-/// It syncs up to the newest position asked for, so requests that arrive during one sync share the next.
+/// It syncs up to the newest position asked for, so requests that arrive during one sync share the next. Waking it, and
+/// being woken by it, costs as much as half a sync of a fast disk. So where the disk is fast and little waits, the owner
+/// syncs by itself.
 pub(crate) struct SyncThread {
+    syncer: Syncer,
+    vitals: Arc<Vitals>,
     shared: Arc<Shared>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -27,20 +31,57 @@ struct State {
     /// Commands that wait for it.
     waiting: usize,
     outcome: Result<Lsn, String>,
+    /// How long a sync takes lately.
+    typical: Duration,
     stop: bool,
+}
+
+/// The owner waits for a disk that takes no longer than this.
+const QUICK: Duration = Duration::from_micros(400);
+
+impl State {
+    /// Takes note of a sync that ended.
+    fn ended(&mut self, outcome: Result<Lsn, StoreError>, took: Duration) {
+        self.outcome = outcome.map_err(|error| error.to_string());
+        self.typical = (self.typical * 7 + took) / 8;
+    }
 }
 
 impl SyncThread {
     pub(crate) fn start(syncer: Syncer, durable: Lsn, vitals: Arc<Vitals>) -> std::io::Result<SyncThread> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { wanted: durable, waiting: 0, outcome: Ok(durable), stop: false }),
+            state: Mutex::new(State {
+                wanted: durable,
+                waiting: 0,
+                outcome: Ok(durable),
+                // Until it was seen to be quick, it counts as slow.
+                typical: 2 * QUICK,
+                stop: false,
+            }),
             asked: Condvar::new(),
             done: Notify::new(),
         });
-        let worker = Arc::clone(&shared);
-        let thread =
-            thread::Builder::new().name("sluice-sync".into()).spawn(move || worker.run(&syncer, &vitals))?;
-        Ok(SyncThread { shared, thread: Some(thread) })
+        let (worker, its_syncer, its_vitals) = (Arc::clone(&shared), syncer.clone(), Arc::clone(&vitals));
+        let run = move || worker.run(&its_syncer, &its_vitals);
+        let thread = thread::Builder::new().name("sluice-sync".into()).spawn(run)?;
+        Ok(SyncThread { syncer, vitals, shared, thread: Some(thread) })
+    }
+
+    /// Whether the thread rests and the disk is so quick that waiting for it here is better than waking the thread.
+    pub(crate) fn is_quick(&self) -> bool {
+        let state = self.shared.state.lock();
+        state.typical <= QUICK && state.outcome.as_ref().is_ok_and(|durable| state.wanted <= *durable)
+    }
+
+    /// Syncs in this thread; the outcome says how it went.
+    pub(crate) fn sync_here(&self, upto: Lsn) {
+        let began = Instant::now();
+        let outcome = self.syncer.sync(upto);
+        let took = began.elapsed();
+        self.vitals.sync.record(took);
+        let mut state = self.shared.state.lock();
+        state.ended(outcome, took);
+        state.wanted = state.wanted.max(upto);
     }
 
     /// Asks for everything below `upto` to reach the disk.
@@ -75,9 +116,9 @@ impl Drop for SyncThread {
 }
 
 /// From this many commands on, those that a sync answers are expected back.
-const COHORT: usize = 6;
+pub(super) const COHORT: usize = 6;
 /// How long they are waited for at most.
-const GATHER: Duration = Duration::from_micros(100);
+pub(super) const GATHER: Duration = Duration::from_micros(100);
 
 impl Shared {
     /// Right after a sync that answered many, their next requests are on the way: a sync for the first of them alone
@@ -109,11 +150,11 @@ impl Shared {
             cohort = state.waiting;
             drop(state);
             let began = Instant::now();
-            let outcome = syncer.sync(wanted).map_err(|error: StoreError| error.to_string());
+            let outcome = syncer.sync(wanted);
             last = Instant::now();
             vitals.sync.record(last - began);
             state = self.state.lock();
-            state.outcome = outcome;
+            state.ended(outcome, last - began);
             self.done.notify_one();
         }
     }
