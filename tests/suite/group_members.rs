@@ -113,12 +113,12 @@ async fn no_more_go_out_than_may_be_unacknowledged_and_a_lost_answer_is_asked_fo
     let (plain, _) = Member::join(&http, &other, json!({"topics": [log]})).await;
     let late = json!({"topics": [log], "member_id": plain.id, "max_unacked": 4});
     http.post(&format!("/v1/groups/{other}/receive"), late).await.refused_in(
-        400,
-        "invalid_request",
+        409,
+        "conflicting_settings",
         "max_unacked",
     );
     let ack = json!({"member_id": plain.id, "records": [{"topic": log, "partition": 0, "offsets": [0]}]});
-    http.post(&format!("/v1/groups/{other}/ack"), ack).await.refused(400, "invalid_request");
+    http.post(&format!("/v1/groups/{other}/ack"), ack).await.refused(409, "conflicting_settings");
     let stranger =
         json!({"member_id": member.id, "records": [{"topic": "nowhere", "partition": 0, "offsets": [0]}]});
     http.post(&format!("/v1/groups/{group}/ack"), stranger).await.refused(409, "stale_generation");

@@ -69,10 +69,15 @@ async fn a_commit_names_the_next_offset_and_is_kept() {
     let fields = json!({"topic": "log", "group": "g", "from": "earliest", "credit": {"messages": 10}});
     let number = socket.ask("subscribe", fields).await["subscription"].clone();
     socket.messages(2).await;
-    let offsets = json!([{"partition": 0, "offset": 1}, {"partition": 1, "offset": 1, "metadata": "note"}]);
+    let offsets = json!([{"partition": 0, "offset": 1},
+        {"partition": 1, "offset": 1, "metadata": "note", "leader_epoch": 0, "retention_ms": 60000}]);
     socket.ask("commit", json!({"subscription": number, "offsets": offsets})).await;
     server.crash();
-    assert_eq!(committed(&server.http(), "g").await, BTreeMap::from([(0, 1), (1, 1)]));
+    let http = server.http();
+    assert_eq!(committed(&http, "g").await, BTreeMap::from([(0, 1), (1, 1)]));
+    let one = http.get("/v1/groups/g").await.expect(200)["offsets"][1].clone();
+    assert_eq!((&one["metadata"], &one["leader_epoch"]), (&json!("note"), &json!(0)));
+    assert!(one["expires_at"].as_i64() > one["committed_at"].as_i64(), "{one}");
 }
 
 #[tokio::test]

@@ -166,14 +166,22 @@ struct AckedRecords {
     partition: u32,
     /// The records' offsets, in any order. One that was not delivered, or is done already, changes nothing.
     #[serde(deserialize_with = "record_offsets")]
+    #[schema(value_type = Vec<RecordOffset>)]
     offsets: Vec<i64>,
 }
 
+/// A record's place in its partition.
+#[derive(ToSchema)]
+#[schema(minimum = 0, maximum = 9007199254740991i64)]
+#[allow(dead_code, reason = "described, never built")]
+struct RecordOffset(i64);
+
 fn record_offsets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<i64>, D::Error> {
     let offsets = Vec::<i64>::deserialize(from)?;
-    match offsets.iter().find(|offset| **offset < 0) {
-        Some(_) => Err(D::Error::custom("offsets are whole numbers from 0 up")),
-        None => Ok(offsets),
+    const MOST: i64 = (1 << 53) - 1;
+    match offsets.iter().all(|offset| (0..=MOST).contains(offset)) {
+        true => Ok(offsets),
+        false => Err(D::Error::custom(format!("offsets are whole numbers from 0 to {MOST}"))),
     }
 }
 

@@ -89,7 +89,7 @@ pub async fn ack(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let acks = Query::parse(parts.uri.query(), &["acks"])?.acks()?;
-    let body: GroupAckBody = document::read(&api, &parts.headers, body).await?;
+    let body: GroupAckBody = document::convert(document::read_document(&api, &parts.headers, body).await?)?;
     let committed = api.topics().group_ack(&group, body.into(), acks).await?;
     Ok(reply::json(StatusCode::OK, &GroupAcked { committed }))
 }
@@ -144,7 +144,7 @@ async fn set_paused(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
-    let body: PauseBody = document::read(api, &parts.headers, body).await?;
+    let body: PauseBody = document::convert(document::read_document(api, &parts.headers, body).await?)?;
     let paused = api.topics().group_pause(group, member, &body.partitions, paused)?;
     Ok(reply::json(StatusCode::OK, &PausedPartitions { paused }))
 }

@@ -104,7 +104,7 @@ impl GroupPositions {
             }
             (None, Some(_)) => {
                 let why = "whether a member acknowledges single records is said when it joins: leave, and join anew";
-                Err(Refusal::invalid("/max_unacked", why))
+                Err(Refusal::new(ErrorCode::ConflictingSettings, why).in_field("/max_unacked"))
             }
         }
     }
@@ -208,7 +208,7 @@ impl GroupPositions {
         if self.max_unacked.is_none() {
             let why =
                 "this member acknowledges no single records: join with `max_unacked`, or commit offsets";
-            return Err(Refusal::invalid("/member_id", why));
+            return Err(Refusal::new(ErrorCode::ConflictingSettings, why).in_field("/member_id"));
         }
         for (index, (partition, _)) in records.iter().enumerate() {
             if !self.places.contains_key(partition) {

@@ -204,7 +204,25 @@ fn young_records_and_a_log_that_is_clean_enough_are_left_alone() {
 }
 
 #[test]
-fn records_without_a_key_and_the_policy_delete_beside_it() {
+fn a_record_that_has_waited_too_long_is_compacted_whatever_the_share() {
+    let disk = LyingDisk::new(8);
+    let mut shell = Shell::open(&disk).unwrap();
+    let mut config = EAGER.to_vec();
+    config.extend([("max.compaction.lag.ms", "100000"), ("min.cleanable.dirty.ratio", "1")]);
+    shell.create("t", 1, &config);
+    for number in 0..40 {
+        append(&mut shell, &[record(number % 2, number)], Codec::None);
+    }
+    assert_eq!(settle_and_clean(&mut shell), 0, "no share is more than all of it");
+    shell.now = Timestamp(shell.now.0 + 90_000);
+    assert_eq!(settle_and_clean(&mut shell), 0, "not yet");
+    shell.now = Timestamp(shell.now.0 + 10_000);
+    assert_eq!(settle_and_clean(&mut shell), 1);
+    assert_eq!(read_keyed(&shell.partition("t", 0), 1 << 20).len(), 2);
+}
+
+#[test]
+fn retention_goes_on_beside_compaction() {
     let disk = LyingDisk::new(7);
     let mut shell = Shell::open(&disk).unwrap();
     let mut config = EAGER.to_vec();
