@@ -23,7 +23,7 @@ pub const WINDOW: u64 = 1000;
 pub const PREFETCH: u16 = 200;
 /// Confirms that a publisher waits for before it goes on, so that it does not write message by message.
 const STRIDE: u64 = 50;
-/// Messages that publishers may be ahead of consumers: what is measured is both.
+/// Deliveries that publishers may be ahead of consumers: what is measured is both.
 const AHEAD: u64 = 20_000;
 
 /// A broker under load.
@@ -258,7 +258,7 @@ impl Load {
             if mark.is_none() && began.elapsed() >= time / 4 {
                 mark = Some((self.acked, cpu_seconds_of(self.broker.pid), Instant::now()));
             }
-            let most = AHEAD + self.acked.div_ceil(self.copies);
+            let most = (AHEAD + self.acked).div_ceil(self.copies);
             self.step(most.saturating_sub(self.sent));
         }
         let (before, cpu_before, since) = mark.expect("the warm-up ends");

@@ -66,13 +66,19 @@ impl Drop for RabbitMq {
     fn drop(&mut self) {
         let _ = Command::new("kill").args(["-9", &self.pid.to_string()]).status();
         let _ = self.shell.wait();
-        // The port mapper that it started stays behind otherwise.
-        let _ = Command::new("epmd")
-            .arg("-kill")
-            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        // The port mapper that it started stays behind otherwise; it goes once it has seen that RabbitMQ went.
+        for _ in 0..40 {
+            let killed = Command::new("epmd")
+                .arg("-kill")
+                .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            if killed.is_ok_and(|status| status.success()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
