@@ -35,6 +35,7 @@ mod policy_spec;
 mod producer_wire;
 mod publishing;
 mod queue_message;
+mod queue_producing;
 mod queue_topic;
 mod record_batches;
 mod record_chunk;
@@ -88,6 +89,7 @@ pub use policy_spec::{ApplyTo, PolicyDefinition, PolicyDescription, PolicyKind, 
 pub use producer_wire::TransactionOffsets;
 pub use queue_engine::EngineConfig as QueueEngineConfig;
 pub use queue_engine::{FailedAttempt, Outcome as FailureOutcome};
+pub use queue_producing::{BatchRefusal, QueueBatch};
 pub use queue_topic::{Hold, QueueSubscription, QueueTopic, SubscribeOptions};
 pub use record_chunk::RecordChunk;
 pub use retry_settings::RetrySettings;

@@ -288,7 +288,7 @@ impl LogEngine {
                 Standing::Next { joins } => joins,
             },
         };
-        let mut slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
+        let slot = self.partitions.get(&partition).ok_or(LogError::GonePartition(partition))?;
         let (size, max) = (batch.len(), slot.config.max_message_bytes());
         if size > max {
             return Err(LogError::TooLarge { size, max });
@@ -297,8 +297,31 @@ impl LogEngine {
         if joins {
             let producer = ProducerId(batch.header().producer_id);
             self.join_transaction(block, producer, &[partition], now);
-            slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
         }
+        self.place(block, partition, batch, now)
+    }
+
+    /// Appends what the broker itself brings: messages that passed elsewhere, whatever their size.
+    pub fn append_passed(
+        &mut self,
+        block: &mut Block,
+        partition: PartitionId,
+        batch: Batch,
+        now: Timestamp,
+    ) -> Result<Appended, LogError> {
+        self.settling.check_room(self.config.unsettled_bytes_max)?;
+        self.place(block, partition, batch, now)
+    }
+
+    fn place(
+        &mut self,
+        block: &mut Block,
+        partition: PartitionId,
+        batch: Batch,
+        now: Timestamp,
+    ) -> Result<Appended, LogError> {
+        let is_produced = batch.header().producer_id >= 0;
+        let slot = self.partitions.get_mut(&partition).ok_or(LogError::GonePartition(partition))?;
         let header = slot.place(block, batch, &mut self.settling, &mut self.advanced, now);
         slot.unflushed = slot.unflushed.saturating_add(header.count as u64);
         if slot.unflushed >= slot.config.flush_messages() {

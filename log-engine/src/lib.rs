@@ -83,7 +83,7 @@ pub use group::{
 };
 pub use group_offsets::Committer;
 pub use offset::{Offset, PartitionId, TopicId, TopicPartition};
-pub use producer::{ActiveProducer, Producer, ProducerEpoch, ProducerId};
+pub use producer::{ActiveProducer, Producer, ProducerEpoch, ProducerId, ProducerWindows};
 pub use recovery::Damage;
 pub use settle::{SettleJob, SettleOutcome, SettleResult};
 pub use share::{

@@ -43,6 +43,21 @@ impl LogEngine {
         Producer { id, epoch: crate::ProducerEpoch(0) }
     }
 
+    /// Makes sure that a batch names a producer that was given a number, and answers how many may be remembered.
+    pub fn check_numbered(&self, header: &BatchHeader) -> Result<usize, LogError> {
+        let id = ProducerId(header.producer_id);
+        if id.0 >= self.transactions.next_producer {
+            return Err(LogError::UnknownProducer(id));
+        }
+        Ok(self.config.producers_max)
+    }
+
+    /// Since when a producer that is still remembered must have written.
+    #[must_use]
+    pub fn producers_since(&self, now: Timestamp) -> Timestamp {
+        earlier(now, self.config.producer_expiration)
+    }
+
     /// Whether a batch that names its producer may be stored, and whether it is already.
     pub(crate) fn check_producer(
         &self,
@@ -52,9 +67,7 @@ impl LogEngine {
     ) -> Result<Standing, LogError> {
         let slot = self.partitions.get(&partition).ok_or(LogError::GonePartition(partition))?;
         let id = ProducerId(header.producer_id);
-        if id.0 >= self.transactions.next_producer {
-            return Err(LogError::UnknownProducer(id));
-        }
+        self.check_numbered(header)?;
         let in_transaction = match slot.producers.check(header, slot.view.name())? {
             Verdict::Duplicate(stored) => return Ok(Standing::Duplicate(stored.appended(partition))),
             Verdict::Next { in_transaction } => in_transaction,

@@ -118,11 +118,11 @@ impl QueueEngine {
         if strategy == DeadLetterStrategy::AtLeastOnce {
             self.core.undelivered.progress(now);
         }
-        if !block.fits(room(&parcel, &route)) {
+        if !block.fits(room(&parcel, &route) + self.logs_room(&route, &parcel.message)) {
             return false;
         }
         let shown = self.deliver(block, &route, parcel, Some((id, sequence)), now);
-        self.outbox.log_appends.extend(log_targets(&route, &shown));
+        self.outbox.log_appends.extend(log_targets(block, &route, &shown));
         true
     }
 
@@ -148,9 +148,11 @@ impl QueueEngine {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.totals.count_dead(Reason::MaxLen);
         }
-        let Some(parcel) = letter.filter(|parcel| block.fits(room(parcel, &route))) else { return };
+        let fits =
+            |parcel: &Parcel| block.fits(room(parcel, &route) + self.logs_room(&route, &parcel.message));
+        let Some(parcel) = letter.filter(fits) else { return };
         let shown = self.deliver(block, &route, parcel, None, now);
-        self.outbox.log_appends.extend(log_targets(&route, &shown));
+        self.outbox.log_appends.extend(log_targets(block, &route, &shown));
     }
 
     /// The message as its dead-letter exchange gets it, and where that sends it. `None` without such an exchange.

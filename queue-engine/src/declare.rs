@@ -222,6 +222,12 @@ impl QueueEngine {
         self.names.contains_key(name.as_str())
     }
 
+    /// Whether there is a queue with this id.
+    #[must_use]
+    pub fn has_queue_id(&self, id: QueueId) -> bool {
+        self.queues.contains_key(&id)
+    }
+
     /// All queues, in no order.
     pub fn queues(&self) -> impl Iterator<Item = QueueInfo> {
         self.queues.values().filter(|queue| queue.store_of.is_none()).map(|queue| queue.info())

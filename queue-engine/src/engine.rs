@@ -13,7 +13,7 @@ use crate::dead_letter::{Dying, Reason};
 use crate::dead_letter_strategy::Undelivered;
 use crate::identity::IdMap;
 use crate::ledger::{Ledger, SegmentAccount};
-use crate::outbox::{Ended, Outbox};
+use crate::outbox::{Ended, LogTarget, Outbox};
 use crate::paging::BodyReader;
 use crate::policy::Policies;
 use crate::prefetch::Pools;
@@ -98,6 +98,8 @@ pub(crate) struct Core {
     pub(crate) fresh: Vec<(QueueId, u64)>,
     /// Messages that are to move forward in the journal next, oldest first.
     pub(crate) victims: VecDeque<Victim>,
+    /// What passed queues that are bound to logs, for those.
+    pub(crate) kept: Vec<LogTarget>,
     /// Reused by writing.
     pub(crate) scratch: Vec<u8>,
     pub(crate) marks: Vec<crate::enqueue::Mark>,
@@ -283,6 +285,7 @@ impl QueueEngine {
                 group_start: None,
                 fresh: Vec::new(),
                 victims: VecDeque::new(),
+                kept: Vec::new(),
                 scratch: Vec::new(),
                 marks: Vec::new(),
                 targets: Vec::new(),
@@ -317,7 +320,16 @@ impl QueueEngine {
         fresh.shrink_to(1024);
         self.core.fresh = fresh;
         self.core.group_start = None;
+        self.outbox.log_appends = self.take_log_appends();
         std::mem::take(&mut self.outbox)
+    }
+
+    /// What logs are to get of the calls so far. Room for it is kept in the block, so that it is in the journal with what
+    /// it tells of: append it before the block is flushed.
+    pub fn take_log_appends(&mut self) -> Vec<LogTarget> {
+        let mut appends = std::mem::take(&mut self.outbox.log_appends);
+        appends.append(&mut self.core.kept);
+        appends
     }
 
     /// Starts a call that changes something.

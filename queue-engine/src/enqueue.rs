@@ -11,6 +11,7 @@ use crate::holder::Holder;
 use crate::identity::IdMap;
 use crate::key_order::KeyMark;
 use crate::message::Message;
+use crate::outbox::{LogTarget, log_room};
 use crate::queue::{Queue, after};
 use crate::record::{MOVED, PUBLISHED, PublishTarget, published_bound, put_published};
 use crate::routing::{Route, delay_ms};
@@ -160,6 +161,11 @@ impl Core {
         for at in 0..self.targets.len() {
             let target = self.targets[at];
             if let Some(queue) = queues.get_mut(&target.queue) {
+                if let Some(log) = &queue.options.keep_in {
+                    let passed =
+                        parcels.iter().map(|parcel| LogTarget::announce(block, log, &parcel.message));
+                    self.kept.extend(passed);
+                }
                 if let Some(window) = queue.options.dedup.filter(|_| moved.is_none()) {
                     for (parcel, sequence) in parcels.iter().zip(target.first..) {
                         if let Some(id) = parcel.message.properties.fields().message_id {
@@ -212,6 +218,21 @@ impl Core {
 }
 
 impl QueueEngine {
+    /// Bytes of the block that logs take for a message on this route: those that it leads to, and those that keep what
+    /// passes its queues.
+    pub(crate) fn logs_room(&self, route: &Route, message: &Message) -> usize {
+        match self.logs_on(route) {
+            0 => 0,
+            logs => logs * (log_room(message) + segment_store::RECORD_OVERHEAD),
+        }
+    }
+
+    /// How many records of logs a message on this route becomes.
+    pub(crate) fn logs_on(&self, route: &Route) -> usize {
+        let keeps = |id: &&QueueId| self.queues.get(*id).is_some_and(|queue| queue.options.keep_in.is_some());
+        route.logs.len() + route.queues.iter().filter(keeps).count()
+    }
+
     /// Stores one message in everything of this engine that its route leads to; what it replaces (`moved`) goes. The
     /// caller checked that the block has [`room`]. Answers the message as logs on the route get it.
     pub(crate) fn deliver(

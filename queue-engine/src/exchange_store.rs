@@ -108,7 +108,7 @@ impl QueueEngine {
         let parcel = Parcel { message, delay_ms: 0, copies };
         let mut route = Route::default();
         self.topology.route_parcel(exchange, &parcel, &mut route);
-        if !block.fits(room(&parcel, &route)) {
+        if !block.fits(room(&parcel, &route) + self.logs_room(&route, &parcel.message)) {
             return false;
         }
         let body_len = parcel.message.body.len();
@@ -116,7 +116,7 @@ impl QueueEngine {
         let (full, open): (Vec<QueueId>, Vec<QueueId>) = route.queues.iter().partition(|id| refuses(id));
         route.queues = open;
         let shown = self.deliver(block, &route, parcel, Some(held), now);
-        self.outbox.log_appends.extend(log_targets(&route, &shown));
+        self.outbox.log_appends.extend(log_targets(block, &route, &shown));
         if route.is_empty() {
             self.queues.get_mut(&held.0).into_iter().for_each(|store| store.totals.dropped += 1);
         }
@@ -168,9 +168,9 @@ impl QueueEngine {
             let body_len = parcel.message.body.len();
             route.queues.retain(|id| self.queues.get(id).is_some_and(|queue| !queue.refuses(body_len)));
             // Who bound made sure of the room; what would not fit all the same is left out.
-            if block.fits(room(&parcel, &route)) {
+            if block.fits(room(&parcel, &route) + self.logs_room(&route, &parcel.message)) {
                 let shown = self.deliver(block, &route, parcel, None, now);
-                self.outbox.log_appends.extend(log_targets(&route, &shown));
+                self.outbox.log_appends.extend(log_targets(block, &route, &shown));
             }
         }
     }

@@ -1,4 +1,4 @@
-use ::message::HeaderTable;
+use ::message::{HeaderTable, TopicName};
 use bytes::Bytes;
 
 use crate::dedup::DedupWindow;
@@ -53,6 +53,8 @@ pub struct QueueOptions {
     pub retry: Option<RetryPolicy>,
     /// Within which window a message whose id came before is not taken again. `None`: every message is taken.
     pub dedup: Option<DedupWindow>,
+    /// The log that keeps every message which enters the queue.
+    pub keep_in: Option<TopicName>,
 }
 
 /// What a queue does with a message beyond its length limit.
@@ -102,6 +104,7 @@ impl Default for QueueOptions {
             order_per_key: false,
             retry: None,
             dedup: None,
+            keep_in: None,
         }
     }
 }
@@ -127,6 +130,7 @@ const DEAD_LETTER_STRATEGY: u8 = 40;
 const ORDER_PER_KEY: u8 = 32;
 const RETRY: u8 = 33;
 const DEDUP: u8 = 34;
+const KEEP_IN: u8 = 35;
 const END: u8 = 0;
 
 impl QueueOptions {
@@ -224,7 +228,7 @@ impl QueueOptions {
             durable
         );
         compare!(auto_delete, single_active_consumer, consumer_timeout_ms);
-        compare!(order_per_key, retry, dedup);
+        compare!(order_per_key, retry, dedup, keep_in);
         None
     }
 
@@ -268,6 +272,10 @@ impl QueueOptions {
         if let Some(retry) = &self.retry {
             out.push(RETRY);
             retry.put(out);
+        }
+        if let Some(log) = &self.keep_in {
+            out.push(KEEP_IN);
+            put_bytes(out, log.as_str().as_bytes());
         }
         if let Some(DedupWindow { window_ms, max_ids }) = self.dedup {
             out.push(DEDUP);
@@ -316,6 +324,9 @@ impl QueueOptions {
                     options.dedup =
                         Some(DedupWindow { window_ms: fields.varint()?, max_ids: fields.number()? });
                 }
+                KEEP_IN => {
+                    options.keep_in = Some(TopicName::new(fields.text()?).map_err(|_| Malformed)?);
+                }
                 END => return Ok(options),
                 _ => return Err(Malformed),
             }
@@ -350,6 +361,7 @@ mod tests {
             order_per_key: true,
             retry: Some(RetryPolicy::Delays(vec![1, 1000])),
             dedup: Some(DedupWindow { window_ms: 7, max_ids: 8 }),
+            keep_in: TopicName::new("log").ok(),
         };
         for options in [options, QueueOptions::default()] {
             let mut stored = Vec::new();

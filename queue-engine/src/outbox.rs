@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use ::message::TopicName;
+use segment_store::Block;
 
 use crate::message::{Delivery, Message};
 use crate::{ConsumerId, QueueId};
@@ -12,7 +13,8 @@ pub struct Outbox {
     pub deliveries: Vec<(ConsumerId, Delivery)>,
     /// Subscriptions that ended although nobody cancelled them.
     pub ended: Vec<(ConsumerId, Ended)>,
-    /// Dead letters that an exchange feeds into logs, to be appended with this group.
+    /// What logs are to get: what passed queues that are bound to them, and dead letters that exchanges send there. To be
+    /// appended with this group; [`QueueEngine::take_log_appends`](crate::QueueEngine::take_log_appends) hands it out sooner.
     pub log_appends: Vec<LogTarget>,
     /// Queues that went by themselves: unused for too long, without consumers, or with their owner.
     pub deleted_queues: Vec<(QueueId, TopicName)>,
@@ -37,6 +39,32 @@ pub struct LogTarget {
     pub topic: TopicName,
     /// What it gets.
     pub message: Arc<Message>,
+}
+
+impl LogTarget {
+    /// Bytes of the block that are kept free for the record that puts the message into its log, and that whoever does so
+    /// gives back first ([`Block::release`]).
+    #[must_use]
+    pub fn room(&self) -> usize {
+        log_room(&self.message)
+    }
+
+    pub(crate) fn announce(block: &mut Block, topic: &TopicName, message: &Arc<Message>) -> LogTarget {
+        let target = LogTarget { topic: topic.clone(), message: Arc::clone(message) };
+        block.reserve(target.room());
+        target
+    }
+}
+
+/// More than a log's record of a message takes: numbers become text there, tables JSON.
+pub(crate) fn log_room(message: &Message) -> usize {
+    let key = message.key.as_ref().map_or(0, bytes::Bytes::len);
+    let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
+    log_room_of(key, texts, message.body.len())
+}
+
+pub(crate) fn log_room_of(key: usize, texts: usize, body: usize) -> usize {
+    1024 + key + 8 * texts + body + body / 32
 }
 
 impl Outbox {

@@ -8,7 +8,7 @@ use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, bound, room};
 use crate::envelope::HEAD_BOUND;
 use crate::message::{Message, NewMessage, Origin};
-use crate::outbox::LogTarget;
+use crate::outbox::{LogTarget, log_room_of};
 use crate::record::published_bound;
 use crate::routing::{Address, Route};
 use crate::virtual_host::qualify;
@@ -111,6 +111,7 @@ impl QueueEngine {
             let targets = route.queues.len() + route.histories.len();
             let targets = if own_record { published_bound(targets) } else { 0 };
             let mut one = key + texts + message.body.len() + HEAD_BOUND + each + targets;
+            one += self.logs_bound(&route, key, texts, message.body.len());
             if !route.delayed.is_empty() {
                 one = 2 * one + published_bound(route.delayed.len());
             }
@@ -155,7 +156,8 @@ impl QueueEngine {
         let copied = parcels.iter().any(|parcel| !parcel.copies.is_empty());
         let single = !copied && !self.goes_one_by_one(route);
         let records = if single { 1 } else { parcels.len() };
-        let more = (records - 1) * (published_bound(route.queues.len()) + PER_RECORD);
+        let mut more = (records - 1) * (published_bound(route.queues.len()) + PER_RECORD);
+        more += parcels.iter().map(|parcel| self.logs_room(route, &parcel.message)).sum::<usize>();
         if !block.fits(bound(parcels.iter(), route.queues.len()) + more) {
             return Err(QueueError::BlockFull);
         }
@@ -187,17 +189,17 @@ impl QueueEngine {
             self.core.store(block, &mut self.queues, &route.queues, parcels, None, now);
             self.touched.extend_from_slice(&route.queues);
         }
-        let answer = |(at, parcel): (usize, &Parcel)| {
+        let mut answer = |(at, parcel): (usize, &Parcel)| {
             Ok(Published {
                 id: sequence.map(|sequence| MessageId(sequence + at as u64)),
                 queue: first,
                 queues: route.queues.len(),
                 held: false,
                 duplicates: 0,
-                logs: log_targets(route, &parcel.message),
+                logs: log_targets(block, route, &parcel.message),
             })
         };
-        parcels.iter().enumerate().map(answer).collect()
+        parcels.iter().enumerate().map(&mut answer).collect()
     }
 
     /// Publishes one message to where it was routed. Queues that are full refuse it, others take it.
@@ -208,7 +210,7 @@ impl QueueEngine {
         parcel: Parcel,
         now: Timestamp,
     ) -> Result<Published, QueueError> {
-        if !block.fits(room(&parcel, route)) {
+        if !block.fits(room(&parcel, route) + self.logs_room(route, &parcel.message)) {
             return Err(QueueError::BlockFull);
         }
         if let Some((rest, known)) = self.set_duplicates_aside(route, &parcel.message, now) {
@@ -227,7 +229,7 @@ impl QueueEngine {
             let queue = route.queues.first().copied();
             let id = queue.and_then(|id| Some(MessageId(self.queues.get(&id)?.next_sequence)));
             let message = self.deliver(block, route, parcel, None, now);
-            let logs = log_targets(route, &message);
+            let logs = log_targets(block, route, &message);
             let held = !route.delayed.is_empty();
             let queues = route.queues.len();
             return Ok(Published { id, queue, queues, held, duplicates: 0, logs });
@@ -326,6 +328,14 @@ impl QueueEngine {
         self.follow(from, &keys, &message.headers, &message.properties, route);
     }
 
+    /// What [`logs_room`](QueueEngine::logs_room) says of a message that is not made yet.
+    fn logs_bound(&self, route: &Route, key: usize, texts: usize, body: usize) -> usize {
+        match self.logs_on(route) {
+            0 => 0,
+            logs => logs * (log_room_of(key, texts, body) + PER_RECORD),
+        }
+    }
+
     fn spread_to(
         &mut self,
         from: &Entrance,
@@ -420,7 +430,7 @@ impl Known {
     }
 }
 
-pub(crate) fn log_targets(route: &Route, message: &Arc<Message>) -> Vec<LogTarget> {
-    let target = |topic: &message::TopicName| LogTarget { topic: topic.clone(), message: message.clone() };
-    route.logs.iter().map(target).collect()
+/// The logs that a route leads to, with room kept for what they get.
+pub(crate) fn log_targets(block: &mut Block, route: &Route, message: &Arc<Message>) -> Vec<LogTarget> {
+    route.logs.iter().map(|topic| LogTarget::announce(block, topic, message)).collect()
 }

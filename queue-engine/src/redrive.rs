@@ -142,6 +142,8 @@ impl QueueEngine {
             }
             last = Some(MessageId(sequence));
         }
+        // Messages that went to logs alone leave this queue with what those get.
+        self.core.write_runs(block);
         Ok((id, step))
     }
 

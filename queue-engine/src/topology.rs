@@ -157,6 +157,13 @@ impl QueueEngine {
         Ok(())
     }
 
+    /// A queue that keeps what passes it in this log.
+    #[must_use]
+    pub fn kept_by(&self, topic: &TopicName) -> Option<&TopicName> {
+        let keeps = self.queues.values().filter(|queue| queue.declared().keep_in.as_ref() == Some(topic));
+        keeps.map(|queue| &queue.name).min()
+    }
+
     /// Whether an exchange feeds the log.
     #[must_use]
     pub fn feeds_log(&self, topic: &TopicName) -> bool {

@@ -98,7 +98,10 @@ impl QueueEngine {
         self.begin(block);
         self.check_settles(&transaction.settles)?;
         let routed = self.route_all(transaction.publishes, now)?;
-        let needed: usize = routed.iter().map(|(parcel, route)| room(parcel, route) + PER_RECORD).sum();
+        let one = |(parcel, route): &(Parcel, Route)| {
+            room(parcel, route) + PER_RECORD + self.logs_room(route, &parcel.message)
+        };
+        let needed: usize = routed.iter().map(one).sum();
         if !block.fits(needed + transaction.settles.len() * PER_SETTLE + self.core.pending_bytes()) {
             return Err(TransactionError::BlockFull);
         }

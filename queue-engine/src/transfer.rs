@@ -129,11 +129,12 @@ impl QueueEngine {
             return Err(Stays::Nowhere);
         }
         let origin = parcel.message.origin.routing_key.len() + 8;
-        if !block.fits(room(&parcel, &route) + origin) {
+        let logs = self.logs_room(&route, &parcel.message);
+        if !block.fits(room(&parcel, &route) + origin + logs + self.core.pending_bytes()) {
             return Err(Stays::Refused(QueueError::BlockFull));
         }
         let shown = self.deliver(block, &route, parcel, Some((id, sequence)), now);
-        self.outbox.log_appends.extend(log_targets(&route, &shown));
+        self.outbox.log_appends.extend(log_targets(block, &route, &shown));
         Ok(())
     }
 

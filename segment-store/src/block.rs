@@ -49,6 +49,12 @@ impl Block {
         Block::new(start, usize::MAX)
     }
 
+    /// The same with room for `limit` bytes, header included.
+    #[must_use]
+    pub fn bounded_for_test(start: Lsn, limit: usize) -> Block {
+        Block::new(start, limit)
+    }
+
     /// Adds one record made of `parts` and answers the position of its first payload byte.
     ///
     /// # Panics

@@ -13,6 +13,8 @@ impl RecordKind {
     pub const GATEWAY: RecordKind = RecordKind(3);
     /// Records of the gateway's jobs.
     pub const JOB: RecordKind = RecordKind(4);
+    /// Records of idempotent producers that write to queues.
+    pub const PRODUCER: RecordKind = RecordKind(5);
 }
 
 /// Where a replayed record was found.

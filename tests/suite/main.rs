@@ -21,6 +21,7 @@ mod idempotency;
 mod jobs;
 mod kafka_bad_input;
 mod kafka_produce;
+mod keeping;
 mod logs;
 mod management;
 mod ndjson;

@@ -182,4 +182,7 @@ pub struct QueueChange {
     /// How many ids are remembered for that at most.
     #[schema(minimum = 1, maximum = 10000000)]
     dedup_max_ids: Option<u32>,
+    /// The log that keeps every message which enters the queue.
+    #[schema(min_length = 1, max_length = 249)]
+    keep_in: Option<String>,
 }

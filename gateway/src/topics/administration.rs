@@ -44,6 +44,7 @@ impl Topics {
         settings: QueueSettings,
     ) -> Result<Created, Refusal> {
         turn.engines.check_name_is_free_of(&name, "log")?;
+        check_keeper(turn, &settings)?;
         let declared = turn.engines.queue.declare_queue(
             turn.journal.block(),
             &name,
@@ -155,6 +156,7 @@ impl Topics {
                 let name = queue.name.clone();
                 let change = move |turn: &mut Turn<'_>| {
                     turn.engines.check_is_shared(&name)?;
+                    check_keeper(turn, &settings)?;
                     let options = QueueOptions::from(settings);
                     turn.engines.queue.update_queue(turn.journal.block(), &name, options, turn.now)?;
                     Ok::<_, Refusal>(())
@@ -218,6 +220,10 @@ impl Topics {
                         let detail = format!("{name} holds records; delete it without if_empty");
                         return Err(Refusal::new(message::ErrorCode::InUse, detail));
                     }
+                    if let Some(queue) = turn.engines.queue.kept_by(name) {
+                        let detail = format!("{queue} keeps in {name} what passes it; take that back first");
+                        return Err(Refusal::new(message::ErrorCode::InUse, detail));
+                    }
                     turn.engines.queue.unbind_log(turn.journal.block(), name)?;
                     turn.engines.log.delete_topic(turn.journal.block(), name)?;
                     for partition in &log.0.partitions {
@@ -258,6 +264,20 @@ impl Topics {
             draining: self.draining().clone(),
         };
         engines.directory.insert(Topic::Log(LogTopic(Arc::new(inner))));
+    }
+}
+
+/// A queue keeps what passes it in a log that is there and takes messages without a key.
+fn check_keeper(turn: &Turn<'_>, settings: &QueueSettings) -> Result<(), Refusal> {
+    let Some(log) = &settings.keep_in else { return Ok(()) };
+    let refuse = |code, detail: String| Err(Refusal::new(code, detail).in_field("/queue/keep_in"));
+    match TopicName::new(log).ok().and_then(|name| turn.engines.log.topic(&name)) {
+        None => refuse(message::ErrorCode::UnknownTopic, format!("there is no log topic {log}")),
+        Some(topic) if topic.config().cleanup().compact => {
+            let detail = format!("{log} is compacted, so it does not keep what passed");
+            refuse(message::ErrorCode::ConflictingSettings, detail)
+        }
+        Some(_) => Ok(()),
     }
 }
 
@@ -370,6 +390,7 @@ impl From<QueueSettings> for QueueOptions {
             arguments: None,
             order_per_key: settings.order_per_key,
             retry: settings.retry.map(Into::into),
+            keep_in: settings.keep_in.and_then(|log| TopicName::new(&log).ok()),
             dedup: settings
                 .dedup_window_ms
                 .map(|window_ms| DedupWindow { window_ms, max_ids: settings.dedup_max_ids }),
@@ -403,6 +424,7 @@ impl From<QueueOptions> for QueueSettings {
             retry: options.retry.map(Into::into),
             dedup_window_ms: options.dedup.map(|dedup| dedup.window_ms),
             dedup_max_ids: options.dedup.map_or(DedupWindow::DEFAULT_IDS, |dedup| dedup.max_ids),
+            keep_in: options.keep_in.map(|log| log.to_string()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use log_engine::batch::{Batch, Record, RecordSet};
+use log_engine::batch::{Batch, BatchHeader, Record, RecordSet};
 use log_engine::{Appended, Enrolment, LogEngine, LogError, TransactionalId};
 
 use message::{ErrorCode, Limits};
@@ -42,6 +42,10 @@ impl ProducerBatch {
         }
         let set = RecordSet::open(self.0.as_bytes(), limits.decompressed_bytes).map_err(broken)?;
         set.iter().map(|record| record.map(|record| Outgoing::from(&record)).map_err(broken)).collect()
+    }
+
+    pub(crate) fn header(&self) -> &BatchHeader {
+        self.0.header()
     }
 
     /// How many records it holds.

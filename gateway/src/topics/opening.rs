@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use dashmap::DashMap;
-use log_engine::{LogEngine, LogEngineConfig};
+use log_engine::{LogEngine, LogEngineConfig, ProducerWindows};
 use message::Limits;
 use queue_engine::{EngineConfig, QueueEngine};
 use segment_store::{Disk, Journal, JournalConfig, Lsn, RealDisk, RecordKind, Replayed, Source, StoreError};
@@ -104,6 +104,7 @@ impl Topics {
             queue: QueueEngine::new(settings.queue),
             idempotency: Idempotency::new(settings.idempotency),
             jobs: JobBook::default(),
+            queue_producers: ProducerWindows::default(),
             staging: Staging::new(settings.staging),
             outlets: Outlets::default(),
             waiters: Waiters::default(),
@@ -182,10 +183,11 @@ impl Engines {
         match record.kind {
             RecordKind::LOG => self.log.replay(record).map_err(|error| unreadable(&error.to_string())),
             RecordKind::QUEUE => self.queue.replay(record).map_err(|error| unreadable(&error.to_string())),
-            RecordKind::GATEWAY | RecordKind::JOB => {
+            RecordKind::GATEWAY | RecordKind::JOB | RecordKind::PRODUCER => {
                 let is_news = record.source == Source::Checkpoint || record.lsn >= record.checkpoint_lsn;
                 match record.kind {
                     RecordKind::JOB if is_news => self.jobs.replay(record.payload),
+                    RecordKind::PRODUCER if is_news => self.queue_producers.replay(record.payload),
                     RecordKind::GATEWAY if is_news => self.idempotency.replay(record.payload),
                     _ => {}
                 }

@@ -266,7 +266,7 @@ pub(crate) fn convert(messages: Vec<Outgoing>, limits: &Limits) -> (Converted, u
     (converted.collect(), bytes)
 }
 
-fn enqueue(
+pub(crate) fn enqueue(
     turn: &mut Turn<'_>,
     destination: Destination<'_>,
     messages: Converted,
@@ -291,7 +291,7 @@ fn enqueue(
     Vitals::count(&turn.engines.vitals.routed, reached);
     Vitals::count(&turn.engines.vitals.unroutable, published.iter().flatten().count() - reached);
     let routed = published.iter().flatten().flat_map(|published| published.logs.iter().cloned()).collect();
-    turn.engines.append_routed(turn.journal, routed, turn.now)?;
+    turn.engines.append_routed(turn.journal, routed, turn.now);
     let mut published = published.into_iter();
     for slot in receipts.iter_mut().filter(|slot| slot.is_ok()) {
         if let Some(outcome) = published.next() {

@@ -193,6 +193,11 @@ fn record_len(message: &Outgoing) -> usize {
     )
 }
 
+/// Bytes of the largest of the records that these become.
+pub(crate) fn largest(messages: &[Outgoing]) -> usize {
+    messages.iter().map(record_len).max().unwrap_or(0)
+}
+
 pub(crate) fn push_record(builder: &mut BatchBuilder, message: &Outgoing) {
     let (key, value) = (message.key.as_deref(), message.value.as_deref());
     let timestamp = message.options.timestamp;

@@ -135,6 +135,10 @@ pub struct QueueSettings {
     #[serde(default = "default_dedup_ids")]
     #[schema(minimum = 1, maximum = 10000000, default = 100000)]
     pub dedup_max_ids: u32,
+    /// The log that keeps every message which enters the queue: it is written in the same step, and can be replayed from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 249, nullable = false)]
+    pub keep_in: Option<String>,
 }
 
 fn default_dedup_ids() -> u32 {

@@ -7,9 +7,11 @@ mod identity;
 mod sequence;
 mod state;
 mod table;
+mod windows;
 
 pub use identity::{Producer, ProducerEpoch, ProducerId};
 pub use table::ActiveProducer;
+pub use windows::ProducerWindows;
 
 pub(crate) use sequence::Sequence;
 pub(crate) use state::{BatchMark, ProducerState};

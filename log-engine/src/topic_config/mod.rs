@@ -172,6 +172,13 @@ impl TopicConfig {
         self.preallocate
     }
 
+    /// The same for batches up to this size, for what the broker itself puts into the log.
+    #[must_use]
+    pub fn with_batches_of(mut self, bytes: usize) -> TopicConfig {
+        self.max_message_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self
+    }
+
     /// The largest batch accepted, in bytes.
     #[must_use]
     pub fn max_message_bytes(&self) -> usize {

@@ -10,6 +10,7 @@ mod consuming;
 mod dead_letters;
 mod deduplicating;
 mod exchange_kinds;
+mod keeping;
 mod key_order;
 mod lifetimes;
 mod limits;

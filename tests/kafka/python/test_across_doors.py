@@ -4,7 +4,7 @@ import base64
 import time
 
 import pytest
-from confluent_kafka import Consumer, OFFSET_BEGINNING, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, OFFSET_BEGINNING, Producer, TopicPartition
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
@@ -60,3 +60,33 @@ def test_produced_to_a_queue_received_over_http(broker, name, codec):
     assert [message["value"] for message in found] == [str(number) for number in range(20)]
     assert all(message["key"] == "k" for message in found)
     assert all(message["headers"] == [{"name": "h", "value": "v"}] for message in found)
+
+
+def test_a_record_that_no_queue_takes_is_named_and_spares_none_of_its_batch(broker, name):
+    queue = name("queue")
+    broker.ask("PUT", f"/v1/topics/{queue}", {"model": "queue"})
+    sender = Producer({"bootstrap.servers": broker.kafka, "linger.ms": 500, "retries": 0})
+    reports = {}
+    for key, value in [(b"good", b"1"), (b"bad", None), (b"good too", b"2")]:
+        sender.produce(queue, value, key, on_delivery=lambda error, message: reports.update({message.key(): error}))
+    assert sender.flush(30) == 0
+    assert reports[b"bad"].code() == KafkaError.INVALID_RECORD
+    assert {reports[b"good"].code(), reports[b"good too"].code()} == {KafkaError._INVALID_DIFFERENT_RECORD}
+    assert broker.ask("POST", f"/v1/topics/{queue}/receive", {"max": 10})["messages"] == []
+
+
+def test_an_idempotent_producer_to_a_queue(broker, name):
+    queue = name("queue")
+    broker.ask("PUT", f"/v1/topics/{queue}", {"model": "queue"})
+    sender = Producer({"bootstrap.servers": broker.kafka, "enable.idempotence": True, "batch.num.messages": 10})
+    errors = []
+    for number in range(500):
+        sender.produce(queue, b"%d" % number, on_delivery=lambda error, _: errors.append(error))
+        if number % 50 == 0:
+            sender.poll(0)
+    assert sender.flush(30) == 0
+    assert errors == [None] * 500
+    found = []
+    while messages := broker.ask("POST", f"/v1/topics/{queue}/receive", {"max": 100})["messages"]:
+        found += [int(message["value"]) for message in messages]
+    assert found == list(range(500)), "each once, and in order"

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use kafka_wire::messages::produce::{
-    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
+    ProduceResponse, TopicProduceResponse,
 };
 
 use super::{Call, Reply, transactions};
@@ -10,8 +11,8 @@ use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
 use crate::refusal::Refusal;
 use crate::topics::{
-    Acks, AppendedBatch, Appends, BatchAppend, InTransaction, LogTopic, Outgoing, ProducerBatch, QueueTopic,
-    Receipt, Topic,
+    Acks, Appends, BatchAppend, BatchRefusal, InTransaction, LogTopic, ProducerBatch, QueueBatch, QueueTopic,
+    Topic,
 };
 
 /// Batches up to this size are copied out of the buffer that they arrived in, so that they do not keep all of it.
@@ -55,15 +56,19 @@ pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceRespon
             partition_responses,
         });
     }
-    let outcomes = match (sent.batches.is_empty(), acks) {
-        (true, _) | (_, None) => Ok(Vec::new()),
-        (false, Some(acks)) => call.door.topics().append(sent.batches, acks).await,
+    let topics = call.door.topics();
+    let to_logs = async {
+        match (sent.batches.is_empty(), acks) {
+            (true, _) | (_, None) => Ok(Vec::new()),
+            (false, Some(acks)) => topics.append(sent.batches, acks).await,
+        }
     };
-    fill(&mut responses, &sent.places, outcomes);
-    for (queue, place, messages) in sent.queued {
-        let outcome = enqueue(call, &queue, messages, acks.unwrap_or_default()).await;
-        fill(&mut responses, &[place], outcome.map(|appended| vec![Ok(appended)]));
-    }
+    let to_queues =
+        sent.queued.into_iter().map(|batch| topics.produce_to_queue(batch, acks.unwrap_or_default()));
+    // All are on their way before any is waited for: the next request must not overtake them.
+    let (to_logs, to_queues) = tokio::join!(to_logs, futures_util::future::join_all(to_queues));
+    fill(&mut responses, &sent.places, to_logs);
+    fill(&mut responses, &sent.queued_places, Ok(to_queues));
     if acks != Some(Acks::None) {
         return Reply::Response(ProduceResponse { responses, ..ProduceResponse::default() });
     }
@@ -118,25 +123,6 @@ fn by_name(call: &Call, name: &str) -> Result<Topic, Failure> {
     call.door.topics().topic(name).map_err(|refusal| (KafkaError::from(&refusal), refusal.detail))
 }
 
-/// Puts one batch's messages into a queue. Any that is refused fails the batch: the producer sends all of it again.
-async fn enqueue(
-    call: &Call,
-    queue: &QueueTopic,
-    messages: Vec<Outgoing>,
-    acks: Acks,
-) -> Result<AppendedBatch, Refusal> {
-    let receipts = call.door.topics().publish(queue.name().as_str(), messages, acks, None).await?;
-    let mut first = -1;
-    for receipt in receipts {
-        if let Receipt::Queue { id } = receipt.map_err(|refusal| *refusal)?
-            && first < 0
-        {
-            first = i64::try_from(id).unwrap_or(i64::MAX);
-        }
-    }
-    Ok(AppendedBatch { base_offset: first, arrived_at: None, log_start: 0 })
-}
-
 /// Where the answer for a batch belongs.
 struct Place {
     topic: usize,
@@ -149,7 +135,8 @@ struct Sent {
     transaction: Option<Arc<InTransaction>>,
     batches: Vec<BatchAppend>,
     places: Vec<Place>,
-    queued: Vec<(QueueTopic, Place, Vec<Outgoing>)>,
+    queued: Vec<QueueBatch>,
+    queued_places: Vec<Place>,
 }
 
 impl Sent {
@@ -182,19 +169,31 @@ impl Sent {
         data: PartitionProduceData,
         place: Place,
     ) -> PartitionProduceResponse {
-        let messages = match (data.index, data.records.0) {
-            (0, Some(records)) => ProducerBatch::check(records, call.door.topics().limits())
-                .and_then(|batch| batch.into_messages(call.door.topics().limits()))
-                .map_err(|refusal| (KafkaError::from(&refusal), refusal.detail)),
-            (0, None) => Err(failure(KafkaError::INVALID_RECORD, "there are no records")),
-            _ => Err(failure(KafkaError::UNKNOWN_TOPIC_OR_PARTITION, "a queue has partition 0 only")),
+        let limits = call.door.topics().limits();
+        let batch = match (data.index, data.records.0) {
+            (0, Some(records)) => ProducerBatch::check(records, limits).map_err(BatchRefusal::from),
+            (0, None) => return failed(data.index, KafkaError::INVALID_RECORD, "there are no records"),
+            _ => {
+                let why = "a queue has partition 0 only";
+                return failed(data.index, KafkaError::UNKNOWN_TOPIC_OR_PARTITION, why);
+            }
         };
-        match messages {
-            Ok(messages) => {
-                self.queued.push((queue.clone(), place, messages));
+        match batch.and_then(|batch| QueueBatch::check(queue.clone(), batch, limits)) {
+            Ok(batch) => {
+                self.queued.push(batch);
+                self.queued_places.push(place);
                 PartitionProduceResponse { index: data.index, ..PartitionProduceResponse::default() }
             }
-            Err((error, why)) => failed(data.index, error, &why),
+            Err(BatchRefusal { refusal, records }) => {
+                let record = |(place, why): (u32, String)| BatchIndexAndErrorMessage {
+                    batch_index: i32::try_from(place).unwrap_or(i32::MAX),
+                    batch_index_error_message: Some(why),
+                };
+                PartitionProduceResponse {
+                    record_errors: records.into_iter().map(record).collect(),
+                    ..failed(data.index, KafkaError::from(&refusal), &refusal.detail)
+                }
+            }
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn commit(
         routed.extend(published.logs);
     }
     if !routed.is_empty() {
-        turn.engines.append_routed(turn.journal, routed, turn.now)?;
+        turn.engines.append_routed(turn.journal, routed, turn.now);
     }
     for publish in beside {
         let one = publishing::publish(turn, names, vec![publish], replies);

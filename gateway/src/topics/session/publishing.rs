@@ -131,7 +131,7 @@ fn try_publish(
     Vitals::count(&turn.engines.vitals.routed, reached);
     Vitals::count(&turn.engines.vitals.unroutable, taken - reached);
     if !routed.is_empty() {
-        turn.engines.append_routed(turn.journal, routed, turn.now)?;
+        turn.engines.append_routed(turn.journal, routed, turn.now);
     }
     Ok(exceptions)
 }

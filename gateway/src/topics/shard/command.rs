@@ -16,8 +16,10 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Makes sure that the current block has room for records of so many bytes, and for the command's tail.
+    /// Makes sure that the current block has room for records of so many bytes, and for the command's tail. What logs get
+    /// of the calls before goes into the block that holds those.
     pub(crate) fn ensure(&mut self, bytes: usize) -> Result<(), StoreError> {
+        self.engines.append_passed(self.journal, self.now);
         self.journal.ensure(bytes + self.tail)
     }
 }

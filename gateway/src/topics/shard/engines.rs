@@ -3,10 +3,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log_engine::{LogEngine, PartitionId, PartitionView, Visible};
+use log_engine::{LogEngine, PartitionId, PartitionView, ProducerWindows, Visible};
 use message::{ErrorCode, Limits, Timestamp, TopicName};
 use queue_engine::{
-    Browsed, ConsumerId, LeaseToken, LogTarget, OpenLeases, Outbox, QueueEngine, Settle, SettleAction,
+    Browsed, ConsumerId, LeaseToken, LogTarget, OpenLeases, Outbox, QueueEngine, QueueId, Settle,
+    SettleAction,
 };
 use segment_store::{Block, Journal};
 use tracing::warn;
@@ -27,12 +28,16 @@ use crate::topics::session::ReplyBook;
 use crate::topics::share::ShareBells;
 use crate::topics::vitals::Vitals;
 
+/// Bytes of a batch of messages that passed, unless a single one is larger.
+const PASSED_BATCH: usize = 1 << 20;
+
 /// All state that the owner guards.
 pub(crate) struct Engines {
     pub log: LogEngine,
     pub queue: QueueEngine,
     pub idempotency: Idempotency,
     pub jobs: JobBook,
+    pub queue_producers: ProducerWindows,
     pub staging: Staging,
     pub outlets: Outlets,
     pub waiters: Waiters,
@@ -58,15 +63,8 @@ impl Engines {
 
     /// The effects of the group that ends now. What dead letters send to logs is appended within the group.
     pub(crate) fn collect(&mut self, journal: &mut Journal, now: Timestamp) -> Outbox {
-        let mut outbox = self.queue.take_outbox(journal.block());
-        let mut routed = std::mem::take(&mut self.unrouted);
-        routed.append(&mut outbox.log_appends);
-        if !routed.is_empty()
-            && let Err(refusal) = self.append_routed(journal, routed.clone(), now)
-        {
-            warn!(%refusal, count = routed.len(), "dead letters for a log wait for room");
-            self.unrouted = routed;
-        }
+        self.append_passed(journal, now);
+        let outbox = self.queue.take_outbox(journal.block());
         for (_, name) in &outbox.deleted_queues {
             // Unless somebody declared it anew within the same group.
             if !self.queue.has_queue(name) {
@@ -76,40 +74,85 @@ impl Engines {
         outbox
     }
 
-    /// Puts messages that an exchange routed to logs into them. A log that is gone by now takes nothing.
-    pub(crate) fn append_routed(
+    /// Puts what passed queues that logs keep, and dead letters that go to logs, into those. What finds no room, since the
+    /// logs settle too slowly, waits.
+    pub(crate) fn append_passed(&mut self, journal: &mut Journal, now: Timestamp) {
+        let fresh = self.queue.take_log_appends();
+        if fresh.is_empty() && self.unrouted.is_empty() {
+            return;
+        }
+        fresh.iter().for_each(|target| journal.block().release(target.room()));
+        let mut routed = std::mem::take(&mut self.unrouted);
+        let waited = routed.len();
+        routed.extend(fresh);
+        self.unrouted = self.append_all(journal, routed, now);
+        if self.unrouted.len() > waited {
+            warn!(count = self.unrouted.len(), "messages for a log wait for room");
+        }
+    }
+
+    /// Puts messages that an exchange routed to logs into them, now.
+    pub(crate) fn append_routed(&mut self, journal: &mut Journal, routed: Vec<LogTarget>, now: Timestamp) {
+        routed.iter().for_each(|target| journal.block().release(target.room()));
+        let left = self.append_all(journal, routed, now);
+        self.unrouted.extend(left);
+    }
+
+    /// Appends messages to their logs and answers those that found no room. A log that is gone by now takes nothing.
+    fn append_all(
         &mut self,
         journal: &mut Journal,
         routed: Vec<LogTarget>,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let mut by_log: BTreeMap<TopicName, Vec<Outgoing>> = BTreeMap::new();
-        for LogTarget { topic, message } in routed {
-            by_log.entry(topic).or_default().push(Outgoing::from(message.as_ref()));
+    ) -> Vec<LogTarget> {
+        let mut by_log: BTreeMap<TopicName, Vec<LogTarget>> = BTreeMap::new();
+        for target in routed {
+            by_log.entry(target.topic.clone()).or_default().push(target);
         }
-        for (name, messages) in by_log {
+        let mut left = Vec::new();
+        // Each was small enough where it entered; what it became on its way must not keep it out.
+        let sizes = Limits {
+            key_bytes: usize::MAX,
+            header_bytes: usize::MAX,
+            message_bytes: usize::MAX,
+            ..self.limits
+        };
+        for (name, targets) in by_log {
             let Some(topic) = self.log.topic(&name).map(Arc::clone) else { continue };
+            let messages: Vec<Outgoing> =
+                targets.iter().map(|target| Outgoing::from(target.message.as_ref())).collect();
             let partitions = topic.partitions().len() as u32;
-            let built = record_batches::build(
-                &messages,
-                partitions,
-                topic.config(),
-                &self.limits,
-                &self.partitioner,
-                now,
-                None,
-            );
-            for (partition, batch) in built.batches {
+            let config = topic.config().with_batches_of(record_batches::largest(&messages).max(PASSED_BATCH));
+            let built =
+                record_batches::build(&messages, partitions, &config, &sizes, &self.partitioner, now, None);
+            let mut failed = vec![false; built.batches.len()];
+            for ((partition, batch), failed) in built.batches.into_iter().zip(&mut failed) {
                 let Some(view) = topic.partition(partition) else { continue };
-                journal.ensure(LogEngine::append_record_len(batch.len()))?;
-                self.log.append(journal.block(), view.id(), batch, now)?;
+                let room = journal.ensure(LogEngine::append_record_len(batch.len()));
+                *failed =
+                    room.is_err() || self.log.append_passed(journal.block(), view.id(), batch, now).is_err();
             }
-            // What the log does not take can go nowhere: as a broker drops what no queue is bound for.
-            for refusal in built.slots.into_iter().filter_map(Result::err) {
-                warn!(log = %name, %refusal, "a message that was routed to a log was dropped");
+            for (target, slot) in targets.into_iter().zip(built.slots) {
+                match slot {
+                    Ok(place) if failed.get(place.batch as usize) == Some(&true) => left.push(target),
+                    Ok(_) => {}
+                    // What the log does not take can go nowhere: as a broker drops what no queue is bound for.
+                    Err(refusal) => {
+                        warn!(log = %name, %refusal, "a message that was routed to a log was dropped")
+                    }
+                }
             }
         }
-        Ok(())
+        left
+    }
+
+    /// Forgets producers to queues that were silent for long, or whose queue is gone.
+    pub(crate) fn forget_queue_producers(&mut self, now: Timestamp) {
+        if !self.queue_producers.is_empty() {
+            let queues = &self.queue;
+            let before = self.log.producers_since(now);
+            self.queue_producers.forget(before, |place| has_queue(queues, place));
+        }
     }
 
     /// A message that was looked at, with who holds it.
@@ -160,4 +203,9 @@ impl Engines {
         }
         Ok(())
     }
+}
+
+/// Whether the queue is there that a producer's batches went to.
+pub(crate) fn has_queue(queues: &QueueEngine, place: u64) -> bool {
+    u32::try_from(place).is_ok_and(|id| queues.has_queue_id(QueueId(id)))
 }

@@ -172,6 +172,7 @@ impl Owner {
                     synced |= command.terms().acks == Acks::All;
                     let (engines, journal) = (&mut self.engines, &mut self.journal);
                     command.apply(&mut Turn { engines, journal, now, tail: 0 });
+                    self.engines.append_passed(&mut self.journal, now);
                     commands.push(command);
                 }
                 Err(refusal) => command.refuse(refusal),
@@ -219,8 +220,10 @@ impl Owner {
             return now.plus(TICK);
         }
         self.engines.queue.tick(self.journal.block(), now);
+        self.engines.append_passed(&mut self.journal, now);
         let log_due = self.engines.log.tick(self.journal.block(), now);
         self.engines.idempotency.forget_old(now);
+        self.engines.forget_queue_producers(now);
         let log = &self.engines.log;
         self.engines.staging.retain(|producer| log.is_transaction_open(producer));
         // What nobody asked to have on disk gets there within about a tick, and a restart has little to rewrite.
@@ -330,6 +333,7 @@ impl Owner {
             if self.journal.ensure(512 + unread.len() * SETTLE_WEIGHT).is_ok() {
                 self.engines.cancel(self.journal.block(), consumer, now);
                 self.engines.give_back(self.journal.block(), &unread, now);
+                self.engines.append_passed(&mut self.journal, now);
             }
             self.due = now;
         }

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::Engines;
+use super::engines::has_queue;
 
 /// Segments that the journal may always have before any is given up.
 const SEGMENTS_KEPT: u64 = 4;
@@ -162,6 +163,9 @@ impl Engines {
         self.log.checkpoint(&mut |record| records.push((RecordKind::LOG, record.to_vec())));
         self.queue.checkpoint(&mut |record| records.push((RecordKind::QUEUE, record.to_vec())));
         self.idempotency.checkpoint(&mut |record| records.push((RecordKind::GATEWAY, record.to_vec())));
+        let is_there = |place| has_queue(&self.queue, place);
+        self.queue_producers
+            .checkpoint(is_there, &mut |record| records.push((RecordKind::PRODUCER, record.to_vec())));
         self.jobs.checkpoint(&mut |record| records.push((RecordKind::JOB, record.to_vec())));
         records
     }
