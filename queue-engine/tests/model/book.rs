@@ -7,6 +7,9 @@ use message::Timestamp;
 use queue_engine::{FailedAttempt, MessageId, Outcome, Overflow, QueueOptions, QueueType, Reason};
 
 use crate::consumers::{BookConsumer, BookPool, End};
+use crate::headers::Headers;
+use crate::letters::Waiting;
+use crate::policies::BookPolicies;
 
 pub const NEVER: i64 = i64::MAX;
 
@@ -21,7 +24,7 @@ pub enum State {
         timed: bool,
     },
     Delayed(i64),
-    Dying,
+    Dying(Reason),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,7 @@ pub struct Letter {
     /// The key that order is promised for.
     pub lane: Option<String>,
     pub message_id: Option<String>,
+    pub headers: Headers,
     /// Queue, attempt and outcome of what failed in queues that it died in.
     pub told: Vec<(String, u32, Outcome)>,
     /// The latest first.
@@ -66,6 +70,8 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct BookQueue {
     pub name: String,
+    /// As declared, and as policies say.
+    pub declared: QueueOptions,
     pub options: QueueOptions,
     pub entries: BTreeMap<u64, Entry>,
     pub next: u64,
@@ -114,6 +120,8 @@ pub struct Book {
     /// Whose leases ended.
     pub released: Vec<u64>,
     pub dying: VecDeque<(u32, u64, Reason)>,
+    pub waiting: Waiting,
+    pub policies: BookPolicies,
     pub fed: Vec<u64>,
 }
 
@@ -144,7 +152,7 @@ impl BookQueue {
         match entry.state {
             State::Leased { .. } => true,
             State::Delayed(_) => entry.attempts > 0,
-            State::Ready | State::Dying => false,
+            State::Ready | State::Dying(_) => false,
         }
     }
 
@@ -187,7 +195,7 @@ impl BookQueue {
         self.seen.iter().find(|(_, have, _)| have == id).map(|(.., first)| *first)
     }
 
-    fn refuses(&self) -> bool {
+    pub fn refuses(&self) -> bool {
         self.options.overflow != Overflow::DropHead
             && self.options.max_length.is_some_and(|most| self.ready() >= most)
     }
@@ -201,9 +209,11 @@ impl Book {
     pub fn declare(&mut self, name: &str, options: QueueOptions, owner: Option<u64>, now: i64) {
         let options = QueueOptions { durable: options.durable && owner.is_none(), ..options };
         self.next_queue += 1;
+        self.waiting.hurry();
         let queue = BookQueue {
             name: name.to_owned(),
-            options,
+            options: self.policies.in_force(name, &options),
+            declared: options,
             entries: BTreeMap::new(),
             next: 0,
             seen: Vec::new(),
@@ -220,6 +230,7 @@ impl Book {
     }
 
     pub fn delete(&mut self, id: u32) {
+        self.waiting.hurry();
         let queue = self.queues.remove(&id).unwrap();
         self.bindings.retain(|(_, target, _)| *target != id);
         for entry in queue.entries.values() {
@@ -233,7 +244,7 @@ impl Book {
     }
 
     /// Removes messages for good; a consumer that held one holds one less.
-    fn take_out(&mut self, id: u32, sequence: u64) {
+    pub fn take_out(&mut self, id: u32, sequence: u64) {
         let entry = self.queues.get_mut(&id).unwrap().entries.remove(&sequence).unwrap();
         self.note_release(&entry.state);
     }
@@ -251,14 +262,16 @@ impl Book {
     }
 
     pub fn update(&mut self, id: u32, options: QueueOptions, now: i64) {
+        self.waiting.hurry();
         let lasting = self.subscribers(id);
+        let in_force = self.policies.in_force(&self.queues[&id].name, &options);
         let queue = self.queues.get_mut(&id).unwrap();
         let single = queue.options.single_active_consumer;
         queue.had_subscriber = lasting > 0;
         if options.dedup.is_none() {
             queue.seen.clear();
         }
-        queue.options = options;
+        (queue.declared, queue.options) = (options, in_force);
         if queue.options.single_active_consumer != single {
             self.reform(id);
         }
@@ -266,19 +279,24 @@ impl Book {
         self.wind_up(now);
     }
 
-    pub fn route(&self, exchange: &str, key: &str) -> Vec<u32> {
+    pub fn route(&self, exchange: &str, key: &str, headers: Headers) -> Vec<u32> {
         if exchange.is_empty() {
             return self.id(key).into_iter().collect();
         }
         let matches = |(source, _, pattern): &&(String, u32, String)| {
             source == exchange
-                && (exchange == "amq.fanout" || pattern == key || (exchange == "amq.topic" && pattern == "#"))
+                && match exchange {
+                    "amq.fanout" => true,
+                    "amq.topic" => pattern == key || pattern == "#",
+                    "amq.headers" => headers.fit(pattern),
+                    _ => pattern == key,
+                }
         };
         let found: BTreeSet<u32> = self.bindings.iter().filter(matches).map(|(_, id, _)| *id).collect();
         found.into_iter().collect()
     }
 
-    fn store(&mut self, ids: &[u32], letter: &Letter, delay: i64, now: i64) {
+    pub fn store(&mut self, ids: &[u32], letter: &Letter, delay: i64, now: i64) {
         for id in ids {
             let queue = self.queues.get_mut(id).unwrap();
             let own = queue.options.message_ttl_ms.map(|ttl| ttl as i64);
@@ -302,7 +320,7 @@ impl Book {
     }
 
     /// What was published, as opposed to moved, is remembered.
-    fn admit(&mut self, ids: &[u32], letter: &Letter, delay: i64, now: i64) {
+    pub fn admit(&mut self, ids: &[u32], letter: &Letter, delay: i64, now: i64) {
         for id in ids {
             let queue = self.queues.get_mut(id).unwrap();
             let sequence = queue.next;
@@ -324,11 +342,13 @@ impl Book {
         delay: i64,
         now: i64,
     ) -> Vec<(bool, usize, Option<u64>)> {
+        // Each of a batch goes its own way through a headers exchange.
+        let is_split = letters.iter().any(|letter| letter.exchange == "amq.headers");
         let may_refuse = |id: &u32| {
             let options = &self.queues[id].options;
             options.overflow != Overflow::DropHead && options.max_length.is_some() || options.dedup.is_some()
         };
-        if !ids.iter().any(may_refuse) {
+        if !is_split && !ids.iter().any(may_refuse) {
             let first = ids.first().map(|id| self.queues[id].next);
             letters.iter().for_each(|letter| self.admit(ids, letter, delay, now));
             self.touched.extend_from_slice(ids);
@@ -411,7 +431,7 @@ impl Book {
         if queue.options.dead_letter_exchange.is_none() {
             self.take_out(id, sequence);
         } else {
-            self.set_state(id, sequence, State::Dying);
+            self.set_state(id, sequence, State::Dying(reason));
             self.dying.push_back((id, sequence, reason));
         }
     }
@@ -429,45 +449,6 @@ impl Book {
         } else {
             self.set_state(id, sequence, State::Ready);
         }
-    }
-
-    /// `history` is that of a message that leaves its queue; a copy of one that was refused is published like any other.
-    fn dead_letter(
-        &mut self,
-        id: u32,
-        letter: &Letter,
-        history: Option<&[FailedAttempt]>,
-        reason: Reason,
-        now: i64,
-    ) {
-        let queue = &self.queues[&id];
-        let Some(exchange) = queue.options.dead_letter_exchange.clone() else { return };
-        let key = queue.options.dead_letter_routing_key.clone().unwrap_or(letter.key.clone());
-        let mut deaths = letter.deaths.clone();
-        let again = deaths.iter().position(|death| death.queue == queue.name && death.reason == reason);
-        let (queue_name, from, from_key) = (queue.name.clone(), letter.exchange.clone(), letter.key.clone());
-        let first = Death { queue: queue_name, reason, count: 0, exchange: from, key: from_key };
-        let death = again.map_or(first, |at| deaths.remove(at));
-        deaths.insert(0, Death { count: death.count + 1, ..death });
-        let mut targets = self.route(&exchange, &key);
-        targets.retain(|target| {
-            let target = &self.queues[target];
-            let since = deaths.iter().take_while(|death| death.reason != Reason::Rejected);
-            let cycle =
-                reason != Reason::Rejected && since.into_iter().any(|death| death.queue == target.name);
-            !cycle && !target.refuses()
-        });
-        let mut told = letter.told.clone();
-        let name = queue.name.clone();
-        told.extend(
-            history.unwrap_or_default().iter().map(|failed| (name.clone(), failed.attempt, failed.outcome)),
-        );
-        let letter = Letter { exchange, key, deaths, told, ttl: None, ..letter.clone() };
-        match history {
-            Some(_) => self.store(&targets, &letter, 0, now),
-            None => self.admit(&targets, &letter, 0, now),
-        }
-        self.touched.extend(targets);
     }
 
     /// Whether the lease is open.
@@ -569,7 +550,8 @@ impl Book {
             }
             (None, Some(Death { queue, exchange, key, .. })) => {
                 (letter.exchange, letter.key) = (exchange, key);
-                self.id(&queue).map_or_else(|| self.route(&letter.exchange, &letter.key), |id| vec![id])
+                self.id(&queue)
+                    .map_or_else(|| self.route(&letter.exchange, &letter.key, letter.headers), |id| vec![id])
             }
             (None, None) => Vec::new(),
         };
@@ -626,6 +608,7 @@ impl Book {
     }
 
     pub fn tick(&mut self, now: i64) {
+        self.retry_waiting(now);
         let ids: Vec<u32> = self.queues.keys().copied().collect();
         for id in ids {
             let due = |(sequence, entry): (&u64, &Entry)| match entry.state {
@@ -675,12 +658,15 @@ impl Book {
             }
             while let Some((id, sequence, reason)) = self.dying.pop_front() {
                 let Some(queue) = self.queues.get_mut(&id) else { continue };
-                if queue.entries.get(&sequence).is_none_or(|entry| entry.state != State::Dying) {
+                if queue.entries.get(&sequence).is_none_or(|entry| !matches!(entry.state, State::Dying(_))) {
                     continue;
                 }
                 let Entry { letter, history, .. } = queue.entries[&sequence].clone();
-                self.dead_letter(id, &letter, Some(&history), reason, now);
-                self.take_out(id, sequence);
+                if self.dead_letter(id, &letter, Some(&history), reason, now) {
+                    self.take_out(id, sequence);
+                } else {
+                    self.waiting.keep((id, sequence, reason), now);
+                }
             }
         }
     }
@@ -742,6 +728,7 @@ impl Book {
         self.handed.clear();
         self.ended.clear();
         self.deleted.clear();
+        self.waiting = Waiting::default();
         let lost: Vec<u32> =
             self.queues.iter().filter(|(_, queue)| !queue.options.durable).map(|(id, _)| *id).collect();
         for id in lost {
@@ -758,5 +745,6 @@ impl Book {
                 }
             }
         }
+        self.revive_waiting();
     }
 }

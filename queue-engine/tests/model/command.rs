@@ -1,8 +1,12 @@
 //! Random commands.
 use proptest::prelude::*;
-use queue_engine::{DedupWindow, Overflow, QueueOptions, QueueType, RetryPolicy};
+use queue_engine::{
+    ApplyTo, DeadLetterStrategy, DedupWindow, Overflow, Policy, PolicyDefinition, PolicyKind, QueueOptions,
+    QueueType, RetryPolicy,
+};
 
 use crate::consumers::Keep;
+use crate::headers::Headers;
 
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -38,6 +42,7 @@ pub enum Command {
         ttl: Option<i64>,
         batch: bool,
         names: Names,
+        headers: Headers,
     },
     Receive {
         queue: u8,
@@ -98,6 +103,15 @@ pub enum Command {
         queue: u8,
         max: u8,
         to: Option<u8>,
+    },
+    SetPolicy {
+        kind: PolicyKind,
+        name: u8,
+        policy: Policy,
+    },
+    DeletePolicy {
+        kind: PolicyKind,
+        name: u8,
     },
     Checkpoint,
     Relocate {
@@ -199,6 +213,7 @@ fn options() -> impl Strategy<Value = QueueOptions> {
         2 => (0u8..4).prop_map(|queue| (Some(String::new()), Some(queue_name(queue)))),
         1 => Just((Some("amq.fanout".to_owned()), None)),
         1 => Just((Some("amq.direct".to_owned()), None)),
+        1 => Just((Some("amq.headers".to_owned()), None)),
         1 => Just((Some("nowhere".to_owned()), None)),
     ];
     let overflow = prop_oneof![
@@ -226,7 +241,8 @@ fn options() -> impl Strategy<Value = QueueOptions> {
         // One window only: what a change of it forgets is not told.
         1 => Just(Some(DedupWindow { window_ms: 40, max_ids: 3 })),
     ];
-    let beyond = (any::<bool>(), retry, dedup);
+    let strategy = prop::option::weighted(0.3, Just(DeadLetterStrategy::AtLeastOnce));
+    let beyond = (any::<bool>(), retry, dedup, strategy);
     (dead, overflow, limit, ttl, deliveries, kind(), beyond).prop_map(
         |((exchange, key), overflow, max_length, message_ttl_ms, delivery_limit, kind, beyond)| {
             QueueOptions {
@@ -239,6 +255,7 @@ fn options() -> impl Strategy<Value = QueueOptions> {
                 order_per_key: beyond.0,
                 retry: beyond.1,
                 dedup: beyond.2,
+                dead_letter_strategy: beyond.3,
                 ..kind
             }
         },
@@ -261,6 +278,56 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
+fn policy_kind() -> impl Strategy<Value = PolicyKind> {
+    prop_oneof![Just(PolicyKind::User), Just(PolicyKind::Operator)]
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let pattern = prop_oneof![Just(""), Just("^q[01]"), Just("^q[12]")];
+    let apply_to = prop_oneof![
+        2 => Just(ApplyTo::All),
+        1 => Just(ApplyTo::ClassicQueues),
+        1 => Just(ApplyTo::QuorumQueues),
+        1 => Just(ApplyTo::Queues),
+    ];
+    let ttl = prop::option::weighted(0.3, 0u64..50);
+    let deliveries = prop::option::weighted(0.3, 0u32..3);
+    let overflow = prop::option::weighted(0.3, Just(Overflow::RejectPublish));
+    let dead = prop::option::weighted(0.3, Just("amq.fanout".to_owned()));
+    let strategy = prop::option::weighted(0.3, Just(DeadLetterStrategy::AtLeastOnce));
+    (pattern, apply_to, -1i32..2, 0u64..6, (ttl, deliveries, overflow, dead, strategy)).prop_map(
+        |(pattern, apply_to, priority, length, (ttl, deliveries, overflow, dead, strategy))| Policy {
+            pattern: pattern.to_owned(),
+            apply_to,
+            priority,
+            definition: PolicyDefinition {
+                message_ttl_ms: ttl,
+                max_length: Some(length),
+                delivery_limit: deliveries,
+                overflow,
+                dead_letter_exchange: dead,
+                dead_letter_strategy: strategy,
+                ..PolicyDefinition::default()
+            },
+        },
+    )
+}
+
+/// An operator bounds; where dead letters go is the user's business.
+fn for_kind(kind: PolicyKind, policy: Policy) -> Policy {
+    match kind {
+        PolicyKind::User => policy,
+        PolicyKind::Operator => {
+            let definition = PolicyDefinition {
+                dead_letter_exchange: None,
+                dead_letter_strategy: None,
+                ..policy.definition
+            };
+            Policy { definition, ..policy }
+        }
+    }
+}
+
 pub fn command() -> impl Strategy<Value = Command> {
     let queue = || 0u8..4;
     let lease = || prop_oneof![3 => (1i64..60).prop_map(Some), 1 => Just(None)];
@@ -271,14 +338,15 @@ pub fn command() -> impl Strategy<Value = Command> {
         1 => (0u8..2).prop_map(Command::EndOwner),
         1 => (queue(), options()).prop_map(|(queue, options)| Command::Update { queue, options }),
         1 => queue().prop_map(|queue| Command::Delete { queue }),
-        2 => (0u8..3, queue(), 0u8..3).prop_map(|(exchange, queue, key)| Command::Bind { exchange, queue, key }),
-        1 => (0u8..3, queue(), 0u8..3).prop_map(|(exchange, queue, key)| Command::Unbind { exchange, queue, key }),
+        2 => (0u8..4, queue(), 0u8..3).prop_map(|(exchange, queue, key)| Command::Bind { exchange, queue, key }),
+        1 => (0u8..4, queue(), 0u8..3).prop_map(|(exchange, queue, key)| Command::Unbind { exchange, queue, key }),
         12 => (
-            prop::option::of(0u8..3), queue(), 1u8..5, prop::option::of(0u8..7),
+            prop::option::of(0u8..4), queue(), 1u8..5, prop::option::of(0u8..7),
             prop_oneof![4 => Just(0i64), 1 => 1i64..40], prop_oneof![3 => Just(None), 1 => (0i64..40).prop_map(Some)],
-            any::<bool>(), (prop::option::of(0u8..3), prop::option::of(0u8..5)),
-        ).prop_map(|(exchange, key, count, priority, delay, ttl, batch, (keys, ids))| {
-            Command::Publish { exchange, key, count, priority, delay, ttl, batch, names: Names { keys, ids } }
+            any::<bool>(), (prop::option::of(0u8..3), prop::option::of(0u8..5), prop::option::of(0u8..3)),
+        ).prop_map(|(exchange, key, count, priority, delay, ttl, batch, (keys, ids, headers))| {
+            let (names, headers) = (Names { keys, ids }, Headers(headers));
+            Command::Publish { exchange, key, count, priority, delay, ttl, batch, names, headers }
         }),
         5 => (queue(), 1u8..5, lease()).prop_map(|(queue, max, lease)| Command::Receive { queue, max, lease }),
         6 => (queue(), wish()).prop_map(|(queue, wish)| Command::Subscribe { queue, wish }),
@@ -293,6 +361,10 @@ pub fn command() -> impl Strategy<Value = Command> {
         2 => (index(), any::<bool>()).prop_map(|(consumer, give_back)| Command::Cancel { consumer, give_back }),
         8 => prop::collection::vec((index(), action()), 1..6).prop_map(Command::Settle),
         5 => (1i64..60).prop_map(Command::Pass),
+        1 => (900i64..3000).prop_map(Command::Pass),
+        2 => (policy_kind(), 0u8..2, policy())
+            .prop_map(|(kind, name, policy)| Command::SetPolicy { kind, name, policy: for_kind(kind, policy) }),
+        1 => (policy_kind(), 0u8..2).prop_map(|(kind, name)| Command::DeletePolicy { kind, name }),
         1 => queue().prop_map(|queue| Command::Purge { queue }),
         1 => (queue(), index()).prop_map(|(queue, nth)| Command::DeleteMessage { queue, nth }),
         3 => (queue(), index(), prop::option::of(0u8..4), prop::option::of(-5i64..40))

@@ -5,25 +5,29 @@
 mod book;
 mod command;
 mod consumers;
+mod headers;
 mod journal;
+mod letters;
+mod policies;
+mod seeing;
 
 use std::time::Duration;
 
-use book::{Book, Death, Handed, Letter, NEVER, State};
+use book::{Book, Handed, Letter, State};
 use command::{Action, Command, Wish, command, queue_name};
 use consumers::{BookConsumer, End, Keep};
 use journal::TestJournal;
-use message::{ExchangeName, HeaderTable, HeaderValue, Timestamp, TopicName};
+use message::{ExchangeName, HeaderTable, Timestamp, TopicName};
 use proptest::prelude::*;
 use queue_engine::{
-    Amendment, BindingTarget, ConsumerId, ConsumerOptions, Delivery, Destination, Edits, Ended, EngineConfig,
-    LeaseFor, LeaseToken, Message, MessageId, MessageState, NewMessage, OpenLeases, Outcome, OwnerId, PoolId,
-    PropertyFields, QueueDeclaration, QueueEngine, QueueError, QueueOptions, QueueType, Reason, Redrive,
-    RedriveBounds, Settle, SettleAction, SettleError,
+    Amendment, BindingTarget, ConsumerId, ConsumerOptions, DEFAULT_HOST, Delivery, Destination, Edits, Ended,
+    EngineConfig, LeaseFor, LeaseToken, MessageId, NewMessage, OpenLeases, OwnerId, PoolId, PropertyFields,
+    QueueDeclaration, QueueEngine, QueueError, QueueOptions, QueueType, Redrive, RedriveBounds, Settle,
+    SettleAction, SettleError,
 };
 use segment_store::{Block, Lsn};
 
-const EXCHANGES: [&str; 3] = ["amq.direct", "amq.fanout", "amq.topic"];
+const EXCHANGES: [&str; 4] = ["amq.direct", "amq.fanout", "amq.topic", "amq.headers"];
 
 struct Lease {
     token: LeaseToken,
@@ -52,46 +56,13 @@ fn key(key: u8) -> String {
     if key == 2 { "#".to_owned() } else { queue_name(key) }
 }
 
+/// What a binding asks for beside its key.
+fn arguments(exchange: &str, key: &str) -> HeaderTable {
+    if exchange == "amq.headers" { headers::asked(key) } else { HeaderTable::default() }
+}
+
 fn lease_for(lease: Option<i64>) -> LeaseFor {
     lease.map_or(LeaseFor::AutoAck, |ms| LeaseFor::Duration(Duration::from_millis(ms as u64)))
-}
-
-fn deaths(message: &Message) -> Vec<Death> {
-    let Some(HeaderValue::List(deaths)) = message.headers.get("x-death") else { return Vec::new() };
-    let read = |death: &HeaderValue| {
-        let HeaderValue::Table(death) = death else { panic!("x-death holds tables") };
-        let field = |name: &str| death.iter().find(|(have, _)| have == name).unwrap().1.clone();
-        let text = |name: &str| match field(name) {
-            HeaderValue::Text(text) => text,
-            HeaderValue::List(list) => match &list[0] {
-                HeaderValue::Text(text) => text.clone(),
-                _ => panic!("keys are text"),
-            },
-            _ => panic!("{name} is text"),
-        };
-        let HeaderValue::Int(count) = field("count") else { panic!("count is a number") };
-        let reasons = [Reason::Rejected, Reason::Expired, Reason::MaxLen, Reason::DeliveryLimit];
-        let reason = reasons.into_iter().find(|have| have.as_str() == text("reason")).unwrap();
-        let (queue, exchange, key) = (text("queue"), text("exchange"), text("routing-keys"));
-        Death { queue, reason, count, exchange, key }
-    };
-    deaths.iter().map(read).collect()
-}
-
-/// Queue, attempt and outcome of what a dead letter tells of its failures.
-fn told(message: &Message) -> Vec<(String, u32, Outcome)> {
-    let Some(HeaderValue::List(told)) = message.headers.get("x-retry-history") else { return Vec::new() };
-    let read = |entry: &HeaderValue| {
-        let HeaderValue::Table(entry) = entry else { panic!("the history holds tables") };
-        let field = |name: &str| entry.iter().find(|(have, _)| have == name).unwrap().1.clone();
-        let (HeaderValue::Text(queue), HeaderValue::Int(attempt), HeaderValue::Text(outcome)) =
-            (field("queue"), field("attempt"), field("outcome"))
-        else {
-            panic!("fields have their types")
-        };
-        (queue, attempt as u32, Outcome::from_name(&outcome).unwrap())
-    };
-    told.iter().map(read).collect()
 }
 
 impl Pair {
@@ -213,7 +184,7 @@ impl Pair {
                     Some(id) if changes_type(&id) || makes_durable(&id) => {
                         assert!(matches!(updated, Err(QueueError::ConflictingOptions { .. })));
                     }
-                    Some(id) if self.book.queues[&id].options != *options => {
+                    Some(id) if self.book.queues[&id].declared != *options => {
                         updated.unwrap();
                         self.book.update(id, options.clone(), self.now);
                     }
@@ -235,12 +206,14 @@ impl Pair {
                     (EXCHANGES[*exchange as usize], queue_name(*queue), key(*pattern));
                 let target = BindingTarget::Queue(topic(&name));
                 let source = ExchangeName::new(exchange).unwrap();
-                let bound = self.engine.bind(block, &source, &target, &pattern, &HeaderTable::default(), now);
+                let arguments = arguments(exchange, &pattern);
+                let bound = self.engine.bind(block, &source, &target, &pattern, &arguments, now);
                 if let Some(id) = self.book.id(&name) {
                     // A direct exchange takes the pattern as it is.
                     let new = self.book.bindings.insert((exchange.to_owned(), id, pattern));
                     assert_eq!(bound, Ok(new));
                     if new {
+                        self.book.waiting.hurry();
                         self.book.wind_up(now.0);
                     }
                 }
@@ -250,10 +223,14 @@ impl Pair {
                     (EXCHANGES[*exchange as usize], queue_name(*queue), key(*pattern));
                 let target = BindingTarget::Queue(topic(&name));
                 let source = ExchangeName::new(exchange).unwrap();
-                let unbound = self.engine.unbind(block, &source, &target, &pattern, &HeaderTable::default());
+                let arguments = arguments(exchange, &pattern);
+                let unbound = self.engine.unbind(block, &source, &target, &pattern, &arguments);
                 if let Some(id) = self.book.id(&name) {
                     let had = self.book.bindings.remove(&(exchange.to_owned(), id, pattern));
                     assert_eq!(unbound.is_ok(), had);
+                    if had {
+                        self.book.waiting.hurry();
+                    }
                 }
             }
             Command::Publish { .. } => self.publish(command, block),
@@ -352,7 +329,11 @@ impl Pair {
                 let Some((id, name, sequence)) = self.some_message(*queue, nth) else { return };
                 let at = after.map(|after| self.now + after);
                 let amendment = Amendment { priority: *priority, deliver_at: at.map(Timestamp) };
-                self.engine.amend_message(block, &name, MessageId(sequence), amendment, now).unwrap();
+                let amended = self.engine.amend_message(block, &name, MessageId(sequence), amendment, now);
+                if self.is_dying(id, sequence) {
+                    return assert!(matches!(amended, Err(QueueError::InUse(_))));
+                }
+                amended.unwrap();
                 self.book.amend(id, sequence, *priority, at, self.now);
             }
             Command::Move { queue, nth, to } => {
@@ -361,6 +342,9 @@ impl Pair {
                 let to = Destination::Queue(&to_name);
                 let moved =
                     self.engine.move_message(block, &name, MessageId(sequence), to, &Edits::default(), now);
+                if self.is_dying(id, sequence) {
+                    return assert!(matches!(moved, Err(QueueError::InUse(_))));
+                }
                 let moves = self
                     .book
                     .id(to_name.as_str())
@@ -380,6 +364,16 @@ impl Pair {
                     .unwrap();
                 let to = to_name.and_then(|to| self.book.id(to.as_str()));
                 assert_eq!(step.moved, self.book.redrive(id, max, to, self.now));
+            }
+            Command::SetPolicy { kind, name, policy } => {
+                let name = format!("p{name}");
+                let made = self.engine.set_policy(block, *kind, DEFAULT_HOST, &name, policy.clone(), now);
+                assert_eq!(made, Ok(self.book.set_policy(*kind, &name, policy.clone(), self.now)));
+            }
+            Command::DeletePolicy { kind, name } => {
+                let name = format!("p{name}");
+                let deleted = self.engine.delete_policy(block, *kind, DEFAULT_HOST, &name, now);
+                assert_eq!(deleted.is_ok(), self.book.delete_policy(*kind, &name, self.now));
             }
             Command::Relocate { nth, budget } => {
                 let upto = Lsn(nth.index(self.journal.end as usize + 1) as u64);
@@ -419,9 +413,9 @@ impl Pair {
         let have = &self.book.queues[&id];
         let want = QueueOptions { durable: owner.is_none(), ..options.clone() };
         match declared {
-            Ok(declared) => assert!(!declared.created && have.options == want && have.owner == owner),
+            Ok(declared) => assert!(!declared.created && have.declared == want && have.owner == owner),
             Err(QueueError::Locked(_)) => assert_ne!(have.owner, owner),
-            Err(QueueError::Differs { .. }) => assert_ne!(have.options, want),
+            Err(QueueError::Differs { .. }) => assert_ne!(have.declared, want),
             Err(other) => panic!("{other}"),
         }
     }
@@ -485,6 +479,10 @@ impl Pair {
             .then(|| (id, topic(&name), *entries.keys().nth(nth.index(entries.len())).unwrap()))
     }
 
+    fn is_dying(&self, id: u32, sequence: u64) -> bool {
+        matches!(self.book.queues[&id].entries[&sequence].state, State::Dying(_))
+    }
+
     fn with_consumer(&mut self, pick: &prop::sample::Index, act: impl FnOnce(&mut Pair, u64)) {
         self.consumers.retain(|id| self.book.consumers.contains_key(id));
         if !self.consumers.is_empty() {
@@ -494,14 +492,15 @@ impl Pair {
     }
 
     fn publish(&mut self, command: &Command, block: &mut Block) {
-        let Command::Publish { exchange, key: to, count, priority, delay, ttl, batch, names } = command
+        let Command::Publish { exchange, key: to, count, priority, delay, ttl, batch, names, headers } =
+            command
         else {
             return;
         };
         let now = Timestamp(self.now);
         let exchange = exchange.map_or("", |exchange| EXCHANGES[exchange as usize]);
         let routing_key = queue_name(*to);
-        let ids = self.book.route(exchange, &routing_key);
+        let ids = self.book.route(exchange, &routing_key, *headers);
         let mut letters = Vec::new();
         let mut messages = Vec::new();
         for nth in 0..*count {
@@ -518,6 +517,7 @@ impl Pair {
                 ttl: ttl.map(|ttl| Duration::from_millis(ttl as u64)),
                 key: names.key(nth).map(Into::into),
                 properties: properties.build().unwrap(),
+                headers: headers.table(),
                 ..NewMessage::default()
             });
             letters.push(Letter {
@@ -528,6 +528,7 @@ impl Pair {
                 key: routing_key.clone(),
                 lane: names.key(nth),
                 message_id,
+                headers: *headers,
                 told: Vec::new(),
                 deaths: Vec::new(),
             });
@@ -547,7 +548,7 @@ impl Pair {
             letters
                 .iter()
                 .flat_map(|letter| {
-                    let ids = self.book.route(exchange, &routing_key);
+                    let ids = self.book.route(exchange, &routing_key, *headers);
                     self.book.publish(&ids, std::slice::from_ref(letter), *delay, now.0)
                 })
                 .collect()
@@ -599,73 +600,6 @@ impl Pair {
         let results = self.engine.settle(block, &asked, Timestamp(self.now));
         let settled: Vec<bool> = results.iter().map(Result::is_ok).collect();
         assert_eq!(settled, want);
-    }
-
-    /// Both say the same of every message.
-    fn check(&self) {
-        self.book.check_counters();
-        assert_eq!(self.engine.queue_names().count(), self.book.queues.len());
-        for (id, book) in &self.book.queues {
-            let name = topic(&book.name);
-            let info = self.engine.queue_info(&name).unwrap();
-            assert_eq!((info.id.0, &info.options), (*id, &book.options));
-            let count =
-                |want: fn(&State) -> bool| book.entries.values().filter(|e| want(&e.state)).count() as u64;
-            assert_eq!(info.ready, count(|state| *state == State::Ready));
-            assert_eq!(info.leased, count(|state| matches!(state, State::Leased { .. })));
-            assert_eq!(info.delayed, count(|state| matches!(state, State::Delayed(_))));
-            assert_eq!((info.dying, info.damaged), (0, 0));
-            assert_eq!(info.consumers, book.consumers.len() as u64);
-            assert_eq!(info.active.map_or(0, |active| active.0), book.active);
-            assert_eq!(info.owner.map(|owner| owner.0), book.owner);
-            let mine = self.engine.check_access(&name, Some(OwnerId(0)));
-            assert_eq!(mine.is_ok(), book.owner.is_none_or(|owner| owner == 0));
-            assert_eq!(info.bytes, book.entries.values().map(|e| e.letter.body.len() as u64).sum::<u64>());
-            let mut seen = Vec::new();
-            let mut after = None;
-            loop {
-                let page = self.engine.browse(&name, after, 7, 500).unwrap();
-                seen.extend(page.messages);
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-            assert_eq!(seen.len(), book.entries.len());
-            for (browsed, (sequence, entry)) in seen.iter().zip(&book.entries) {
-                assert_eq!(browsed.id.0, *sequence);
-                let state = match entry.state {
-                    State::Ready => MessageState::Ready,
-                    State::Delayed(until) => MessageState::Delayed { until: Timestamp(until) },
-                    State::Leased { due, consumer, .. } => MessageState::Leased {
-                        consumer: Some(ConsumerId(consumer)).filter(|id| id.0 != 0),
-                        expires_at: Some(Timestamp(due)).filter(|at| at.0 != NEVER),
-                    },
-                    State::Dying => MessageState::Dying,
-                };
-                assert_eq!(browsed.state, state);
-                assert_eq!(browsed.priority, book.level(entry));
-                assert_eq!((browsed.attempts, browsed.enqueued_at.0), (entry.attempts, entry.enqueued_at));
-                let expires_at = Some(Timestamp(entry.expires_at)).filter(|at| at.0 != NEVER);
-                assert_eq!(browsed.expires_at, expires_at);
-                let level = book.level(entry);
-                assert_eq!((browsed.priority, &browsed.history), (level, &entry.history));
-                let message = browsed.message.as_ref().unwrap();
-                assert_eq!(told(message), entry.letter.told);
-                let letter = &entry.letter;
-                assert_eq!(message.body, letter.body.as_bytes());
-                assert_eq!(deaths(message), letter.deaths);
-                assert_eq!(message.priority, letter.priority);
-                assert_eq!(message.ttl_ms, letter.ttl.map(|ttl| ttl as u64));
-                assert_eq!(
-                    (message.origin.exchange_name(), &*message.origin.routing_key),
-                    (&*letter.exchange, &*letter.key)
-                );
-            }
-        }
-        assert!(
-            self.engine.loaded_bytes() <= self.config.memory_bytes.max(self.config.queue_memory_bytes * 5)
-        );
     }
 }
 
