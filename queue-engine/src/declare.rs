@@ -251,6 +251,7 @@ impl QueueEngine {
         options: QueueOptions,
     ) {
         self.next_queue = self.next_queue.max(id.0.saturating_add(1));
+        self.keeps_any |= options.keep_in.is_some();
         match self.queues.get_mut(&id) {
             Some(queue) => {
                 queue.redeclare(options);

@@ -52,6 +52,8 @@ pub struct QueueEngine {
     pub(crate) next_consumer: u64,
     /// Limits that consumers share.
     pub(crate) pools: Pools,
+    /// Whether any queue ever kept in a log what passes it.
+    pub(crate) keeps_any: bool,
     /// Exclusive queues by owner.
     pub(crate) owned: HashMap<OwnerId, Vec<QueueId>>,
     /// When to look at which queue again.
@@ -259,6 +261,7 @@ impl QueueEngine {
             consumers: IdMap::default(),
             next_consumer: 1,
             pools: Pools::default(),
+            keeps_any: false,
             owned: HashMap::new(),
             alarms: BinaryHeap::new(),
             touched: Vec::new(),

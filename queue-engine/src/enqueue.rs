@@ -230,7 +230,8 @@ impl QueueEngine {
     /// How many records of logs a message on this route becomes.
     pub(crate) fn logs_on(&self, route: &Route) -> usize {
         let keeps = |id: &&QueueId| self.queues.get(*id).is_some_and(|queue| queue.options.keep_in.is_some());
-        route.logs.len() + route.queues.iter().filter(keeps).count()
+        let kept = if self.keeps_any { route.queues.iter().filter(keeps).count() } else { 0 };
+        route.logs.len() + kept
     }
 
     /// Stores one message in everything of this engine that its route leads to; what it replaces (`moved`) goes. The

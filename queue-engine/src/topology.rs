@@ -253,6 +253,7 @@ impl QueueEngine {
                 self.add_queue(id, name, next_sequence, options);
             }
             Record::QueueChanged { id, options } => {
+                self.keeps_any |= options.keep_in.is_some();
                 if let Some(queue) = self.queues.get_mut(&id) {
                     if options.dedup.is_none() {
                         queue.seen = SeenIds::default();
