@@ -31,6 +31,8 @@ impl LogEngine {
                     self.record_states(block, &name, id, changes);
                 }
             }
+            // Only now is it known when the next lock ends.
+            self.shares.change(&name, |_| ());
         }
         self.shares.next_deadline()
     }

@@ -177,17 +177,14 @@ impl LogEngine {
             records: ask.records,
             until: now.plus(record_lock),
         };
-        let taken = self.shares.change(ask.group, |one| {
-            let partition = one.partitions.get_mut(&ask.partition)?;
-            partition.trim(log_start);
-            Some(partition.acquire(want, &limits))
+        let taken = self.change_share(ask.group, ask.partition, |one| {
+            one.trim(log_start);
+            one.acquire(want, &limits)
         });
         match taken {
+            Some(records) => Ok(ShareAcquired::Taken(ShareTaken { records, isolation, end, record_lock })),
+            None if self.shares.contains(ask.group) => Ok(ShareAcquired::NotOpen),
             None => Err(ShareError::UnknownGroup(ask.group.clone())),
-            Some(None) => Ok(ShareAcquired::NotOpen),
-            Some(Some(records)) => {
-                Ok(ShareAcquired::Taken(ShareTaken { records, isolation, end, record_lock }))
-            }
         }
     }
 
@@ -256,7 +253,7 @@ impl LogEngine {
         partition: PartitionId,
         happen: impl FnOnce(&mut SharePartition) -> T,
     ) -> Option<T> {
-        self.shares.change(group, |one| one.partitions.get_mut(&partition).map(happen)).flatten()
+        self.shares.change_partition(group, partition, happen)
     }
 
     pub(crate) fn record_states(

@@ -33,6 +33,7 @@ mod publish;
 mod queue_limits;
 mod queue_types;
 mod queues;
+mod share_groups;
 mod socket_abuse;
 mod socket_logs;
 mod socket_queues;

@@ -83,6 +83,11 @@ impl InFlight {
         span(self.start, self.end().plus(-1)) - self.open
     }
 
+    /// How many runs it takes to tell them apart.
+    pub(crate) fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
     pub(crate) fn runs(&self) -> impl Iterator<Item = (Offset, &Run)> {
         self.runs.iter().map(|(first, run)| (*first, run))
     }
@@ -115,6 +120,8 @@ impl InFlight {
             let len = span(*at, run.last);
             self.open -= if run.state.is_final() { 0 } else { len };
             self.open += if state.is_final() { 0 } else { len };
+            // How often a record was handed out is of no interest any more: those done with lie together.
+            let deliveries = if state.is_final() { 0 } else { deliveries };
             (run.state, run.deliveries) = (state, deliveries);
             changed.push((*at, run.clone()));
         }

@@ -118,7 +118,11 @@ impl SharePartition {
             self.records.change(one.first, one.last, |_| Some((held.clone(), one.deliveries)));
         }
         let new = self.records.end();
-        let room = limits.record_locks.saturating_sub(self.records.open());
+        let room = match self.records.run_count() as u64 > limits.record_locks.saturating_mul(4) {
+            // Somebody keeps the first for ever: what others do behind it must not take ever more memory.
+            true => 0,
+            false => limits.record_locks.saturating_sub(self.records.open()),
+        };
         let count = left.min(room).min(u64::try_from(want.upto.0 - new.0).unwrap_or(0));
         if count > 0 && new >= want.from {
             let last = new.plus(count as i64 - 1);
@@ -262,5 +266,39 @@ fn after(kind: AcknowledgeType, run: &Run, until: Timestamp, limits: &ShareLimit
             RecordState::Acquired { member: member.clone(), until }
         }
         (AcknowledgeType::Renew, other) => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMITS: ShareLimits = ShareLimits { deliveries: 5, record_locks: 10 };
+
+    /// One member keeps the first record for ever while another rejects and accepts in turn all that follows.
+    #[test]
+    fn one_record_that_is_kept_for_ever_does_not_take_ever_more_memory() {
+        let (keeper, busy) = (MemberId::new("keeper"), MemberId::new("busy"));
+        let mut one = SharePartition::new(Offset(0));
+        let until = Timestamp(0).plus(Duration::from_secs(1000));
+        let want =
+            |member, records| Acquisition { member, from: Offset(0), upto: Offset(10_000), records, until };
+        assert_eq!(one.acquire(want(&keeper, 1), &LIMITS).len(), 1);
+        let mut settled = 0;
+        while let Some(run) = one.acquire(want(&busy, 1), &LIMITS).first().copied() {
+            let kind = [AcknowledgeType::Accept, AcknowledgeType::Reject][settled % 2];
+            let said = Acknowledgement::new(run.first, run.last, vec![kind]).unwrap();
+            one.acknowledge(&busy, &[said], until, &LIMITS).unwrap();
+            settled += 1;
+        }
+        assert_eq!(one.records.run_count(), 41);
+        assert_eq!(one.lag(Offset(10_000)), 10_000 - settled as u64);
+        // Once the first is done with, it goes on.
+        let said = Acknowledgement::new(Offset(0), Offset(0), vec![AcknowledgeType::Accept]).unwrap();
+        one.acknowledge(&keeper, &[said], until, &LIMITS).unwrap();
+        assert_eq!(one.start(), Offset(settled as i64 + 1));
+        assert_eq!(one.acquire(want(&busy, 1), &LIMITS).len(), 1);
     }
 }

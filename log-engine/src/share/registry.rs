@@ -82,13 +82,35 @@ impl ShareGroups {
         let group = self.by_name.get_mut(name)?;
         let outcome = happen(group);
         let deadline = group.next_deadline();
-        if deadline != group.deadline {
-            if let Some(old) = std::mem::replace(&mut group.deadline, deadline) {
-                self.deadlines.remove(&(old, name.clone()));
-            }
-            self.deadlines.extend(deadline.map(|new| (new, name.clone())));
+        self.due_at(name, deadline);
+        Some(outcome)
+    }
+
+    /// The same in one partition, without a look at the others: what is due then may be found to be due later.
+    pub(crate) fn change_partition<T>(
+        &mut self,
+        name: &GroupName,
+        partition: PartitionId,
+        happen: impl FnOnce(&mut SharePartition) -> T,
+    ) -> Option<T> {
+        let group = self.by_name.get_mut(name)?;
+        let one = group.partitions.get_mut(&partition)?;
+        let outcome = happen(one);
+        let (known, timeout) = (group.deadline, one.next_timeout());
+        if timeout.is_some_and(|timeout| known.is_none_or(|known| timeout < known)) {
+            self.due_at(name, timeout);
         }
         Some(outcome)
+    }
+
+    fn due_at(&mut self, name: &GroupName, deadline: Option<Timestamp>) {
+        let Some(group) = self.by_name.get_mut(name).filter(|group| group.deadline != deadline) else {
+            return;
+        };
+        if let Some(old) = std::mem::replace(&mut group.deadline, deadline) {
+            self.deadlines.remove(&(old, name.clone()));
+        }
+        self.deadlines.extend(deadline.map(|new| (new, name.clone())));
     }
 
     /// When something is due.
