@@ -4,6 +4,7 @@
 //! Nothing here links the broker, only its codec of Kafka's messages, to speak as a Kafka client. The tests know what a user
 //! knows: the command line, the doors and the documents.
 
+pub mod amqp;
 pub mod api;
 pub mod asyncapi;
 pub mod checkout;

@@ -1,6 +1,6 @@
 //! Share groups with a bare client: what no client library would send, and what the other doors see of a member's leases.
 
-use blackbox::{Http, Kafka, Server, kafka, values};
+use blackbox::{Http, Kafka, Server, amqp, kafka, values};
 use kafka_wire::Uuid;
 use kafka_wire::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use kafka_wire::messages::share_acknowledge::{
@@ -129,7 +129,7 @@ async fn a_members_messages_are_leases_that_every_door_sees() {
     let (queue, group) = (server.name("queue"), server.name("group"));
     http.make_queue(&queue, json!({})).await;
     let ids: Vec<i64> = http
-        .publish_values(&queue, ["done", "again", "never", "longer", "kept"])
+        .publish_values(&queue, ["done", "again", "never", "longer", "amqp", "kept"])
         .await
         .iter()
         .map(|result| result["id"].as_i64().expect("an id"))
@@ -139,14 +139,16 @@ async fn a_members_messages_are_leases_that_every_door_sees() {
     assert_eq!(offsets(&data.acquired_records), ids.iter().map(|id| (*id, 1)).collect::<Vec<_>>());
     assert_eq!(kafka::offsets(&data.records.0.concat(), 0), ids, "ids are offsets");
     let held = holders(&http, &queue).await;
-    assert_eq!(held.len(), 5, "{held:?}");
+    assert_eq!(held.len(), 6, "{held:?}");
     assert!(held.iter().all(|one| one.as_str().is_some_and(|one| one.contains(&group))), "{held:?}");
     assert!(http.receive(&queue, 10).await.is_empty(), "a leased message is nobody else's");
 
-    member.acknowledge(ids[0], &[ACCEPT, RELEASE, REJECT, RENEW]).await;
-    let released = http.receive(&queue, 10).await;
+    member.acknowledge(ids[0], &[ACCEPT, RELEASE, REJECT, RENEW, RELEASE]).await;
+    let released = http.receive(&queue, 1).await;
     assert_eq!((values(&released), &released[0]["attempt"]), (vec!["again".to_owned()], &json!(2)));
-    assert!(member.fetch(10).await.is_empty(), "it is HTTP's now");
+    assert_eq!(amqp::get(server, &queue).await, Some(("amqp".to_owned(), true)));
+    assert_eq!(amqp::get(server, &queue).await, None, "the rest is leased");
+    assert!(member.fetch(10).await.is_empty(), "the released messages are others' now");
     assert_eq!(member.settle(member.epoch, ids[1], &[ACCEPT]).await, (0, INVALID_RECORD_STATE));
     http.ack(&released[0]).await;
 
