@@ -15,6 +15,7 @@ mod partitions;
 mod producers;
 mod queues;
 mod restart;
+mod security;
 mod single;
 mod socket;
 
@@ -31,7 +32,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 36] = [
+pub const ROWS: [Row; 38] = [
     Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
     Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
@@ -68,6 +69,8 @@ pub const ROWS: [Row; 36] = [
     Row { name: "log-time", about: "finding a time in a log of 10 GiB", run: lookup::time },
     Row { name: "log-offsets", about: "a million committed offsets", run: lookup::offsets },
     Row { name: "log-partitions", about: "10,000 partitions, opened and idle", run: partitions::run },
+    Row { name: "permissions", about: "one question to 10,000 permission rules", run: security::permission },
+    Row { name: "scram", about: "SCRAM exchanges, without a socket", run: security::scram },
     Row { name: "declare", about: "10,000 durable queues over one connection", run: declare::run },
     Row { name: "amqp", about: "AMQP on one queue, beside RabbitMQ", run: amqp::one_queue },
     Row { name: "amqp-latency", about: "AMQP at 1,000 and 10,000 messages a second", run: amqp::latency },

@@ -1,7 +1,12 @@
 //! The command line.
 
+mod certs;
+mod client;
+mod listeners;
 mod notify;
+mod security;
 mod serve;
+mod user;
 mod wiring;
 
 use std::path::PathBuf;
@@ -25,6 +30,15 @@ enum Command {
     Serve(Settings),
     /// Print the configuration that `serve` would use, as TOML.
     Config(Settings),
+    /// Make, list and delete users of a running server.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Allow and deny what users of a running server may do.
+    #[command(subcommand)]
+    Acl(user::AclCommand),
+    /// Make a certificate authority for development, and certificates of it.
+    #[command(subcommand)]
+    Certs(certs::CertsCommand),
     /// Print the OpenAPI description of the HTTP API, as JSON.
     Openapi,
     /// Print the version.
@@ -49,6 +63,9 @@ struct Settings {
     /// Where the AMQP door listens, or `off` [default: 127.0.0.1:5672]
     #[arg(long, value_name = "ADDR")]
     amqp: Option<String>,
+    /// Open doors to other machines without TLS or logins.
+    #[arg(long)]
+    insecure: bool,
     /// Any key of docs/configuration.md; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -64,6 +81,9 @@ impl Settings {
         ];
         let mut flags: Vec<(String, String)> =
             named.into_iter().filter_map(|(key, value)| Some((key.to_string(), value?))).collect();
+        if self.insecure {
+            flags.push(("insecure".into(), "true".into()));
+        }
         for pair in self.set {
             let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError {
                 problems: vec![format!("--set takes KEY=VALUE, not {pair:?}")],
@@ -80,6 +100,18 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<ExitC
     let settings = match cli.command {
         Command::Version => {
             println!("sluice {}", env!("CARGO_PKG_VERSION"));
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::User(command) => {
+            user::user(command)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Certs(command) => {
+            certs::certs(command)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Acl(command) => {
+            user::acl(command)?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Openapi => {

@@ -1,4 +1,4 @@
-//! What an operator may set: one struct per section, one table of keys ([`keys::KEYS`]) that every source goes through.
+//! What an operator may set: one struct per section, one table of keys ([`keys::all`]) that every source goes through.
 //!
 //! A value comes from a flag, else the environment, else the file, else the default. A key that is not in the table
 //! is an error, so nothing is accepted and ignored.
@@ -7,6 +7,8 @@ mod check;
 mod field;
 pub mod keys;
 mod page;
+mod security;
+mod security_keys;
 mod share_groups;
 mod source;
 
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 use message::Limits;
 
 pub use field::{Door, Doors, LogFormat};
+pub use security::{AuthConfig, CertificateName, ClientCertificates, TlsConfig};
 pub use share_groups::ShareGroupsConfig;
 pub use source::{ConfigError, Sources, load};
 
@@ -54,6 +57,12 @@ pub struct Config {
     pub idempotency: IdempotencyConfig,
     /// Transactions.
     pub transactions: TransactionsConfig,
+    /// Who may do what.
+    pub auth: AuthConfig,
+    /// Certificates.
+    pub tls: TlsConfig,
+    /// Whether doors may be open to whoever reaches them.
+    pub insecure: bool,
 }
 
 impl Default for Config {
@@ -75,6 +84,9 @@ impl Default for Config {
             share_groups: ShareGroupsConfig::default(),
             idempotency: IdempotencyConfig::default(),
             transactions: TransactionsConfig::default(),
+            auth: AuthConfig::default(),
+            tls: TlsConfig::default(),
+            insecure: false,
         }
     }
 }
@@ -102,6 +114,8 @@ pub struct HttpConfig {
     pub max_line_bytes: usize,
     /// Longest wait of a long poll.
     pub max_wait_ms: u64,
+    /// Where it listens with TLS.
+    pub tls_addr: Door,
 }
 
 impl Default for HttpConfig {
@@ -117,6 +131,7 @@ impl Default for HttpConfig {
             max_in_flight_bytes: 256 << 20,
             max_line_bytes: 32 << 20,
             max_wait_ms: 60_000,
+            tls_addr: Door::Off,
         }
     }
 }
@@ -174,6 +189,10 @@ impl Default for WsConfig {
 pub struct KafkaConfig {
     /// Where it listens; empty is nowhere.
     pub addr: Doors,
+    /// Where it listens with TLS; empty is nowhere.
+    pub tls_addr: Doors,
+    /// What clients of those are told to connect to.
+    pub tls_advertised: Vec<String>,
     /// What clients are told to connect to, one for each listener; empty tells them the address that they reached.
     pub advertised: Vec<String>,
     /// The number of this broker.
@@ -198,12 +217,18 @@ pub struct KafkaConfig {
     pub max_fetch_sessions: usize,
     /// How long a connection may stand still.
     pub idle_timeout_ms: u64,
+    /// How clients may log in.
+    pub mechanisms: Vec<String>,
+    /// How long a login lasts before it has to be renewed; 0 is for ever.
+    pub max_session_ms: u64,
 }
 
 impl Default for KafkaConfig {
     fn default() -> KafkaConfig {
         KafkaConfig {
             addr: Doors(vec!["127.0.0.1:9092".into()]),
+            tls_addr: Doors(Vec::new()),
+            tls_advertised: Vec::new(),
             advertised: Vec::new(),
             node_id: 1,
             cluster_id: "sluice-cluster-0000000".into(),
@@ -216,6 +241,8 @@ impl Default for KafkaConfig {
             max_fetch_bytes: 55 << 20,
             max_fetch_sessions: 1000,
             idle_timeout_ms: 600_000,
+            mechanisms: crate::auth::sasl::Mechanism::ALL.map(|one| one.name().to_owned()).into(),
+            max_session_ms: 0,
         }
     }
 }
@@ -225,6 +252,8 @@ impl Default for KafkaConfig {
 pub struct AmqpConfig {
     /// Where it listens.
     pub addr: Door,
+    /// Where it listens with TLS.
+    pub tls_addr: Door,
     /// How clients may say who they are.
     pub mechanisms: Vec<String>,
     /// Most connections at a time.
@@ -255,6 +284,7 @@ impl Default for AmqpConfig {
     fn default() -> AmqpConfig {
         AmqpConfig {
             addr: Door::At("127.0.0.1:5672".into()),
+            tls_addr: Door::Off,
             mechanisms: ["PLAIN", "AMQPLAIN", "ANONYMOUS"].map(str::to_owned).into(),
             max_connections: 10_000,
             max_channels: 2047,

@@ -45,6 +45,16 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         ErrorCode::CorruptMessage => row(400, "The message or batch is broken", 2, 406),
         ErrorCode::InvalidRecord => row(400, "The topic does not take such a record", 87, 406),
         ErrorCode::InvalidTimestamp => row(400, "The timestamp is too far from the server's clock", 32, 406),
+        // SASL_AUTHENTICATION_FAILED; a client that has logged in never sees it.
+        ErrorCode::Unauthenticated => row(401, "Say who you are", 58, 403),
+        ErrorCode::AccessDenied => row(403, "Not allowed", 29, 403),
+        ErrorCode::GroupAccessDenied => row(403, "Not allowed", 30, 403),
+        ErrorCode::TransactionalIdAccessDenied => row(403, "Not allowed", 53, 403),
+        ErrorCode::ServerAccessDenied => row(403, "Not allowed", 31, 403),
+        ErrorCode::QuotaExceeded => row(429, "A quota is used up", 89, 406),
+        ErrorCode::UnknownUser => row(404, "No such user", 91, 404),
+        ErrorCode::UnknownRule => row(404, "No such rule", 91, 404),
+        ErrorCode::UnknownQuota => row(404, "No such quota", 91, 404),
         ErrorCode::UnknownTopic => row(404, "No such topic", 3, 404),
         ErrorCode::UnknownPartition => row(404, "No such partition", 3, 404),
         ErrorCode::UnknownExchange => row(404, "No such exchange", 3, 404),
@@ -113,7 +123,9 @@ pub fn default_retry_after_ms(code: ErrorCode) -> Option<u64> {
     match code {
         ErrorCode::IdempotencyInFlight => Some(200),
         ErrorCode::RebalanceInProgress => Some(500),
-        ErrorCode::Overloaded | ErrorCode::QueueFull | ErrorCode::GroupFull => Some(1_000),
+        ErrorCode::Overloaded | ErrorCode::QuotaExceeded | ErrorCode::QueueFull | ErrorCode::GroupFull => {
+            Some(1_000)
+        }
         ErrorCode::ShuttingDown | ErrorCode::DiskFull => Some(5_000),
         ErrorCode::StorageFailed => Some(30_000),
         _ => None,

@@ -1,6 +1,7 @@
 //! The HTTP door.
 
 pub mod api;
+mod api_keys;
 mod bindings;
 mod body;
 mod browse;
@@ -18,6 +19,7 @@ mod group_members;
 mod groups;
 pub mod health;
 mod log_events;
+pub mod login;
 mod media;
 pub mod message_body;
 mod message_changes;
@@ -43,20 +45,24 @@ pub mod replay_body;
 mod replays;
 pub(crate) mod reply;
 mod reset_place;
+mod rules;
 pub mod server;
 mod settle;
 mod shapes;
 mod specification;
 mod start_at;
+mod tickets;
 mod topic_body;
 mod topic_settings;
 mod topic_shapes;
 mod topics;
 mod transactions;
 mod unavailable;
+mod users;
 mod virtual_hosts;
 
 pub use api::{AppState, HttpLimits};
 pub use body::BodyMemory;
+pub use problem::Problem;
 
 pub use specification::specification;

@@ -4,6 +4,7 @@
 //! ([`api`], one file each under `kafka/api/`), and writes the answers in the order of the requests. What versions a
 //! client may use is derived from the registrations in [`api`]. The door knows topics through the seam only.
 
+mod acls;
 mod api;
 mod broker;
 mod connection;
@@ -13,6 +14,7 @@ mod fetch_sessions;
 mod frames;
 mod in_flight;
 mod listener;
+mod login;
 mod share_sessions;
 mod topic_ids;
 

@@ -1,6 +1,7 @@
 //! The broker: one set of topics behind HTTP and WebSocket.
 
 pub mod amqp;
+pub mod auth;
 pub mod cli;
 pub mod codec;
 pub mod config;
@@ -12,5 +13,6 @@ pub mod logging;
 pub mod management;
 pub mod metrics;
 pub mod refusal;
+pub mod tls;
 pub mod topics;
 pub mod ws;

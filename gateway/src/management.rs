@@ -122,7 +122,7 @@ pub fn routes(management: Management) -> Router {
         .merge(things())
         .merge(people())
         .fallback(async || Failure::NotFound)
-        .layer(axum::middleware::from_fn(login::check))
+        .layer(axum::middleware::from_fn_with_state(management.clone(), login::check))
         .with_state(management);
     // A slash at the end says nothing, as in RabbitMQ.
     Router::new().nest_service("/api", NormalizePath::trim_trailing_slash(api))

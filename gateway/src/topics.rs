@@ -5,6 +5,7 @@
 
 mod administration;
 mod appending;
+mod authorization;
 mod clock;
 mod consumer_protocol;
 mod delivery;
@@ -19,6 +20,7 @@ mod group_spec;
 pub mod group_wire;
 mod groups;
 mod header_json;
+mod identities;
 mod inventory;
 mod job_spec;
 mod jobs;
@@ -61,6 +63,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use appending::{AppendedBatch, Appends, BatchAppend, InTransaction, ProducerBatch};
+pub use authorization::Act;
 pub use delivery::QueueDelivery;
 pub use exchange_spec::{
     BindingDescription, BindingSpec, DestinationType, EffectiveExchange, ExchangeDescription, ExchangeKind,
@@ -72,6 +75,7 @@ pub use group_spec::{
     GroupPosition, GroupReceive, GroupReset, GroupState, GroupSummary, Joined, MemberKind, Reader,
     ResetOutcome, ResetTo, TopicPartition,
 };
+pub use identities::UserChange;
 pub use inventory::{BindingEntry, ExchangeEntry, QueueCounts, QueueEntry, Table};
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
@@ -112,17 +116,19 @@ use shard::ShardHandle;
 use share::ShareBells;
 use vitals::Vitals;
 
+use crate::auth::{Guard, Pass};
 use crate::refusal::Refusal;
 
-/// All topics, for every door. Cheap to clone.
+/// All topics, for every door, on behalf of one client. Cheap to clone.
 #[derive(Clone)]
-pub struct Topics(Arc<House>);
+pub struct Topics(Arc<House>, Pass);
 
 /// Where each group member that comes request by request reads on.
 type Positions = DashMap<(GroupName, String), Arc<Mutex<GroupPositions>>>;
 
 struct House {
     shard: ShardHandle,
+    guard: Guard,
     directory: Arc<Directory>,
     limits: Limits,
     topic_defaults: TopicConfig,
@@ -178,7 +184,8 @@ fn wrong_model(topic: &Topic) -> Refusal {
 impl Topics {
     /// The topic of that name, whatever its model.
     pub fn topic(&self, name: &str) -> Result<Topic, Refusal> {
-        self.0.directory.get(name)
+        self.allow(Act::SeeTopic, name)?;
+        Ok(self.0.directory.get(name)?.acting_for(&self.1))
     }
 
     /// The log of that name.
@@ -216,7 +223,9 @@ impl Topics {
     /// The first `limit` topics after `after`, by name.
     #[must_use]
     pub fn topics_after(&self, after: Option<&str>, limit: usize) -> Vec<Topic> {
-        self.0.directory.list(after, limit, |_| true)
+        let found =
+            self.0.directory.list(after, limit, |topic| self.may(Act::SeeTopic, topic.name().as_str()));
+        found.into_iter().map(|topic| topic.acting_for(&self.1)).collect()
     }
 
     /// The time as engines see it.

@@ -17,6 +17,24 @@ pub enum ErrorCode {
     InvalidRecord,
     /// A record's timestamp is too far from the broker's clock.
     InvalidTimestamp,
+    /// The client has to say who it is.
+    Unauthenticated,
+    /// No rule allows the client to do this to a topic, exchange or virtual host.
+    AccessDenied,
+    /// No rule allows the client to do this to a group.
+    GroupAccessDenied,
+    /// No rule allows the client to do this to a transactional id.
+    TransactionalIdAccessDenied,
+    /// No rule allows the client to do this to the server itself.
+    ServerAccessDenied,
+    /// A quota is used up.
+    QuotaExceeded,
+    /// No user has this name.
+    UnknownUser,
+    /// No rule has this id.
+    UnknownRule,
+    /// No quota is set for this.
+    UnknownQuota,
     /// No topic has this name.
     UnknownTopic,
     /// The log has no such partition.
@@ -125,7 +143,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 59] = {
+    pub const ALL: [ErrorCode; 68] = {
         use ErrorCode::*;
         [
             InvalidRequest,
@@ -135,6 +153,15 @@ impl ErrorCode {
             CorruptMessage,
             InvalidRecord,
             InvalidTimestamp,
+            Unauthenticated,
+            AccessDenied,
+            GroupAccessDenied,
+            TransactionalIdAccessDenied,
+            ServerAccessDenied,
+            QuotaExceeded,
+            UnknownUser,
+            UnknownRule,
+            UnknownQuota,
             UnknownTopic,
             UnknownPartition,
             UnknownExchange,
@@ -201,6 +228,15 @@ impl ErrorCode {
             ErrorCode::CorruptMessage => "corrupt_message",
             ErrorCode::InvalidRecord => "invalid_record",
             ErrorCode::InvalidTimestamp => "invalid_timestamp",
+            ErrorCode::Unauthenticated => "unauthenticated",
+            ErrorCode::AccessDenied => "access_denied",
+            ErrorCode::GroupAccessDenied => "group_access_denied",
+            ErrorCode::TransactionalIdAccessDenied => "transactional_id_access_denied",
+            ErrorCode::ServerAccessDenied => "server_access_denied",
+            ErrorCode::QuotaExceeded => "quota_exceeded",
+            ErrorCode::UnknownUser => "unknown_user",
+            ErrorCode::UnknownRule => "unknown_rule",
+            ErrorCode::UnknownQuota => "unknown_quota",
             ErrorCode::UnknownTopic => "unknown_topic",
             ErrorCode::UnknownPartition => "unknown_partition",
             ErrorCode::UnknownExchange => "unknown_exchange",
@@ -266,6 +302,7 @@ impl ErrorCode {
                 | ErrorCode::GroupFull
                 | ErrorCode::IdempotencyInFlight
                 | ErrorCode::Overloaded
+                | ErrorCode::QuotaExceeded
                 | ErrorCode::TimedOut
                 | ErrorCode::ShuttingDown
                 | ErrorCode::DiskFull

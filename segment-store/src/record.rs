@@ -15,6 +15,8 @@ impl RecordKind {
     pub const JOB: RecordKind = RecordKind(4);
     /// Records of idempotent producers that write to queues.
     pub const PRODUCER: RecordKind = RecordKind(5);
+    /// Users, permissions and quotas.
+    pub const IDENTITY: RecordKind = RecordKind(6);
 }
 
 /// Where a replayed record was found.

@@ -120,6 +120,15 @@ fn only_the_seam_names_both_engines() {
 fn only_the_store_touches_data_files() {
     // What the gateway may read by itself: its configuration file, and what the kernel says of the process.
     let allowed = ["gateway/src/config", "gateway/src/metrics"];
+    // The operator's own: certificates, keys, passwords, the audit log.
+    let operators = [
+        "gateway/src/auth/audit.rs",
+        "gateway/src/auth/token.rs",
+        "gateway/src/cli/certs.rs",
+        "gateway/src/cli/client.rs",
+        "gateway/src/cli/security.rs",
+        "gateway/src/tls/material.rs",
+    ];
     let forbidden = [
         "std::fs",
         "tokio::fs",
@@ -131,7 +140,7 @@ fn only_the_store_touches_data_files() {
         "OpenOptions",
     ];
     for directory in ["message/src", "log-engine/src", "queue-engine/src", "gateway/src"] {
-        for source in files(directory) {
+        for source in files(directory).iter().filter(|source| !operators.contains(&source.path.as_str())) {
             let mut code = source.code.clone();
             if allowed.iter().any(|prefix| source.path.starts_with(prefix)) {
                 code = code.replace("std::fs::read_to_string", "").replace("std::fs::read_dir", "");

@@ -52,7 +52,17 @@ impl Socket {
         subprotocol: &str,
         headers: &[(&str, &str)],
     ) -> Result<Socket, String> {
-        let mut request = format!("ws://{address}/v1/ws").into_client_request().expect("a request");
+        Socket::try_open_at(address, "/v1/ws", subprotocol, headers).await
+    }
+
+    /// The same at a path that says more.
+    pub async fn try_open_at(
+        address: &str,
+        path: &str,
+        subprotocol: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Socket, String> {
+        let mut request = format!("ws://{address}{path}").into_client_request().expect("a request");
         if !subprotocol.is_empty() {
             request
                 .headers_mut()

@@ -34,6 +34,8 @@ mod queue_limits;
 mod queue_types;
 mod queues;
 mod share_groups;
+mod security;
+mod security_page;
 mod socket_abuse;
 mod socket_logs;
 mod socket_queues;

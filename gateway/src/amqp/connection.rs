@@ -64,6 +64,13 @@ pub enum Effect {
         /// What it says.
         response: Bytes,
     },
+    /// Ask whether this is a new secret of the user; answered by [`Connection::handle_renewal`].
+    Renew {
+        /// Who.
+        user: String,
+        /// The secret.
+        secret: Bytes,
+    },
     /// Ask whether the user may use the virtual host; answered by [`Connection::handle_vhost`].
     OpenVhost(String),
     /// Hand these to the owner.
@@ -99,6 +106,8 @@ pub enum VhostAnswer {
     Open,
     /// There is none of that name.
     Unknown,
+    /// The user may not use it.
+    Refused,
 }
 
 /// How far a connection's life has come.

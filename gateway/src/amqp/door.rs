@@ -1,4 +1,3 @@
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -9,8 +8,9 @@ use super::identity::server_properties;
 use super::limits::AmqpLimits;
 use super::login::{Credentials, Mechanism};
 use super::roster::Roster;
+use crate::auth::{Origin, Pass};
 use crate::drain::Drain;
-use crate::topics::{Topics, VirtualHost};
+use crate::topics::Topics;
 
 /// Everything that AMQP connections share. Cheap to clone.
 #[derive(Clone)]
@@ -79,15 +79,40 @@ impl AmqpDoor {
         }
     }
 
-    /// Who this is, if it is anybody.
-    pub(super) fn login(&self, mechanism: Mechanism, response: &[u8], peer: SocketAddr) -> Option<String> {
+    /// Who this is, if it is anybody. While nobody has to log in, the default user is let in from the machine itself.
+    pub(super) async fn login(
+        &self,
+        mechanism: Mechanism,
+        response: &[u8],
+        (origin, certificate): (Origin, Option<&str>),
+    ) -> Option<(String, Pass)> {
+        let guard = self.topics().guard();
+        if mechanism == Mechanism::External {
+            let user = certificate?;
+            return Some((user.to_owned(), Pass::As(guard.certificate(user.into(), origin))));
+        }
         let credentials = Credentials::read(mechanism, response)?;
-        credentials.are_guest_on(peer.ip().is_loopback()).then_some(credentials.user)
+        if !guard.is_required() {
+            let known = credentials.are_guest_on(origin.address.is_loopback());
+            return known.then_some((credentials.user, Pass::Open));
+        }
+        let Credentials { user, password } = credentials;
+        let pass = match password {
+            Some(password) => Pass::As(guard.password(&user, &password, origin).await.ok()?),
+            None => guard.stranger(origin),
+        };
+        let user = pass.caller()?.user().to_owned();
+        Some((user, pass))
     }
 
-    /// The virtual host of that name, if there is one.
-    pub(super) fn vhost(&self, name: &str) -> Option<VirtualHost> {
-        self.topics().virtual_host(name).ok()
+    /// A new secret of a user who is known (`connection.update-secret`).
+    pub(super) async fn renew(&self, user: &str, secret: &[u8], origin: Origin) -> Option<Pass> {
+        let guard = self.topics().guard();
+        if !guard.is_required() {
+            return Some(Pass::Open);
+        }
+        let caller = guard.password(user, secret, origin).await.ok()?;
+        (caller.user() == user).then_some(Pass::As(caller))
     }
 
     /// Why publishers must wait, if they must.

@@ -6,12 +6,13 @@ use tracing::{debug, warn};
 
 use super::door::AmqpDoor;
 use super::socket;
+use crate::tls::{Alpn, Stream, Tls};
 
 /// Pause when the process is out of file descriptors or memory: accepting at once again would only spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
 /// Takes connections in until the drain begins. Each is driven by a task of its own that the drain waits for.
-pub async fn serve(listener: TcpListener, door: AmqpDoor) {
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, door: AmqpDoor) {
     let begun = door.drain().token();
     loop {
         let accepted = tokio::select! {
@@ -27,7 +28,18 @@ pub async fn serve(listener: TcpListener, door: AmqpDoor) {
                 };
                 // Without it small answers would wait for the client's acknowledgement of earlier ones.
                 let _ = stream.set_nodelay(true);
-                door.drain().track(socket::serve(stream, peer, door.clone(), place));
+                let (tls, door) = (tls.clone(), door.clone());
+                let drain = door.drain().clone();
+                drain.track(async move {
+                    let secured = match tls {
+                        Some(tls) => tls.accept(stream, Alpn::None).await,
+                        None => Ok((Stream::Plain(stream), None)),
+                    };
+                    match secured {
+                        Ok((stream, user)) => socket::serve(stream, peer, user, door, place).await,
+                        Err(error) => debug!(%peer, %error, "no TLS with an AMQP client"),
+                    }
+                });
             }
             Err(error) if is_exhaustion(&error) => {
                 warn!(%error, "cannot accept connections; raise the limit on open files");

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use message::{HeaderTable, HeaderValue};
 
+use crate::auth::sasl;
+
 /// How clients may say who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
@@ -10,8 +12,10 @@ pub enum Mechanism {
     Plain,
     /// AMQP's own: a table with `LOGIN` and `PASSWORD`.
     AmqPlain,
-    /// Nobody in particular: the default user.
+    /// Nobody in particular: the default user, or the one who was configured for it.
     Anonymous,
+    /// Whom the client's certificate names.
+    External,
 }
 
 impl Mechanism {
@@ -22,13 +26,16 @@ impl Mechanism {
             Mechanism::Plain => "PLAIN",
             Mechanism::AmqPlain => "AMQPLAIN",
             Mechanism::Anonymous => "ANONYMOUS",
+            Mechanism::External => "EXTERNAL",
         }
     }
 
     /// The mechanism of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Mechanism> {
-        [Mechanism::Plain, Mechanism::AmqPlain, Mechanism::Anonymous].into_iter().find(|m| m.name() == name)
+        [Mechanism::Plain, Mechanism::AmqPlain, Mechanism::Anonymous, Mechanism::External]
+            .into_iter()
+            .find(|m| m.name() == name)
     }
 }
 
@@ -50,10 +57,8 @@ impl Credentials {
     pub fn read(mechanism: Mechanism, response: &[u8]) -> Option<Credentials> {
         match mechanism {
             Mechanism::Plain => {
-                let mut parts = response.splitn(3, |byte| *byte == 0);
-                let (_, user, password) = (parts.next()?, parts.next()?, parts.next()?);
-                let user = std::str::from_utf8(user).ok()?.to_owned();
-                Some(Credentials { user, password: Some(password.to_vec()) })
+                let (user, password) = sasl::plain(response)?;
+                Some(Credentials { user: user.to_owned(), password: Some(password.to_vec()) })
             }
             Mechanism::AmqPlain => {
                 let table = HeaderTable::from_bytes(Bytes::copy_from_slice(response)).ok()?;
@@ -65,6 +70,7 @@ impl Credentials {
                 };
                 Some(Credentials { user, password: Some(password) })
             }
+            Mechanism::External => None,
             Mechanism::Anonymous => Some(Credentials { user: GUEST.to_owned(), password: None }),
         }
     }

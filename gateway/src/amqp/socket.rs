@@ -1,19 +1,22 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use message::ErrorCode;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use tracing::debug;
 
 use super::connection::{Connection, Effect, VhostAnswer};
 use super::door::{AmqpDoor, Place};
 use super::log_reader::LogReader;
+use super::login::Mechanism;
 use super::roster::{Call, Entry, Traffic};
+use crate::auth::{Origin, Pass};
+use crate::tls::Stream;
 use crate::topics::session::{ConsumerNumber, Session, SessionEvent};
 
 /// Bytes asked for at a time.
@@ -26,10 +29,17 @@ const EVENTS_AT_ONCE: usize = 64;
 const ALARM_CHECK: Duration = Duration::from_millis(500);
 
 /// Drives one connection until it ends.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: AmqpDoor, place: Place) {
+pub(super) async fn serve(
+    stream: Stream,
+    peer: SocketAddr,
+    certificate: Option<Box<str>>,
+    door: AmqpDoor,
+    place: Place,
+) {
     let now = Instant::now();
     let Ok(local) = stream.local_addr() else { return };
-    let session = door.topics().open_session();
+    // Nothing is done before the login, which says for whom.
+    let session = door.topics().acting_for(Pass::Nobody).open_session();
     let driver = Driver {
         entry: door.roster().enter(peer, local, session.owner(), session.outlet()),
         traffic: Traffic::default(),
@@ -37,7 +47,9 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, door: AmqpDoor, p
         session: Some(session),
         readers: HashMap::new(),
         stream,
-        peer,
+        origin: Origin { door: "amqp", address: peer.ip().to_canonical() },
+        certificate,
+        lapsed: Box::pin(std::future::pending()),
         place,
         input: BytesMut::new(),
         blocked_since: None,
@@ -55,8 +67,12 @@ struct Driver {
     /// Gone once the connection gave everything back.
     session: Option<Session>,
     readers: HashMap<ConsumerNumber, LogReader>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Stream,
+    origin: Origin,
+    /// The user that the client's certificate names.
+    certificate: Option<Box<str>>,
+    /// Ends when the client is not who it said any more.
+    lapsed: Pin<Box<dyn Future<Output = &'static str> + Send>>,
     place: Place,
     /// Bytes that were read and do not make a frame yet; without memory while there are none.
     input: BytesMut,
@@ -90,13 +106,17 @@ impl Driver {
             tokio::select! {
                 biased;
                 event = next_event(&mut self.session) => self.take_events(event),
-                ready = ready(&self.stream, interest) => {
+                ready = ready(&mut self.stream, interest) => {
                     let ready = ready?;
                     if ready.is_readable() && self.connection.wants_input() && !self.read()? {
                         return Ok(());
                     }
                 }
                 () = &mut timer => self.tick()?,
+                why = &mut self.lapsed => {
+                    self.lapsed = Box::pin(std::future::pending());
+                    self.connection.handle_lapse(Instant::now(), why);
+                }
                 () = &mut draining, if !drained => {
                     drained = true;
                     self.connection.handle_drain(Instant::now());
@@ -220,18 +240,19 @@ impl Driver {
                     }
                 }
                 Effect::Login { mechanism, response } => {
-                    let user = self.door.login(mechanism, &response, self.peer);
+                    let user = self.login(mechanism, &response).await;
                     self.connection.handle_login(Instant::now(), mechanism, user);
                     self.feed();
                 }
+                Effect::Renew { user, secret } => {
+                    let pass = self.door.renew(&user, &secret, self.origin).await;
+                    let renewed = pass.is_some();
+                    pass.into_iter().for_each(|pass| self.act_for(pass));
+                    self.connection.handle_renewal(Instant::now(), renewed);
+                    self.feed();
+                }
                 Effect::OpenVhost(name) => {
-                    let answer = match (self.door.vhost(&name), &self.session) {
-                        (Some(host), Some(session)) => {
-                            session.enter(host);
-                            VhostAnswer::Open
-                        }
-                        _ => VhostAnswer::Unknown,
-                    };
+                    let answer = self.open_vhost(&name);
                     self.connection.handle_vhost(Instant::now(), answer);
                     self.feed();
                 }
@@ -257,6 +278,35 @@ impl Driver {
     }
 }
 
+impl Driver {
+    async fn login(&mut self, mechanism: Mechanism, response: &[u8]) -> Option<String> {
+        let from = (self.origin, self.certificate.as_deref());
+        let (user, pass) = self.door.login(mechanism, response, from).await?;
+        self.act_for(pass);
+        Some(user)
+    }
+
+    fn act_for(&mut self, pass: Pass) {
+        if let Some(session) = &mut self.session {
+            session.act_for(pass.clone());
+        }
+        let guard = self.door.topics().guard().clone();
+        self.lapsed = Box::pin(async move { guard.lapsed(&pass).await });
+    }
+
+    fn open_vhost(&self, name: &str) -> VhostAnswer {
+        let Some(session) = &self.session else { return VhostAnswer::Unknown };
+        match session.topics().virtual_host(name) {
+            Ok(host) => {
+                session.enter(host);
+                VhostAnswer::Open
+            }
+            Err(refusal) if refusal.code == ErrorCode::UnknownVirtualHost => VhostAnswer::Unknown,
+            Err(_) => VhostAnswer::Refused,
+        }
+    }
+}
+
 impl Drop for Driver {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
@@ -272,7 +322,7 @@ async fn next_event(session: &mut Option<Session>) -> SessionEvent {
     }
 }
 
-async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
+async fn ready(stream: &mut Stream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
     match interest {
         Some(interest) => stream.ready(interest).await,
         None => std::future::pending().await,

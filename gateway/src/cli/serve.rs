@@ -1,24 +1,23 @@
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
-use super::{notify, wiring};
+use super::listeners::{Listeners, Opening};
+use super::{notify, security, wiring};
 use crate::amqp::{self, AmqpDoor};
-use crate::config::{Config, Door};
+use crate::config::Config;
 use crate::drain::Drain;
 use crate::http::api::{self, AppState};
 use crate::http::cors;
 use crate::http::front::Front;
 use crate::http::operations::{Operations, endpoints};
 use crate::http::server::{self, Connections, ServerLimits};
-use crate::kafka::{self, KafkaDoor, Listener};
+use crate::kafka::{self, KafkaDoor};
 use crate::logging;
 use crate::management::{self, Management, Node};
 use crate::metrics::HttpCounters;
@@ -43,30 +42,10 @@ pub fn serve(config: Config) -> anyhow::Result<ExitCode> {
 async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let grace = Duration::from_millis(config.drain_grace_ms);
-    let Door::At(address) = &config.http.addr else { anyhow::bail!("http.addr is off: nothing to serve") };
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} (http.addr)"))?;
-    let address = listener.local_addr().context("the HTTP door has no address")?;
-    info!(door = "http", addr = %address, "listening");
-    warn_when_open_to_all(address);
-    let kafka_listeners = kafka::bind(&config.kafka).await?;
-    for listener in &kafka_listeners {
-        info!(door = "kafka", addr = %listener.address(), "listening");
-        warn_when_open_to_all(listener.address());
-    }
-
-    let amqp_listener = match &config.amqp.addr {
-        Door::At(address) => {
-            let listener = TcpListener::bind(address).await;
-            Some(listener.with_context(|| format!("cannot listen on {address} (amqp.addr)"))?)
-        }
-        Door::Off => None,
-    };
-    let amqp_address = amqp_listener.as_ref().map(TcpListener::local_addr).transpose()?;
-    if let Some(address) = amqp_address {
-        info!(door = "amqp", addr = %address, "listening");
-    }
+    let tls = security::tls(&config)?;
+    let mut listeners = Listeners::open(&config, tls.as_ref()).await?;
+    listeners.announce();
+    let guard = security::guard(&config)?;
 
     let drain = Drain::default();
     let connections = Arc::new(Connections::default());
@@ -75,16 +54,26 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let (routes, _) = endpoints().with_state(operations.clone()).split_for_parts();
     let front = Front::new(routes.clone(), counters);
     let limits = ServerLimits::from(&config.http);
-    let server =
-        tokio::spawn(server::serve(listener, front.clone(), limits, connections, drain.clone(), grace));
+    let servers: Vec<_> = std::mem::take(&mut listeners.http)
+        .into_iter()
+        .map(|listener| {
+            let (front, connections, drain) = (front.clone(), connections.clone(), drain.clone());
+            tokio::spawn(server::serve(listener, front, limits, connections, drain, grace))
+        })
+        .collect();
+    if let Some(tls) = tls {
+        tokio::spawn(tls.follow());
+    }
 
     // Recovery reads files; on a thread of its own, health is answered meanwhile.
-    let settings = wiring::topics(&config);
+    let settings = wiring::topics(&config, guard.clone());
     let place = settings.data_dir.display().to_string();
     let (topics, owner) = tokio::task::spawn_blocking(move || Topics::open(settings))
         .await
         .context("recovery did not finish")?
         .with_context(|| format!("cannot open the data directory {place} (data_dir)"))?;
+    security::make_admin(&config.auth, &topics).await?;
+    security::check(&config, &listeners.openings, guard.is_required())?;
     operations.open(topics.clone());
     let amqp_door =
         AmqpDoor::new(topics.clone(), wiring::amqp(&config), wiring::mechanisms(&config), drain.clone());
@@ -96,19 +85,16 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         data_dir.display().to_string(),
         drain.clone(),
     );
-    let kafka_addresses: Vec<SocketAddr> = kafka_listeners.iter().map(Listener::address).collect();
-    let mut listeners = vec![("http", address)];
-    listeners.extend(amqp_address.map(|address| ("amqp", address)));
-    listeners.extend(kafka_addresses.iter().map(|address| ("kafka", *address)));
-    let node = wiring::node(&config, &data_dir, listeners);
+    let openings = listeners.openings.iter().map(|opening| (opening.scheme, opening.address)).collect();
+    let node = wiring::node(&config, &data_dir, openings);
     front.open(doors(&config, &topics, &drain, routes, (amqp_door.roster().clone(), node)));
-    for listener in kafka_listeners {
+    for listener in listeners.kafka {
         drain.track(kafka::serve(listener, kafka_door.clone()));
     }
-    if let Some(listener) = amqp_listener {
-        drain.track(amqp::serve(listener, amqp_door));
+    for (listener, tls) in listeners.amqp {
+        drain.track(amqp::serve(listener, tls, amqp_door.clone()));
     }
-    announce(address, &kafka_addresses, amqp_address);
+    announce(&listeners.openings);
     notify("READY=1");
 
     let signal = signals.next().await;
@@ -117,7 +103,9 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     topics.drain();
     drain.begin();
     let end = async {
-        let _ = server.await;
+        for server in servers {
+            let _ = server.await;
+        }
         drain.finish().await;
         topics.close();
         if owner.ended().await.is_err() {
@@ -149,7 +137,8 @@ fn doors(
 ) -> axum::Router {
     let origins = config.ws.allowed_origins.clone();
     let sockets = ws::routes(WsDoor::new(topics.clone(), wiring::ws(config), origins, drain.clone()));
-    let state = AppState::new(topics.clone(), wiring::http(config), drain.clone());
+    let cors = config.http.cors_origins.clone();
+    let state = AppState::with_origins(topics.clone(), wiring::http(config), drain.clone(), cors);
     let (bodies, body_bytes) = (state.bodies().clone(), state.limits().body_bytes);
     let management = Management::new(topics.clone(), roster, bodies, body_bytes, node);
     let (api, _) = api::endpoints().with_state(state).split_for_parts();
@@ -167,23 +156,15 @@ fn notify(state: &str) {
 }
 
 /// The lines that people and test harnesses wait for; the last one says that everything is open.
-fn announce(address: SocketAddr, kafka: &[SocketAddr], amqp: Option<SocketAddr>) {
+fn announce(openings: &[Opening]) {
     let mut out = std::io::stdout().lock();
     // Nobody may be reading; that is no reason to stop.
-    for address in kafka {
-        let _ = writeln!(out, "sluice listens: kafka://{address}");
+    let Some((first, others)) = openings.split_first() else { return };
+    for Opening { scheme, address, .. } in others {
+        let _ = writeln!(out, "sluice listens: {scheme}://{address}");
     }
-    if let Some(address) = amqp {
-        let _ = writeln!(out, "sluice listens: amqp://{address}");
-    }
-    let _ = writeln!(out, "sluice is ready: http://{address}");
+    let _ = writeln!(out, "sluice is ready: {}://{}", first.scheme, first.address);
     let _ = out.flush();
-}
-
-fn warn_when_open_to_all(address: SocketAddr) {
-    if !address.ip().is_loopback() {
-        warn!(addr = %address, "no users are configured: whoever reaches this address can read and write everything");
-    }
 }
 
 /// Each connection and each log segment is an open file; the usual soft limit of 1024 is too low for either.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::amqp::{AmqpLimits, Mechanism};
+use crate::auth::Guard;
 use crate::config::Config;
 use crate::http::HttpLimits;
 use crate::management::Node;
@@ -14,8 +15,9 @@ use crate::topics::{
 use crate::ws::WsLimits;
 
 /// What the topics are opened with.
-pub fn topics(config: &Config) -> TopicsSettings {
+pub fn topics(config: &Config, guard: Guard) -> TopicsSettings {
     let mut settings = TopicsSettings::new(config.data_dir.clone());
+    settings.guard = guard;
     settings.journal.segment_bytes = config.storage.segment_bytes;
     settings.journal.spare_segments = config.storage.spare_segments;
     settings.journal.headroom_bytes = config.storage.headroom_bytes;

@@ -8,7 +8,12 @@ use crate::refusal::Refusal;
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Codes that only HTTP knows: code, status, when.
-pub const HTTP_ONLY: [(&str, u16, &str); 7] = [
+pub const HTTP_ONLY: [(&str, u16, &str); 8] = [
+    (
+        "origin_not_allowed",
+        403,
+        "a page of another origin may not do this: see `http.cors_origins`, `ws.allowed_origins`",
+    ),
     ("not_found", 404, "no such path"),
     ("method_not_allowed", 405, "the path does not take this method; `Allow` lists those it takes"),
     ("not_acceptable", 406, "none of the media types in `Accept` is on offer"),

@@ -1,4 +1,4 @@
-use super::{Config, Door};
+use super::{ClientCertificates, Config, Door};
 use crate::amqp::Mechanism;
 
 /// What single keys cannot tell: settings that contradict each other, or that nothing could work with.
@@ -10,8 +10,31 @@ pub fn problems(config: &Config) -> Vec<String> {
         }
     };
     expect(
-        config.http.addr != Door::Off,
-        "http.addr is off and no other door is built yet: nothing could reach this server".into(),
+        config.http.addr != Door::Off || config.http.tls_addr != Door::Off,
+        "http.addr and http.tls_addr are off: nothing could ask how this server is".into(),
+    );
+    let tls = &config.tls;
+    expect(
+        tls.cert_file.is_empty() == tls.key_file.is_empty(),
+        "tls.cert_file and tls.key_file go together: name both or none".into(),
+    );
+    let with_tls = [
+        ("http.tls_addr", config.http.tls_addr != Door::Off),
+        ("kafka.tls_addr", !config.kafka.tls_addr.0.is_empty()),
+        ("amqp.tls_addr", config.amqp.tls_addr != Door::Off),
+    ];
+    for (key, _) in with_tls.into_iter().filter(|(_, on)| *on && tls.cert_file.is_empty()) {
+        expect(false, format!("{key} needs tls.cert_file and tls.key_file; `sluice certs` makes a pair"));
+    }
+    expect(
+        tls.client_certificates == ClientCertificates::Optional || !tls.client_ca_file.is_empty(),
+        "tls.client_certificates is required, but tls.client_ca_file names no CA to check them against"
+            .into(),
+    );
+    let tls_advertised = &config.kafka.tls_advertised;
+    expect(
+        tls_advertised.is_empty() || tls_advertised.len() == config.kafka.tls_addr.0.len(),
+        "kafka.tls_advertised names one address for each of kafka.tls_addr, or none".into(),
     );
     expect(
         config.http.max_body_bytes >= config.limits.message_bytes,
@@ -82,7 +105,7 @@ pub fn problems(config: &Config) -> Vec<String> {
             config.kafka.addr.0.len()
         ),
     );
-    for address in advertised {
+    for address in advertised.iter().chain(tls_advertised) {
         let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
         expect(
             port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0)),
@@ -96,10 +119,28 @@ pub fn problems(config: &Config) -> Vec<String> {
             config.ws.idle_timeout_ms, config.ws.ping_after_ms
         ),
     );
+    for name in &config.kafka.mechanisms {
+        expect(
+            crate::auth::sasl::Mechanism::from_name(name).is_some(),
+            format!(
+                "kafka.mechanisms: {name:?} is not one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER"
+            ),
+        );
+    }
+    let auth = &config.auth;
+    expect(
+        auth.admin_user.is_empty() == auth.admin_password_file.is_empty(),
+        "auth.admin_user and auth.admin_password_file go together: name both or none".into(),
+    );
+    expect(
+        auth.jwks.is_empty() || !auth.jwks.starts_with("http://"),
+        "auth.jwks must be a file or an https:// URL: keys that anybody on the way can change prove nothing"
+            .into(),
+    );
     for name in &config.amqp.mechanisms {
         expect(
             Mechanism::from_name(name).is_some(),
-            format!("amqp.mechanisms: {name:?} is not one of PLAIN, AMQPLAIN and ANONYMOUS"),
+            format!("amqp.mechanisms: {name:?} is not one of PLAIN, AMQPLAIN, EXTERNAL and ANONYMOUS"),
         );
     }
     expect(
@@ -152,12 +193,12 @@ mod tests {
             change(&mut config);
             problems(&config).join("\n")
         };
-        assert!(told(|c| c.http.addr = Door::Off).contains("nothing could reach"));
+        assert!(told(|c| c.http.addr = Door::Off).contains("nothing could ask"));
         assert!(told(|c| c.http.max_body_bytes = 1024).contains("largest message"));
         assert!(told(|c| c.http.max_in_flight_bytes = 1 << 20).contains("largest request"));
         assert!(told(|c| c.kafka.advertised = vec!["a:1".into(), "b:2".into()]).contains("one for each"));
         assert!(told(|c| c.kafka.advertised = vec!["a".into()]).contains("no host:port"));
-        assert!(told(|c| c.amqp.mechanisms = vec!["EXTERNAL".into()]).contains("not one of"));
+        assert!(told(|c| c.amqp.mechanisms = vec!["CRAM".into()]).contains("not one of"));
         assert!(told(|c| c.amqp.mechanisms.clear()).contains("no AMQP client"));
         assert!(told(|c| c.log_level = "sluice=loud".into()).contains("log_level"));
         assert!(

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::Config;
 use super::field::{Field, Value};
+use super::security_keys::SECURITY_KEYS;
 
 /// One thing that can be set.
 pub struct Key {
@@ -14,8 +15,8 @@ pub struct Key {
     pub about: &'static str,
     /// What a number may be.
     pub range: Option<RangeInclusive<u64>>,
-    field: fn(&mut Config) -> &mut dyn Field,
-    peek: fn(&Config) -> &dyn Field,
+    pub(super) field: fn(&mut Config) -> &mut dyn Field,
+    pub(super) peek: fn(&Config) -> &dyn Field,
 }
 
 impl Key {
@@ -55,6 +56,8 @@ macro_rules! key {
     };
 }
 
+pub(super) use key;
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -62,7 +65,12 @@ const SECOND: u64 = 1000;
 const DAY: u64 = 24 * 60 * 60 * SECOND;
 
 /// Every key, in the order in which they are printed.
-pub const KEYS: &[Key] = &[
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(SECURITY_KEYS)
+}
+
+/// Those that are not about security.
+const KEYS: &[Key] = &[
     key!(
         "data_dir",
         data_dir,
@@ -685,7 +693,7 @@ pub const KEYS: &[Key] = &[
 /// The key of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    all().find(|key| key.name == name)
 }
 
 /// Of `candidates` the one that looks most like `name`.

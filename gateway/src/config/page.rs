@@ -1,21 +1,29 @@
 use std::fmt::Write;
 
 use super::Config;
-use super::keys::KEYS;
+use super::keys;
 
 impl Config {
     /// The whole configuration as a TOML file that would bring it about.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut text = String::new();
-        let mut section = "";
-        for key in KEYS {
-            let (inside, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
-            if inside != section {
-                section = inside;
-                let _ = writeln!(text, "\n[{section}]");
+        let section = |key: &keys::Key| key.name.rsplit_once('.').map_or("", |(section, _)| section);
+        // What has no section comes first, or it would belong to one.
+        let mut sections = vec![""];
+        for key in keys::all() {
+            if !sections.contains(&section(key)) {
+                sections.push(section(key));
             }
-            let _ = writeln!(text, "{name} = {}", key.get(self));
+        }
+        let mut text = String::new();
+        for wanted in sections {
+            if !wanted.is_empty() {
+                let _ = writeln!(text, "\n[{wanted}]");
+            }
+            for key in keys::all().filter(|key| section(key) == wanted) {
+                let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
+                let _ = writeln!(text, "{name} = {}", key.get(self));
+            }
         }
         text
     }
@@ -42,7 +50,7 @@ A key or `SLUICE_` variable that is not in this table is an error. `sluice confi
     fn page() -> String {
         let defaults = Config::default();
         let mut text = INTRODUCTION.to_string();
-        for key in KEYS {
+        for key in keys::all() {
             let range = key
                 .range
                 .as_ref()

@@ -3,11 +3,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::field::Value;
-use super::keys::{KEYS, find, nearest};
+use super::keys::{all, find, nearest};
 use super::{Config, check};
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "SLUICE_CONFIG";
+/// How the variables of commands begin that ask a running server.
+const CLIENT_PREFIX: &str = "SLUICE_CLI_";
 /// A short form of `SLUICE_LOG_LEVEL`.
 const LOG_VARIABLE: &str = "SLUICE_LOG";
 
@@ -80,7 +82,7 @@ fn walk(config: &mut Config, origin: &str, prefix: &str, table: toml::Table, pro
         let value = match value {
             toml::Value::Table(section) => {
                 let inside = format!("{name}.");
-                if find(&name).is_none() && KEYS.iter().any(|key| key.name.starts_with(&inside)) {
+                if find(&name).is_none() && all().any(|key| key.name.starts_with(&inside)) {
                     walk(config, origin, &name, section, problems);
                 } else {
                     problems.push(unknown(&name, origin));
@@ -111,13 +113,15 @@ fn from_environment(config: &mut Config, variables: &BTreeMap<&str, &str>, probl
     for (&variable, &value) in variables {
         let key = match variable {
             FILE_VARIABLE => continue,
+            // Of the commands that ask a running server.
+            _ if variable.starts_with(CLIENT_PREFIX) => continue,
             LOG_VARIABLE => find("log_level"),
-            _ => KEYS.iter().find(|key| key.variable() == variable),
+            _ => all().find(|key| key.variable() == variable),
         };
         match key {
             Some(key) => set(config, key.name, Value::Text(value.into()), variable, problems),
             None => {
-                let known = KEYS.iter().map(super::keys::Key::variable).chain([FILE_VARIABLE.into()]);
+                let known = all().map(super::keys::Key::variable).chain([FILE_VARIABLE.into()]);
                 let hint = nearest(variable, known)
                     .map(|near| format!("; did you mean {near}?"))
                     .unwrap_or_default();
@@ -139,7 +143,7 @@ fn set(config: &mut Config, name: &str, value: Value, origin: &str, problems: &m
 }
 
 fn unknown(name: &str, origin: &str) -> String {
-    let hint = nearest(name, KEYS.iter().map(|key| key.name.to_string()))
+    let hint = nearest(name, all().map(|key| key.name.to_string()))
         .map(|near| format!("; did you mean {near}?"))
         .unwrap_or_default();
     format!("unknown key {name} ({origin}){hint}")

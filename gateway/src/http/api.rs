@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::BodyMemory;
+use super::problem::Problem;
 use super::refusals::ProblemSchema;
 use super::{
-    bindings, browse, events, exchanges, group_members, groups, message_changes, policies, problem, publish,
-    receive, record_deletion, records, replays, settle, topic_settings, topics, transactions, virtual_hosts,
+    api_keys, bindings, browse, events, exchanges, group_members, groups, login, message_changes, policies,
+    problem, publish, receive, record_deletion, records, replays, rules, settle, tickets, topic_settings,
+    topics, transactions, users, virtual_hosts,
 };
 use crate::drain::Drain;
 use crate::topics::Topics;
@@ -41,9 +45,18 @@ impl Default for HttpLimits {
     }
 }
 
-/// What the endpoints work with. Cheap to clone: one reference count.
+/// What the endpoints have in common. Cheap to clone: one reference count.
+///
+/// It gives nobody the topics: an endpoint takes an [`Api`], which knows on whose behalf.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
+
+/// What an endpoint works with, on behalf of the client that asks: taking it is what logs the client in.
+#[derive(Clone)]
+pub struct Api {
+    shared: Arc<Inner>,
+    topics: Topics,
+}
 
 struct Inner {
     topics: Topics,
@@ -51,22 +64,26 @@ struct Inner {
     bodies: BodyMemory,
     drain: Drain,
     definitions: tokio::sync::Mutex<()>,
+    origins: Vec<String>,
 }
 
 impl AppState {
     /// Of a server whose data is open.
     #[must_use]
     pub fn new(topics: Topics, limits: HttpLimits, drain: Drain) -> AppState {
-        let bodies = BodyMemory::new(limits.in_flight_bytes);
-        AppState(Arc::new(Inner { topics, limits, bodies, drain, definitions: tokio::sync::Mutex::new(()) }))
+        AppState::with_origins(topics, limits, drain, Vec::new())
     }
 
-    /// The seam.
+    /// The same for a server whose API pages of these origins may call.
     #[must_use]
-    pub fn topics(&self) -> &Topics {
-        &self.0.topics
+    pub fn with_origins(topics: Topics, limits: HttpLimits, drain: Drain, origins: Vec<String>) -> AppState {
+        let bodies = BodyMemory::new(limits.in_flight_bytes);
+        let definitions = tokio::sync::Mutex::new(());
+        AppState(Arc::new(Inner { topics, limits, bodies, drain, definitions, origins }))
     }
+}
 
+impl AppState {
     /// The bounds.
     #[must_use]
     pub fn limits(&self) -> &HttpLimits {
@@ -78,16 +95,46 @@ impl AppState {
     pub fn bodies(&self) -> &BodyMemory {
         &self.0.bodies
     }
+}
+
+impl FromRequestParts<AppState> for Api {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, AppState(shared): &AppState) -> Result<Api, Problem> {
+        login::check_origin(parts, &shared.origins)?;
+        let pass = login::pass_of(shared.topics.guard(), parts).await?;
+        Ok(Api { topics: shared.topics.acting_for(pass), shared: Arc::clone(shared) })
+    }
+}
+
+impl Api {
+    /// The seam, on behalf of the client.
+    #[must_use]
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// The bounds.
+    #[must_use]
+    pub fn limits(&self) -> &HttpLimits {
+        &self.shared.limits
+    }
+
+    /// The memory for bodies.
+    #[must_use]
+    pub fn bodies(&self) -> &BodyMemory {
+        &self.shared.bodies
+    }
 
     /// Whether the server goes down.
     #[must_use]
     pub fn drain(&self) -> &Drain {
-        &self.0.drain
+        &self.shared.drain
     }
 
     /// Held while a topic's version is compared and the topic changed.
     pub async fn definitions(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.0.definitions.lock().await
+        self.shared.definitions.lock().await
     }
 }
 
@@ -135,6 +182,14 @@ pub fn endpoints() -> OpenApiRouter<AppState> {
         .routes(routes!(policies::put, policies::get, policies::delete))
         .routes(routes!(policies::operator_list))
         .routes(routes!(policies::operator_put, policies::operator_get, policies::operator_delete))
+        .routes(routes!(users::list))
+        .routes(routes!(users::put, users::get, users::delete))
+        .routes(routes!(users::me))
+        .routes(routes!(tickets::give))
+        .routes(routes!(api_keys::make))
+        .routes(routes!(api_keys::delete))
+        .routes(routes!(rules::list, rules::add, rules::remove))
+        .routes(routes!(rules::get, rules::delete))
         .routes(routes!(replays::list, replays::start))
         .routes(routes!(replays::get))
         .routes(routes!(replays::cancel))

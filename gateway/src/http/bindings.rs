@@ -1,12 +1,12 @@
 //! Bindings: made, read, deleted, listed.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::exchange_shapes::{Binding, NewBinding};
 use super::page::Page;
 use super::parameters::{OfHostQuery, PageQuery};
@@ -60,7 +60,7 @@ pub struct BindingPage {
     params(PageQuery, OfHostQuery, ListQuery),
     responses((status = 200, description = "A page of bindings", body = BindingPage), LookRefusals)
 )]
-pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["limit", "cursor", "vhost", "source", "destination"])?;
     let page = Page::of("bindings", &query)?;
     let vhost = query.host()?;
@@ -86,7 +86,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
         ChangeRefusals
     )
 )]
-pub async fn bind(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn bind(api: Api, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let body = document::read_document(&api, &parts.headers, body).await?;
@@ -127,11 +127,7 @@ fn check(spec: &BindingSpec) -> Result<(), Refusal> {
     params(BindingPath),
     responses((status = 200, description = "The binding", body = Binding), LookRefusals)
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(id): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     Ok(reply::json(StatusCode::OK, &api.topics().binding(&id).await?))
 }
@@ -145,11 +141,7 @@ pub async fn get(
     params(BindingPath),
     responses((status = 204, description = "Gone"), ChangeRefusals)
 )]
-pub async fn unbind(
-    State(api): State<AppState>,
-    At(id): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn unbind(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     api.topics().unbind(&id).await?;
     Ok(reply::no_content())

@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use message::ErrorCode;
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::media::Form;
 use super::message_body::named_header;
 use super::parameters::{PageQuery, TopicPath, ValuesQuery};
@@ -69,11 +69,7 @@ pub struct Purged {
     params(TopicPath, PageQuery, ValuesQuery, SearchQuery),
     responses((status = 200, description = "A page of messages", body = MessagePage), LookRefusals)
 )]
-pub async fn browse(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn browse(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &BROWSE)?;
     let filter = search_of(&query)?;
     let limit = query.number("limit", 1..=1000)?.unwrap_or(100) as usize;
@@ -222,11 +218,7 @@ fn browse_log(
     params(TopicPath),
     responses((status = 200, description = "Deleted", body = Purged), ChangeRefusals)
 )]
-pub async fn purge(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn purge(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     let purged = api.topics().queue(&topic)?.purge().await?;
     Ok(reply::json(StatusCode::OK, &Purged { purged }))
@@ -242,7 +234,7 @@ pub async fn purge(
     responses((status = 200, description = "The message", body = AnyMessage), LookRefusals)
 )]
 pub async fn get(
-    State(api): State<AppState>,
+    api: Api,
     At((topic, id)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -300,7 +292,7 @@ fn find_record(
     responses((status = 204, description = "Deleted"), ChangeRefusals)
 )]
 pub async fn delete(
-    State(api): State<AppState>,
+    api: Api,
     At((topic, id)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {

@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use serde::de::{DeserializeOwned, DeserializeSeed as _, Deserializer, Error as _};
 use serde_json::Value;
 
-use super::api::AppState;
+use super::api::Api;
 use super::media;
 use super::problem::Problem;
 use crate::codec::json_message::is_json;
@@ -15,18 +15,14 @@ use crate::codec::json_trail::nearest;
 use crate::refusal::Refusal;
 
 /// Reads a JSON body.
-pub async fn read<T: DeserializeOwned>(
-    api: &AppState,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<T, Problem> {
+pub async fn read<T: DeserializeOwned>(api: &Api, headers: &HeaderMap, body: Body) -> Result<T, Problem> {
     let bytes = bytes(api, headers, body).await?;
     Ok(parse(&bytes)?)
 }
 
 /// Reads a JSON body that may be left out.
 pub async fn read_or_default<T: DeserializeOwned + Default>(
-    api: &AppState,
+    api: &Api,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, Problem> {
@@ -38,7 +34,7 @@ pub async fn read_or_default<T: DeserializeOwned + Default>(
 }
 
 /// Reads a JSON body as a document, in which `3.0` became `3`, as JSON Schema has it.
-pub async fn read_document(api: &AppState, headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
+pub async fn read_document(api: &Api, headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
     let mut document = read::<Value>(api, headers, body).await?;
     make_whole(&mut document);
     Ok(document)
@@ -59,7 +55,7 @@ fn make_whole(document: &mut Value) {
     }
 }
 
-async fn bytes(api: &AppState, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+async fn bytes(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if let Some(content_type) = media::content_type(headers)?
         && !is_json(content_type)
     {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream;
 use utoipa::IntoParams;
 
-use super::api::AppState;
+use super::api::Api;
 use super::log_events::LogEvents;
 use super::media::{self, Form};
 use super::parameters::{TopicPath, ValuesQuery};
@@ -59,11 +59,7 @@ pub struct EventsQuery {
     params(TopicPath, EventsQuery, ValuesQuery),
     responses((status = 200, description = "Messages as they come", body = AnyMessage, content_type = "text/event-stream"), ReadRefusals)
 )]
-pub async fn events(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["offset", "values"])?;
     media::negotiate(request.headers(), &[Form::Events])?;
     let values = query.values()?;

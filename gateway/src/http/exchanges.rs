@@ -1,12 +1,12 @@
 //! Exchanges: made, read, deleted, listed, published to.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use message::ExchangeName;
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::exchange_shapes::{Exchange, NewExchange};
 use super::page::Page;
 use super::parameters::{AcksQuery, OfHostQuery, PageQuery};
@@ -78,7 +78,7 @@ pub struct ExchangePage {
     params(PageQuery, OfHostQuery),
     responses((status = 200, description = "A page of exchanges", body = ExchangePage), LookRefusals)
 )]
-pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["limit", "cursor", "vhost"])?;
     let page = Page::of("exchanges", &query)?;
     let vhost = query.host()?;
@@ -102,11 +102,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
         ChangeRefusals
     )
 )]
-pub async fn put(
-    State(api): State<AppState>,
-    At(exchange): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn put(api: Api, At(exchange): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let name = ExchangeName::new(&exchange).map_err(|error| Refusal::from(error).in_field("exchange"))?;
@@ -136,11 +132,7 @@ pub async fn put(
     params(ExchangePath),
     responses((status = 200, description = "The exchange", body = Exchange), LookRefusals)
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(exchange): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(exchange): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     Ok(reply::json(StatusCode::OK, &api.topics().exchange(&exchange).await?))
 }
@@ -154,11 +146,7 @@ pub async fn get(
     params(ExchangePath, DeleteQuery),
     responses((status = 204, description = "Gone"), ChangeRefusals)
 )]
-pub async fn delete(
-    State(api): State<AppState>,
-    At(exchange): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn delete(api: Api, At(exchange): At<String>, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["if_unused"])?;
     api.topics().delete_exchange(&exchange, query.flag("if_unused")?).await?;
     Ok(reply::no_content())
@@ -188,11 +176,7 @@ pub async fn delete(
         PublishRefusals
     )
 )]
-pub async fn publish(
-    State(api): State<AppState>,
-    At(exchange): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn publish(api: Api, At(exchange): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query(), &["routing_key", "acks"])?;
     let acks = query.acks()?;

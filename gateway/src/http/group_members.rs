@@ -1,11 +1,11 @@
 //! Members of consumer groups that come request by request.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa::IntoParams;
 
-use super::api::AppState;
+use super::api::Api;
 use super::group_member_body::{
     GroupAckBody, GroupAcked, GroupReceiveBody, GroupRecords, PauseBody, PausedPartitions, render,
 };
@@ -54,11 +54,7 @@ pub struct MemberPath {
     request_body = GroupReceiveBody,
     responses((status = 200, description = "What there was", body = GroupRecords), TakeRefusals)
 )]
-pub async fn receive(
-    State(api): State<AppState>,
-    At(group): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn receive(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let values = Query::parse(parts.uri.query(), &["values"])?.values()?;
     let body: GroupReceiveBody = document::read(&api, &parts.headers, body).await?;
@@ -82,11 +78,7 @@ pub async fn receive(
     request_body = GroupAckBody,
     responses((status = 200, description = "Acknowledged", body = GroupAcked), TakeRefusals)
 )]
-pub async fn ack(
-    State(api): State<AppState>,
-    At(group): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn ack(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let acks = Query::parse(parts.uri.query(), &["acks"])?.acks()?;
     let body: GroupAckBody = document::convert(document::read_document(&api, &parts.headers, body).await?)?;
@@ -108,7 +100,7 @@ pub async fn ack(
     responses((status = 200, description = "Paused", body = PausedPartitions), TakeRefusals)
 )]
 pub async fn pause(
-    State(api): State<AppState>,
+    api: Api,
     At((group, member)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -128,7 +120,7 @@ pub async fn pause(
     responses((status = 200, description = "Resumed", body = PausedPartitions), TakeRefusals)
 )]
 pub async fn resume(
-    State(api): State<AppState>,
+    api: Api,
     At((group, member)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -136,7 +128,7 @@ pub async fn resume(
 }
 
 async fn set_paused(
-    api: &AppState,
+    api: &Api,
     group: &str,
     member: &str,
     request: Request,
@@ -161,7 +153,7 @@ async fn set_paused(
     responses((status = 204, description = "Left"), ChangeRefusals)
 )]
 pub async fn leave(
-    State(api): State<AppState>,
+    api: Api,
     At((group, member)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {

@@ -1,11 +1,11 @@
 //! Consumer groups of logs: looking at them, their offsets.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa::IntoParams;
 
-use super::api::AppState;
+use super::api::Api;
 use super::group_body::{CommitBody, CommitDone, GroupPage, OffsetsDeleted, ResetBody, ResetResults};
 use super::page::Page;
 use super::parameters::{AcksQuery, PageQuery};
@@ -53,7 +53,7 @@ pub struct OffsetsQuery {
     params(PageQuery),
     responses((status = 200, description = "A page of groups", body = GroupPage), LookRefusals)
 )]
-pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &super::parameters::PAGE)?;
     let page = Page::of("groups", &query)?;
     let found = api.topics().list_groups(page.after.as_deref(), page.one_more()).await?;
@@ -69,11 +69,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
     params(GroupPath),
     responses((status = 200, description = "The group", body = GroupDescription), LookRefusals)
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(group): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     Ok(reply::json(StatusCode::OK, &api.topics().group(&group).await?))
 }
@@ -89,11 +85,7 @@ pub async fn get(
     params(GroupPath),
     responses((status = 204, description = "Forgotten"), ChangeRefusals)
 )]
-pub async fn delete(
-    State(api): State<AppState>,
-    At(group): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn delete(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     api.topics().delete_group(&group).await?;
     Ok(reply::no_content())
@@ -112,11 +104,7 @@ pub async fn delete(
     request_body = CommitBody,
     responses((status = 200, description = "Committed", body = CommitDone), TakeRefusals)
 )]
-pub async fn commit(
-    State(api): State<AppState>,
-    At(group): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn commit(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let acks = Query::parse(parts.uri.query(), &["acks"])?.acks()?;
     let body: CommitBody = document::read(&api, &parts.headers, body).await?;
@@ -138,11 +126,7 @@ pub async fn commit(
     request_body = ResetBody,
     responses((status = 200, description = "What changed, or would", body = ResetResults), ChangeRefusals)
 )]
-pub async fn reset(
-    State(api): State<AppState>,
-    At(group): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn reset(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let body: ResetBody = document::convert(document::read_document(&api, &parts.headers, body).await?)?;
@@ -163,11 +147,7 @@ pub async fn reset(
     params(GroupPath, OffsetsQuery),
     responses((status = 200, description = "Forgotten", body = OffsetsDeleted), ChangeRefusals)
 )]
-pub async fn delete_offsets(
-    State(api): State<AppState>,
-    At(group): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn delete_offsets(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["topic", "partition"])?;
     let Some(topic) = query.filled("topic", 249)? else {
         return Err(Problem::invalid(

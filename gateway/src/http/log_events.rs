@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::select_all;
 use message::ErrorCode;
 
-use super::api::AppState;
+use super::api::Api;
 use super::events::{COMMENT, HEARTBEAT, begin, end};
 use super::problem::Problem;
 use crate::codec::cursor;
@@ -20,7 +20,7 @@ const STEP: usize = 64 << 10;
 
 /// Reads on only as fast as the client takes it.
 pub struct LogEvents {
-    api: AppState,
+    api: Api,
     log: LogTopic,
     scope: String,
     /// The next offset of each partition.
@@ -33,7 +33,7 @@ pub struct LogEvents {
 impl LogEvents {
     /// From `resume`, the id of the last event that the client saw, or from `start`.
     pub fn open(
-        api: AppState,
+        api: Api,
         log: LogTopic,
         start: StartAt,
         resume: Option<&str>,

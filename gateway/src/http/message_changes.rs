@@ -1,10 +1,10 @@
 //! One message of a queue changed or moved, whoever holds it.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::api::AppState;
+use super::api::Api;
 use super::browse::{MessagePath, id_in_queue, unknown};
 use super::media::Form;
 use super::message_body::{MessageChangeBody, MessageChangeSchema, MessageMoveBody};
@@ -31,7 +31,7 @@ use crate::topics::{MessageEdits, ReplayTarget};
     responses((status = 200, description = "The message as it stands now", body = Message), ChangeRefusals)
 )]
 pub async fn change(
-    State(api): State<AppState>,
+    api: Api,
     At((topic, id)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -59,7 +59,7 @@ pub async fn change(
     responses((status = 204, description = "Moved"), ChangeRefusals)
 )]
 pub async fn move_to(
-    State(api): State<AppState>,
+    api: Api,
     At((topic, id)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -72,6 +72,6 @@ pub async fn move_to(
     if let ReplayTarget::Topic(name) = &target {
         api.topics().queue(name).map_err(|refusal| refusal.in_field("/destination/topic"))?;
     }
-    queue.move_message(id, &target, edits).await?;
+    api.topics().move_message(&queue, id, &target, edits).await?;
     Ok(reply::no_content())
 }

@@ -1,10 +1,12 @@
 //! Metrics for Prometheus.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::operations::Operations;
+use super::problem::Problem;
+use super::refusals::LoginRefusals;
 use crate::metrics::{Detail, render};
 
 /// Content type of the exposition format.
@@ -19,10 +21,13 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
     path = "/metrics",
     operation_id = "metrics",
     tag = "operations",
-    responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "Prometheus text format", body = String, content_type = "text/plain"),
+        LoginRefusals
+    )
 )]
-pub async fn metrics(State(operations): State<Operations>) -> Response {
-    exposition(&operations, Detail::Aggregated).await
+pub async fn metrics(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
+    exposition(&operations, request, Detail::Aggregated).await
 }
 
 /// Metrics of every queue, partition and group
@@ -33,19 +38,26 @@ pub async fn metrics(State(operations): State<Operations>) -> Response {
     path = "/metrics/per-object",
     operation_id = "metricsPerObject",
     tag = "operations",
-    responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "Prometheus text format", body = String, content_type = "text/plain"),
+        LoginRefusals
+    )
 )]
-pub async fn metrics_per_object(State(operations): State<Operations>) -> Response {
-    exposition(&operations, Detail::PerObject).await
+pub async fn metrics_per_object(
+    State(operations): State<Operations>,
+    request: Request,
+) -> Result<Response, Problem> {
+    exposition(&operations, request, Detail::PerObject).await
 }
 
-async fn exposition(operations: &Operations, detail: Detail) -> Response {
+async fn exposition(operations: &Operations, request: Request, detail: Detail) -> Result<Response, Problem> {
+    operations.allow_metrics(&request.into_parts().0).await?;
     let snapshot = operations.snapshot().await;
-    match render(&operations.process(), snapshot.as_ref(), detail) {
+    Ok(match render(&operations.process(), snapshot.as_ref(), detail) {
         Ok(text) => ([(header::CONTENT_TYPE, EXPOSITION)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
-    }
+    })
 }

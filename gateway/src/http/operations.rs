@@ -1,44 +1,27 @@
 //! What operators and their tools ask for: health, metrics, documents, the console.
 
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::http::request::Parts;
 use message::ErrorCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::problem::Problem;
 use super::server::Connections;
-use super::{console, docs, health, metrics};
+use super::{console, docs, health, login, metrics};
 use crate::drain::Drain;
 use crate::metrics::{HttpCounters, Snapshot};
 use crate::refusal::Refusal;
-use crate::topics::Topics;
-
-/// What the seam tells about itself.
-pub trait Vitals: Send + Sync {
-    /// Whether requests can be served, or why not.
-    fn readiness(&self) -> Result<(), Refusal>;
-    /// What there is to measure. It looks at every topic: not for the hot path.
-    fn snapshot(&self) -> Pin<Box<dyn Future<Output = Result<Snapshot, Refusal>> + Send + '_>>;
-}
-
-impl Vitals for Topics {
-    fn readiness(&self) -> Result<(), Refusal> {
-        Topics::readiness(self)
-    }
-
-    fn snapshot(&self) -> Pin<Box<dyn Future<Output = Result<Snapshot, Refusal>> + Send + '_>> {
-        Box::pin(Topics::snapshot(self))
-    }
-}
+use crate::topics::{Act, Topics};
 
 /// Everything that health and metrics are read from. Cheap to clone.
 #[derive(Clone)]
 pub struct Operations(Arc<Inner>);
 
 struct Inner {
-    vitals: OnceLock<Box<dyn Vitals>>,
+    topics: OnceLock<Topics>,
     drain: Drain,
     connections: Arc<Connections>,
     counters: Arc<HttpCounters>,
@@ -51,12 +34,12 @@ impl Operations {
     pub fn new(drain: Drain, connections: Arc<Connections>, counters: Arc<HttpCounters>) -> Operations {
         let started_at =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        Operations(Arc::new(Inner { vitals: OnceLock::new(), drain, connections, counters, started_at }))
+        Operations(Arc::new(Inner { topics: OnceLock::new(), drain, connections, counters, started_at }))
     }
 
     /// The data is open. Only the first call counts.
-    pub fn open(&self, vitals: impl Vitals + 'static) {
-        let _ = self.0.vitals.set(Box::new(vitals));
+    pub fn open(&self, topics: Topics) {
+        let _ = self.0.topics.set(topics);
     }
 
     /// Whether requests can be served, or why not.
@@ -64,16 +47,26 @@ impl Operations {
         if self.0.drain.has_begun() {
             return Err(Refusal::new(ErrorCode::ShuttingDown, "the server is going down"));
         }
-        match self.0.vitals.get() {
-            Some(vitals) => vitals.readiness(),
+        match self.0.topics.get() {
+            Some(topics) => topics.readiness(),
             None => Err(Refusal::new(ErrorCode::ShuttingDown, "the server is still opening its data")
                 .retry_after(1000)),
         }
     }
 
+    /// Metrics are for those who may see the server itself, once anybody has to log in.
+    pub async fn allow_metrics(&self, parts: &Parts) -> Result<(), Problem> {
+        let Some(topics) = self.0.topics.get().filter(|topics| !topics.guard().settings().open_metrics)
+        else {
+            return Ok(());
+        };
+        let pass = login::pass_of(topics.guard(), parts).await?;
+        Ok(topics.acting_for(pass).allow_on_server(Act::SeeServer)?)
+    }
+
     /// What the seam has to measure, when it is open and not going down.
     pub async fn snapshot(&self) -> Option<Snapshot> {
-        self.0.vitals.get()?.snapshot().await.ok()
+        self.0.topics.get()?.snapshot().await.ok()
     }
 
     /// What the process has to measure.

@@ -1,12 +1,12 @@
 //! Policies and operator policies: set, read, taken away, listed.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use message::ErrorCode;
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::page::Page;
 use super::parameters::{OfHostQuery, PageQuery};
 use super::path::At;
@@ -54,7 +54,7 @@ pub struct PolicyPage {
     next_cursor: String,
 }
 
-async fn list_of(api: &AppState, kind: PolicyKind, request: Request) -> Result<Response, Problem> {
+async fn list_of(api: &Api, kind: PolicyKind, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["limit", "cursor", "vhost"])?;
     let page = Page::of("policies", &query)?;
     let vhost = query.host()?;
@@ -86,7 +86,7 @@ fn check(definition: &PolicyDefinition) -> Result<(), Refusal> {
     }
 }
 
-async fn put_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
+async fn put_of(api: &Api, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let vhost = &host(parts.uri.query())?;
     let body = document::read_document(api, &parts.headers, body).await?;
@@ -102,17 +102,12 @@ async fn put_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) 
     Ok(reply::json(status, &described))
 }
 
-async fn get_of(api: &AppState, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
+async fn get_of(api: &Api, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
     let vhost = &host(request.uri().query())?;
     Ok(reply::json(StatusCode::OK, &api.topics().policy(kind, vhost, name).await?))
 }
 
-async fn delete_of(
-    api: &AppState,
-    kind: PolicyKind,
-    name: &str,
-    request: Request,
-) -> Result<Response, Problem> {
+async fn delete_of(api: &Api, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
     let vhost = &host(request.uri().query())?;
     api.topics().delete_policy(kind, vhost, name).await?;
     Ok(reply::no_content())
@@ -129,7 +124,7 @@ async fn delete_of(
     params(PageQuery, OfHostQuery),
     responses((status = 200, description = "A page of policies", body = PolicyPage), LookRefusals)
 )]
-pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     list_of(&api, PolicyKind::User, request).await
 }
 
@@ -149,11 +144,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
         ChangeRefusals
     )
 )]
-pub async fn put(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn put(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     put_of(&api, PolicyKind::User, &name, request).await
 }
 
@@ -166,11 +157,7 @@ pub async fn put(
     params(PolicyPath, HostQuery),
     responses((status = 200, description = "The policy", body = PolicyDescription), LookRefusals)
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     get_of(&api, PolicyKind::User, &name, request).await
 }
 
@@ -183,11 +170,7 @@ pub async fn get(
     params(PolicyPath, HostQuery),
     responses((status = 204, description = "Gone: what it set is as it was declared again"), ChangeRefusals)
 )]
-pub async fn delete(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn delete(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     delete_of(&api, PolicyKind::User, &name, request).await
 }
 
@@ -202,7 +185,7 @@ pub async fn delete(
     params(PageQuery, OfHostQuery),
     responses((status = 200, description = "A page of policies", body = PolicyPage), LookRefusals)
 )]
-pub async fn operator_list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn operator_list(api: Api, request: Request) -> Result<Response, Problem> {
     list_of(&api, PolicyKind::Operator, request).await
 }
 
@@ -222,11 +205,7 @@ pub async fn operator_list(State(api): State<AppState>, request: Request) -> Res
         ChangeRefusals
     )
 )]
-pub async fn operator_put(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn operator_put(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     put_of(&api, PolicyKind::Operator, &name, request).await
 }
 
@@ -239,11 +218,7 @@ pub async fn operator_put(
     params(PolicyPath, HostQuery),
     responses((status = 200, description = "The policy", body = PolicyDescription), LookRefusals)
 )]
-pub async fn operator_get(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn operator_get(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     get_of(&api, PolicyKind::Operator, &name, request).await
 }
 
@@ -256,10 +231,6 @@ pub async fn operator_get(
     params(PolicyPath, HostQuery),
     responses((status = 204, description = "Gone: what it set is as it was declared again"), ChangeRefusals)
 )]
-pub async fn operator_delete(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn operator_delete(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     delete_of(&api, PolicyKind::Operator, &name, request).await
 }

@@ -59,6 +59,14 @@ impl Problem {
         Problem::of_http("precondition_failed", "It has changed meanwhile", detail, Some("If-Match"))
     }
 
+    /// 403: a page of another origin wants to change something.
+    #[must_use]
+    pub fn origin_not_allowed() -> Problem {
+        let detail = "pages of this origin may change nothing here; `http.cors_origins` names those that may"
+            .to_owned();
+        Problem::of_http("origin_not_allowed", "Pages of this origin may not do this", detail, Some("Origin"))
+    }
+
     /// 413: the body as a whole.
     #[must_use]
     pub fn body_too_large(limit: usize) -> Problem {
@@ -113,6 +121,11 @@ impl IntoResponse for Problem {
                 StatusCode::from_u16(parts.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+            if parts.status == 401 {
+                for challenge in ["Basic realm=\"sluice\", charset=\"UTF-8\"", "Bearer realm=\"sluice\""] {
+                    headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+                }
+            }
             if let Some(ms) = parts.retry_after_ms {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000).max(1)));
             }

@@ -1,13 +1,13 @@
 //! Publishing to a topic, in whatever form the messages come.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::api::AppState;
+use super::api::Api;
 use super::media::{self, Form, NDJSON_TYPE};
 use super::parameters::{AcksQuery, TopicPath};
 use super::path::At;
@@ -49,7 +49,7 @@ pub enum Target {
 
 impl Target {
     /// Whether it is there.
-    pub async fn check(&self, api: &AppState) -> Result<(), Refusal> {
+    pub async fn check(&self, api: &Api) -> Result<(), Refusal> {
         match self {
             Target::Topic(topic) | Target::Within { topic, .. } => api.topics().topic(topic).map(drop),
             Target::Exchange { name, .. } if name.is_empty() => Ok(()),
@@ -72,7 +72,7 @@ impl Target {
     /// Publishes, and answers per message.
     pub async fn publish(
         &self,
-        api: &AppState,
+        api: &Api,
         messages: Vec<Outgoing>,
         acks: Acks,
         key: Option<IdempotencyKey>,
@@ -123,11 +123,7 @@ impl Target {
         PublishRefusals
     )
 )]
-pub async fn publish(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn publish(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let acks = Query::parse(parts.uri.query(), &["acks"])?.acks()?;
     answer(api, Target::Topic(topic), acks, &parts, body).await
@@ -178,7 +174,7 @@ impl Carried {
 
 /// Reads the messages of a request, publishes them and answers.
 pub async fn answer(
-    api: AppState,
+    api: Api,
     target: Target,
     acks: Acks,
     parts: &Parts,

@@ -14,7 +14,7 @@ use futures_util::{FutureExt as _, stream};
 use message::ErrorCode;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::api::AppState;
+use super::api::Api;
 use super::body::next_piece;
 use super::media::{self, Form};
 use super::problem::Problem;
@@ -38,7 +38,7 @@ type Report = Pin<Box<dyn Future<Output = (Vec<u8>, usize)> + Send>>;
 
 /// Answers a streaming publish.
 pub async fn answer(
-    api: AppState,
+    api: Api,
     target: Target,
     acks: Acks,
     headers: &HeaderMap,
@@ -72,7 +72,7 @@ pub async fn answer(
 type Line = Result<Outgoing, Box<Refusal>>;
 
 struct Feed {
-    api: AppState,
+    api: Api,
     target: Target,
     acks: Acks,
     body: Option<Body>,
@@ -178,7 +178,7 @@ impl Feed {
 
 /// Publishes the good lines and reports all of them in order.
 async fn report(
-    api: AppState,
+    api: Api,
     target: Target,
     acks: Acks,
     lines: Vec<Line>,

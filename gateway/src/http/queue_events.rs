@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 
-use super::api::AppState;
+use super::api::Api;
 use super::events::{COMMENT, HEARTBEAT, begin, end};
 use crate::codec::render::{ValueMode, write_message};
 use crate::refusal::Refusal;
@@ -16,7 +16,7 @@ const CREDIT_BYTES: u64 = 1 << 20;
 
 /// Takes on only as fast as the client does.
 pub struct QueueEvents {
-    api: AppState,
+    api: Api,
     subscription: QueueSubscription,
     values: ValueMode,
     /// What the last piece held. When the next one is asked for, the connection has it.
@@ -26,7 +26,7 @@ pub struct QueueEvents {
 
 impl QueueEvents {
     /// Subscribes.
-    pub async fn open(api: AppState, queue: &QueueTopic, values: ValueMode) -> Result<QueueEvents, Refusal> {
+    pub async fn open(api: Api, queue: &QueueTopic, values: ValueMode) -> Result<QueueEvents, Refusal> {
         let options = SubscribeOptions {
             credit_messages: CREDIT,
             credit_bytes: CREDIT_BYTES,

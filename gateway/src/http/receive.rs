@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::api::AppState;
+use super::api::Api;
 use super::media::{self, Form};
 use super::parameters::{TopicPath, ValuesQuery};
 use super::path::At;
@@ -72,11 +72,7 @@ pub struct ReceivedMessages {
         TakeRefusals
     )
 )]
-pub async fn receive(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn receive(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let values = Query::parse(parts.uri.query(), &["values"])?.values()?;
     let form = media::negotiate(&parts.headers, &[Form::Json, Form::Batch])?;

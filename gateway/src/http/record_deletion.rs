@@ -1,12 +1,12 @@
 //! Removing the old end of a partition.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::path::{self, At};
 use super::problem::Problem;
 use super::query::Query;
@@ -45,7 +45,7 @@ pub struct Shortened {
     responses((status = 200, description = "Removed", body = Shortened), ShortenRefusals)
 )]
 pub async fn delete(
-    State(api): State<AppState>,
+    api: Api,
     At((topic, partition)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {

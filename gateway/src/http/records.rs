@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::media::{self, Form};
 use super::parameters::ValuesQuery;
 use super::path::{self, At};
@@ -116,7 +116,7 @@ const KNOWN: [&str; 7] = ["offset", "to", "limit", "max_bytes", "wait_ms", "isol
     )
 )]
 pub async fn records(
-    State(api): State<AppState>,
+    api: Api,
     At((topic, partition)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {

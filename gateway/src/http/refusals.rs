@@ -39,7 +39,8 @@ pub struct ProblemSchema {
 fn refusal(status: u16) -> Response {
     let description = match status {
         400 => "The request is malformed; `field` says where",
-        403 => "Reserved for Sluice itself",
+        401 => "The server wants to know who you are, or the credentials are wrong",
+        403 => "Not allowed, or reserved for Sluice itself",
         404 => "Something that the request names is not there",
         406 => "No form in `Accept` is on offer",
         408 => "The request took too long to arrive",
@@ -79,16 +80,18 @@ macro_rules! refusals {
 }
 
 refusals! {
+    /// Of endpoints that may want a login, and nothing else.
+    LoginRefusals: 401 403 503;
     /// Of endpoints that only look.
-    LookRefusals: 400 404 406 408 409 500 503;
+    LookRefusals: 400 401 403 404 406 408 409 429 500 503;
     /// Of endpoints that read a log.
-    ReadRefusals: 400 404 406 408 409 416 500 503;
+    ReadRefusals: 400 401 403 404 406 408 409 416 429 500 503;
     /// Of endpoints that change something.
-    ChangeRefusals: 400 403 404 408 409 412 413 415 429 500 503 504 507;
+    ChangeRefusals: 400 401 403 404 408 409 412 413 415 429 500 503 504 507;
     /// Of the endpoint that removes records.
-    ShortenRefusals: 400 404 408 409 416 429 500 503 504 507;
+    ShortenRefusals: 400 401 403 404 408 409 416 429 500 503 504 507;
     /// Of endpoints that publish.
-    PublishRefusals: 400 403 404 406 408 409 413 415 422 429 500 503 504 507;
+    PublishRefusals: 400 401 403 404 406 408 409 413 415 422 429 500 503 504 507;
     /// Of endpoints that take or settle messages.
-    TakeRefusals: 400 404 406 408 409 413 415 429 500 503 504 507;
+    TakeRefusals: 400 401 403 404 406 408 409 413 415 429 500 503 504 507;
 }

@@ -1,11 +1,11 @@
 //! Jobs: a log's past published again, dead letters sent back.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::page::Page;
 use super::parameters::{PAGE, PageQuery, TopicPath};
 use super::path::At;
@@ -52,7 +52,7 @@ fn started(job: &JobDescription) -> Response {
     params(PageQuery),
     responses((status = 200, description = "A page of jobs", body = JobPage), LookRefusals)
 )]
-pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &PAGE)?;
     let page = Page::of("jobs", &query)?;
     let after = page.after.as_deref().and_then(|after| after.parse().ok());
@@ -74,7 +74,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
         ChangeRefusals
     )
 )]
-pub async fn start(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn start(api: Api, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let body: ReplayBody = document::convert(document::read_document(&api, &parts.headers, body).await?)?;
@@ -91,11 +91,7 @@ pub async fn start(State(api): State<AppState>, request: Request) -> Result<Resp
     params(JobPath),
     responses((status = 200, description = "The job", body = JobDescription), LookRefusals)
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(id): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     Ok(reply::json(StatusCode::OK, &api.topics().job(&id).await?))
 }
@@ -111,11 +107,7 @@ pub async fn get(
     params(JobPath),
     responses((status = 202, description = "It will stop", body = JobDescription), ChangeRefusals)
 )]
-pub async fn cancel(
-    State(api): State<AppState>,
-    At(id): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn cancel(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     Ok(reply::json(StatusCode::ACCEPTED, &api.topics().cancel_job(&id).await?))
 }
@@ -137,11 +129,7 @@ pub async fn cancel(
         ChangeRefusals
     )
 )]
-pub async fn redrive(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn redrive(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let body: RedriveBody = document::read_or_default(&api, &parts.headers, body).await?;

@@ -20,6 +20,7 @@ use axum::response::Response;
 use crate::config::HttpConfig;
 
 pub use accept::serve;
+pub use session::Peer;
 pub use watch::Connections;
 
 /// Answers requests; one clone per connection.

@@ -1,12 +1,12 @@
 //! Settling leases: done, not done, failed, never, or not done yet.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::api::AppState;
+use super::api::Api;
 use super::media::Form;
 use super::parameters::AcksQuery;
 use super::problem::Problem;
@@ -137,7 +137,7 @@ pub struct SettleResults {
         TakeRefusals
     )
 )]
-pub async fn settle(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn settle(api: Api, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let acks = Query::parse(parts.uri.query(), &["acks"])?.acks()?;
     let body: SettleBody = document::read(&api, &parts.headers, body).await?;

@@ -1,3 +1,4 @@
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, ServerBuilder, tag::TagBuilder};
 
 use super::{api, operations};
@@ -9,7 +10,7 @@ A **queue** leases messages to consumers, who settle them one by one; a **log** 
 offset. Errors are problem documents (RFC 9457) with a stable `code`; lists page by an opaque cursor. What one door \
 publishes, every other door can consume: WebSockets are described in `openapi/asyncapi.yaml`.";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("topics", "Queues and logs: made, read, changed, deleted"),
     ("messages", "Publishing, receiving, settling, reading, looking"),
     ("groups", "Consumer groups of logs: members, offsets, lag"),
@@ -17,6 +18,7 @@ const TAGS: [(&str, &str); 9] = [
     ("exchanges", "Exchanges, and bindings from them to queues, logs and other exchanges"),
     ("vhosts", "Virtual hosts: name spaces of queues and exchanges"),
     ("policies", "Settings for every queue and exchange whose name matches"),
+    ("security", "Users, API keys and permission rules"),
     ("jobs", "Replays of logs and redrives of dead letters"),
     ("operations", "Health, metrics, this description"),
 ];
@@ -34,6 +36,21 @@ pub fn specification() -> OpenApi {
         .build();
     api.servers = Some(vec![ServerBuilder::new().url("/").description(Some("This server")).build()]);
     let tag = |(name, about)| TagBuilder::new().name(name).description(Some(about)).build();
+    // Only where users are configured: an empty requirement says that a login may be left out.
+    let schemes = [
+        ("basic", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Basic).build())),
+        ("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build())),
+    ];
+    let components = api.components.get_or_insert_with(Default::default);
+    for (name, scheme) in schemes {
+        components.add_security_scheme(name, scheme);
+    }
+    let none: [&str; 0] = [];
+    api.security = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new("basic", none),
+        SecurityRequirement::new("bearer", none),
+    ]);
     api.tags = Some(TAGS.into_iter().map(tag).collect());
     api
 }

@@ -1,12 +1,12 @@
 //! A log's settings one by one: value, origin, meaning.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::api::AppState;
+use super::api::Api;
 use super::parameters::TopicPath;
 use super::path::At;
 use super::problem::Problem;
@@ -97,11 +97,7 @@ impl From<ConfigEntry> for TopicSetting {
     params(TopicPath),
     responses((status = 200, description = "The settings, by name", body = TopicSettings), LookRefusals)
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     let settings = api.topics().log(&topic)?.settings().into_iter().map(TopicSetting::from).collect();
     Ok(reply::json(StatusCode::OK, &TopicSettings { settings }))

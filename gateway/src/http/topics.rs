@@ -1,12 +1,12 @@
 //! Topics: made, read, changed, deleted, listed.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use message::{ErrorCode, TopicName};
 use utoipa::IntoParams;
 
-use super::api::AppState;
+use super::api::Api;
 use super::page::Page;
 use super::parameters::{PageQuery, TopicPath};
 use super::path::At;
@@ -67,7 +67,7 @@ pub struct NewTopicPath {
     params(PageQuery, ListQuery),
     responses((status = 200, description = "A page of topics", body = TopicPage), LookRefusals)
 )]
-pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["limit", "cursor", "model", "prefix"])?;
     let page = Page::of("topics", &query)?;
     let filter = TopicFilter {
@@ -95,11 +95,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
         ChangeRefusals
     )
 )]
-pub async fn put(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn put(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let name = TopicName::new(&topic).map_err(Refusal::from).map_err(|refusal| refusal.in_field("topic"))?;
@@ -135,11 +131,7 @@ pub async fn put(
         LookRefusals
     )
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     Ok(tagged(StatusCode::OK, &api.topics().describe(&topic).await?))
 }
@@ -160,11 +152,7 @@ pub async fn get(
         ChangeRefusals
     )
 )]
-pub async fn patch(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn patch(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let change = document::read_document(&api, &parts.headers, body).await?;
@@ -190,11 +178,7 @@ pub async fn patch(
     params(TopicPath, DeleteQuery),
     responses((status = 204, description = "Gone"), ChangeRefusals)
 )]
-pub async fn delete(
-    State(api): State<AppState>,
-    At(topic): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn delete(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &["if_empty", "if_unused"])?;
     let only_if = DeleteIf { empty: query.flag("if_empty")?, unused: query.flag("if_unused")? };
     let _guard = api.definitions().await;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use message::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::group_body::TransactionOffsetsBody;
 use super::page::Page;
 use super::parameters::{PAGE, PageQuery};
@@ -127,7 +127,7 @@ fn in_path(text: &str) -> Result<TransactionId, Refusal> {
         ChangeRefusals
     )
 )]
-pub async fn begin(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn begin(api: Api, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let body: BeginBody = document::read_or_default(&api, &parts.headers, body).await?;
@@ -149,7 +149,7 @@ pub async fn begin(State(api): State<AppState>, request: Request) -> Result<Resp
     params(PageQuery),
     responses((status = 200, description = "A page of transactions", body = TransactionPage), LookRefusals)
 )]
-pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &PAGE)?;
     let page = Page::of("transactions", &query)?;
     let found = api.topics().list_transactions(page.after.as_deref(), page.one_more()).await?;
@@ -168,11 +168,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
     params(TransactionPath),
     responses((status = 200, description = "The transaction", body = Transaction), LookRefusals)
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(id): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     Ok(reply::json(StatusCode::OK, &api.topics().transaction(in_path(&id)?).await?))
 }
@@ -189,11 +185,7 @@ pub async fn get(
     request_body = TransactionOffsetsBody,
     responses((status = 200, description = "They wait for the commit", body = OffsetsStaged), ChangeRefusals)
 )]
-pub async fn offsets(
-    State(api): State<AppState>,
-    At(id): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn offsets(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Query::parse(parts.uri.query(), &[])?;
     let id = in_path(&id)?;
@@ -216,11 +208,7 @@ pub async fn offsets(
     params(TransactionPath),
     responses((status = 200, description = "Committed", body = Transaction), ChangeRefusals)
 )]
-pub async fn commit(
-    State(api): State<AppState>,
-    At(id): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn commit(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     end(&api, &id, TransactionOutcome::Commit).await
 }
@@ -236,15 +224,11 @@ pub async fn commit(
     params(TransactionPath),
     responses((status = 200, description = "Aborted", body = Transaction), ChangeRefusals)
 )]
-pub async fn abort(
-    State(api): State<AppState>,
-    At(id): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn abort(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     end(&api, &id, TransactionOutcome::Abort).await
 }
 
-async fn end(api: &AppState, id: &str, outcome: TransactionOutcome) -> Result<Response, Problem> {
+async fn end(api: &Api, id: &str, outcome: TransactionOutcome) -> Result<Response, Problem> {
     Ok(reply::json(StatusCode::OK, &api.topics().end_transaction(in_path(id)?, outcome).await?))
 }

@@ -1,12 +1,12 @@
 //! Virtual hosts: made, read, deleted, listed.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::api::AppState;
+use super::api::Api;
 use super::page::Page;
 use super::parameters::PageQuery;
 use super::path::At;
@@ -59,7 +59,7 @@ pub struct VirtualHostPage {
     params(PageQuery),
     responses((status = 200, description = "A page of virtual hosts", body = VirtualHostPage), LookRefusals)
 )]
-pub async fn list(State(api): State<AppState>, request: Request) -> Result<Response, Problem> {
+pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     let query = Query::parse(request.uri().query(), &super::parameters::PAGE)?;
     let page = Page::of("vhosts", &query)?;
     let names = api.topics().list_virtual_hosts(page.after.as_deref(), page.one_more());
@@ -83,11 +83,7 @@ pub async fn list(State(api): State<AppState>, request: Request) -> Result<Respo
         ChangeRefusals
     )
 )]
-pub async fn put(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn put(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     let created = api.topics().create_virtual_host(&name).await?;
     let location = format!("/v1/vhosts/{}", percent(&name));
@@ -106,11 +102,7 @@ pub async fn put(
     params(VirtualHostPath),
     responses((status = 200, description = "The virtual host", body = VirtualHost), LookRefusals)
 )]
-pub async fn get(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn get(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     let host = api.topics().virtual_host(&name)?;
     Ok(reply::json(StatusCode::OK, &VirtualHost { name: host.name().to_owned() }))
@@ -125,11 +117,7 @@ pub async fn get(
     params(VirtualHostPath),
     responses((status = 204, description = "Gone, with every queue, exchange, binding and policy"), ChangeRefusals)
 )]
-pub async fn delete(
-    State(api): State<AppState>,
-    At(name): At<String>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub async fn delete(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     api.topics().delete_virtual_host(&name).await?;
     Ok(reply::no_content())

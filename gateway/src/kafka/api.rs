@@ -12,12 +12,15 @@ mod compatibility;
 mod configs;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
+mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delete_acls;
 mod delete_groups;
 mod delete_records;
 mod delete_share_group_offsets;
 mod delete_topics;
+mod describe_acls;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -49,6 +52,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod partition_reassignments;
 mod produce;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod share_acknowledge;
 mod share_fetch;
 mod share_group_describe;
@@ -57,6 +62,7 @@ mod share_settling;
 mod sync_group;
 mod transactions;
 mod txn_offset_commit;
+mod user_scram_credentials;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -69,6 +75,7 @@ use kafka_wire::{
 use super::broker::Endpoint;
 use super::door::KafkaDoor;
 use super::in_flight::{Answer, Answering};
+use super::login::Login;
 
 /// Whom a connection serves.
 #[derive(Debug)]
@@ -79,6 +86,8 @@ pub struct Client {
     pub connection: u64,
     /// Where it is told that the broker is.
     pub endpoint: Endpoint,
+    /// Who it is.
+    pub login: Login,
 }
 
 /// What an API's function knows beside the request.
@@ -97,6 +106,8 @@ pub struct Call {
 pub enum Reply<T> {
     /// This goes back.
     Response(T),
+    /// This goes back, and then the connection ends.
+    Farewell(T),
     /// The client wants no answer.
     Silence,
     /// The client wants no answer but must learn that something went wrong: the connection ends.
@@ -211,6 +222,12 @@ pub const APIS: &[Api] = &[
     api!(sync_group::answer, sync_group::SyncGroupRequest, 0..=5, ""),
     api!(describe_groups::answer, describe_groups::DescribeGroupsRequest, 0..=6, ""),
     api!(list_groups::answer, list_groups::ListGroupsRequest, 0..=5, ""),
+    api!(
+        sasl_handshake::answer,
+        sasl_handshake::SaslHandshakeRequest,
+        1..=1,
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER. Version 0, whose tokens follow without a header, is not answered."
+    ),
     api!(api_versions::answer, api_versions::ApiVersionsRequest, 0..=4, ""),
     api!(
         create_topics::answer,
@@ -242,22 +259,22 @@ pub const APIS: &[Api] = &[
     ),
     api!(txn_offset_commit::answer, txn_offset_commit::TxnOffsetCommitRequest, 0..=5, ""),
     api!(
-        admin_refused::describe_acls,
+        describe_acls::answer,
         describe_acls::DescribeAclsRequest,
         1..=3,
-        "Answers SECURITY_DISABLED: no authorizer is configured."
+        "A view of the rules that every door has; those of exchanges, virtual hosts and patterns have no ACL."
     ),
     api!(
-        admin_refused::create_acls,
+        create_acls::answer,
         create_acls::CreateAclsRequest,
         1..=3,
-        "Answers SECURITY_DISABLED: no authorizer is configured."
+        "A view of the rules that every door has; those of exchanges, virtual hosts and patterns have no ACL."
     ),
     api!(
-        admin_refused::delete_acls,
+        delete_acls::answer,
         delete_acls::DeleteAclsRequest,
         1..=3,
-        "Answers SECURITY_DISABLED: no authorizer is configured."
+        "A view of the rules that every door has; those of exchanges, virtual hosts and patterns have no ACL."
     ),
     api!(
         describe_configs::answer,
@@ -282,6 +299,12 @@ pub const APIS: &[Api] = &[
         describe_log_dirs::DescribeLogDirsRequest,
         1..=4,
         "The data directory, with the size of each partition."
+    ),
+    api!(
+        sasl_authenticate::answer,
+        sasl_authenticate::SaslAuthenticateRequest,
+        0..=2,
+        "Logins that end are renewed on the connection (KIP-368): `kafka.max_session_ms`."
     ),
     api!(create_partitions::answer, create_partitions::CreatePartitionsRequest, 0..=3, ""),
     api!(delete_groups::answer, delete_groups::DeleteGroupsRequest, 0..=2, ""),
@@ -323,16 +346,16 @@ pub const APIS: &[Api] = &[
         "Refused: quotas are not built yet."
     ),
     api!(
-        admin_refused::describe_scram,
+        user_scram_credentials::describe,
         describe_user_scram_credentials::DescribeUserScramCredentialsRequest,
         0..=0,
-        "There are none."
+        "The users that every door has."
     ),
     api!(
-        admin_refused::alter_scram,
+        user_scram_credentials::alter,
         alter_user_scram_credentials::AlterUserScramCredentialsRequest,
         0..=0,
-        "Refused: logins are not built yet."
+        "The first user has to be an administrator, and is made elsewhere."
     ),
     api!(
         describe_quorum::answer,
@@ -415,6 +438,13 @@ fn find(key: i16) -> Option<&'static Api> {
     APIS.iter().find(|api| api.key == key)
 }
 
+/// What a client may ask before it has logged in.
+const LOGIN_APIS: [i16; 3] = [
+    messages::api_versions::ApiVersionsRequest::KEY,
+    messages::sasl_handshake::SaslHandshakeRequest::KEY,
+    messages::sasl_authenticate::SaslAuthenticateRequest::KEY,
+];
+
 /// Whether requests of this kind are worked on while earlier ones of the same kind are.
 pub fn is_pipelined(key: i16) -> bool {
     key == messages::produce::ProduceRequest::KEY
@@ -438,6 +468,9 @@ pub fn begin(
         }
         return close(format!("{} version {version} is not supported", api.name));
     }
+    if client.login.is_due() && !LOGIN_APIS.contains(&key) {
+        return close(format!("{} came before the login that this server wants", api.name));
+    }
     (api.answer)(Asked { door: door.clone(), client: Arc::clone(client), version, correlation_id, frame })
 }
 
@@ -456,8 +489,9 @@ fn read<R: Request>(asked: Asked) -> Result<(Call, R, i32), (&'static str, WireE
 }
 
 fn write<R: Request>(call: &Call, correlation_id: i32, reply: Reply<R::Response>) -> Answer {
+    let is_last = matches!(reply, Reply::Farewell(_));
     let response = match reply {
-        Reply::Response(response) => response,
+        Reply::Response(response) | Reply::Farewell(response) => response,
         Reply::Silence => return Answer::Silence,
         Reply::Close(why) => return Answer::Close(why),
     };
@@ -467,7 +501,8 @@ fn write<R: Request>(call: &Call, correlation_id: i32, reply: Reply<R::Response>
     let flexible = version.flexible && R::KEY != messages::api_versions::ApiVersionsRequest::KEY;
     write_response_header(&mut writer, correlation_id, flexible);
     response.write(&mut writer, version);
-    Answer::Frame(writer.finish_frame())
+    let frame = writer.finish_frame();
+    if is_last { Answer::Last(frame) } else { Answer::Frame(frame) }
 }
 
 #[cfg(test)]

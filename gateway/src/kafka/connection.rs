@@ -2,13 +2,13 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use kafka_wire::RequestHeader;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -18,6 +18,9 @@ use super::broker::Endpoint;
 use super::door::KafkaDoor;
 use super::frames::Frames;
 use super::in_flight::{Answer, InFlight};
+use super::login::Login;
+use crate::auth::Pass;
+use crate::tls::Stream;
 
 /// Frames up to this size need no permit: each connection may buffer as much.
 const FREE_FRAME_BYTES: usize = 64 << 10;
@@ -29,12 +32,25 @@ const WRITE_PIECES: usize = 64;
 const HALF_CLOSED: Duration = Duration::from_secs(5);
 
 /// Serves one client until it leaves, misbehaves, stands still for too long, or the process goes down.
-pub async fn run(stream: TcpStream, peer: SocketAddr, endpoint: Endpoint, door: KafkaDoor) {
+pub async fn run(
+    stream: Stream,
+    peer: SocketAddr,
+    certificate: Option<Box<str>>,
+    endpoint: Endpoint,
+    door: KafkaDoor,
+) {
+    let address = peer.ip().to_canonical();
     let number = door.number_connection();
-    let host = peer.ip().to_canonical().to_string();
     let connection = Connection {
         frames: Frames::new(door.config().max_request_bytes),
-        client: Arc::new(Client { host, connection: number, endpoint }),
+        client: Arc::new(Client {
+            host: address.to_string(),
+            connection: number,
+            endpoint,
+            login: Login::new(door.topics().guard(), address, certificate),
+        }),
+        watched: Pass::Nobody,
+        lapsed: Box::pin(std::future::pending()),
         in_flight: InFlight::default(),
         out: VecDeque::new(),
         out_bytes: 0,
@@ -65,9 +81,12 @@ impl From<io::Error> for End {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     door: KafkaDoor,
     client: Arc<Client>,
+    /// For whom `lapsed` watches, which ends when they are not who they said any more.
+    watched: Pass,
+    lapsed: Pin<Box<dyn Future<Output = &'static str> + Send>>,
     frames: Frames,
     in_flight: InFlight,
     out: VecDeque<Bytes>,
@@ -85,6 +104,7 @@ impl Connection {
         let draining = self.door.drain().token();
         let idle = Duration::from_millis(self.door.config().idle_timeout_ms);
         loop {
+            self.watch_login();
             self.begin_requests().await?;
             self.write()?;
             if self.ending.is_some() && self.in_flight.is_empty() && self.out.is_empty() {
@@ -118,6 +138,7 @@ impl Connection {
                         return Err(End::Protocol("nothing moved for too long (kafka.idle_timeout_ms)".into()));
                     }
                 }
+                why = &mut self.lapsed, if self.ending.is_none() => return Err(End::Protocol(why.to_owned())),
                 () = draining.cancelled(), if self.ending.is_none() => {
                     self.ending = Some(Instant::now() + HALF_CLOSED);
                 }
@@ -151,7 +172,8 @@ impl Connection {
                 break;
             }
             let Ok(Some(frame)) = self.frames.next() else { break };
-            let answering = api::begin(&self.door, &self.client, (key, version, correlation_id), frame);
+            let door = self.door.acting_for(self.client.login.pass());
+            let answering = api::begin(&door, &self.client, (key, version, correlation_id), frame);
             let permit = self.permit.take();
             let mut started = Some((answering, permit));
             poll_fn(|cx| {
@@ -165,6 +187,21 @@ impl Connection {
         Ok(())
     }
 
+    /// Watches for the end of the login that is in force now.
+    fn watch_login(&mut self) {
+        let pass = self.client.login.pass();
+        let is_same = match (&pass, &self.watched) {
+            (Pass::Open, Pass::Open) | (Pass::Nobody, Pass::Nobody) => true,
+            (Pass::As(one), Pass::As(other)) => one.is_same(other),
+            _ => false,
+        };
+        if !is_same {
+            let guard = self.door.topics().guard().clone();
+            self.watched = pass.clone();
+            self.lapsed = Box::pin(async move { guard.lapsed(&pass).await });
+        }
+    }
+
     fn take(&mut self, answer: Answer) -> Result<(), End> {
         match answer {
             Answer::Frame(pieces) => {
@@ -172,6 +209,10 @@ impl Connection {
                 self.out.extend(pieces);
                 self.moved = Instant::now();
                 Ok(())
+            }
+            Answer::Last(pieces) => {
+                self.ending = Some(Instant::now() + HALF_CLOSED);
+                self.take(Answer::Frame(pieces))
             }
             Answer::Silence => Ok(()),
             Answer::Close(why) => Err(End::Protocol(why)),

@@ -1,11 +1,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::fetch_sessions::FetchSessions;
 use super::share_sessions::ShareSessions;
+use crate::auth::Pass;
+use crate::auth::sasl::Mechanism;
 use crate::config::KafkaConfig;
 use crate::drain::Drain;
 use crate::topics::{Topic, Topics};
@@ -15,10 +18,10 @@ const PAGE: usize = 1000;
 
 /// Everything that Kafka connections share. Cheap to clone.
 #[derive(Clone)]
-pub struct KafkaDoor(Arc<Inner>);
+pub struct KafkaDoor(Arc<Inner>, Topics);
 
 struct Inner {
-    topics: Topics,
+    mechanisms: Vec<Mechanism>,
     config: KafkaConfig,
     data_dir: String,
     drain: Drain,
@@ -46,8 +49,9 @@ impl KafkaDoor {
         let share_sessions = Mutex::new(ShareSessions::new(max_share_sessions));
         let fetch_sessions = Mutex::new(FetchSessions::new(config.max_fetch_sessions));
         let in_flight = Arc::new(Semaphore::new(config.max_in_flight_bytes));
-        KafkaDoor(Arc::new(Inner {
-            topics,
+        let names = config.mechanisms.iter();
+        let inner = Inner {
+            mechanisms: names.filter_map(|name| Mechanism::from_name(name)).collect(),
             config,
             data_dir,
             drain,
@@ -56,12 +60,30 @@ impl KafkaDoor {
             fetch_sessions,
             share_sessions,
             numbered: AtomicU64::new(0),
-        }))
+        };
+        KafkaDoor(Arc::new(inner), topics)
     }
 
-    /// The seam.
+    /// The same door for a client with this pass.
+    #[must_use]
+    pub fn acting_for(&self, pass: Pass) -> KafkaDoor {
+        KafkaDoor(Arc::clone(&self.0), self.1.acting_for(pass))
+    }
+
+    /// How clients may say who they are.
+    pub fn mechanisms(&self) -> &[Mechanism] {
+        &self.0.mechanisms
+    }
+
+    /// How long a login lasts before it has to be renewed (KIP-368).
+    pub fn session(&self) -> Option<Duration> {
+        let ms = self.0.config.max_session_ms;
+        (ms > 0).then(|| Duration::from_millis(ms))
+    }
+
+    /// The seam, on behalf of whom the door acts for.
     pub fn topics(&self) -> &Topics {
-        &self.0.topics
+        &self.1
     }
 
     /// What was configured.

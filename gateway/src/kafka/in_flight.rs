@@ -9,6 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 pub enum Answer {
     /// A whole frame, in pieces.
     Frame(Vec<Bytes>),
+    /// The same, and the last one of the connection.
+    Last(Vec<Bytes>),
     /// The client wants none.
     Silence,
     /// The request cannot be read or answered: the connection ends.

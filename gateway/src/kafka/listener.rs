@@ -3,13 +3,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
 use super::broker::Endpoint;
 use super::connection;
 use super::door::KafkaDoor;
 use crate::config::KafkaConfig;
+use crate::tls::{Alpn, Stream, Tls};
 
 /// Pause when the process is out of file descriptors or memory: accepting at once again would only spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -19,6 +20,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     advertised: Option<Endpoint>,
+    tls: Option<Tls>,
 }
 
 impl Listener {
@@ -26,18 +28,27 @@ impl Listener {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Whether with TLS.
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
 }
 
-/// Opens every address of `kafka.addr`.
-pub async fn bind(config: &KafkaConfig) -> anyhow::Result<Vec<Listener>> {
-    let mut listeners = Vec::with_capacity(config.addr.0.len());
-    for (number, address) in config.addr.0.iter().enumerate() {
-        let socket = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address} (kafka.addr)"))?;
-        let address = socket.local_addr().context("the Kafka door has no address")?;
-        let advertised = config.advertised.get(number).and_then(|address| Endpoint::parse(address));
-        listeners.push(Listener { socket, address, advertised });
+/// Opens every address of `kafka.addr`, and of `kafka.tls_addr` with TLS.
+pub async fn bind(config: &KafkaConfig, tls: Option<&Tls>) -> anyhow::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    let plain = ("kafka.addr", &config.addr.0, &config.advertised, None);
+    let secured = ("kafka.tls_addr", &config.tls_addr.0, &config.tls_advertised, tls);
+    for (key, addresses, advertised, tls) in [plain, secured] {
+        for (number, address) in addresses.iter().enumerate() {
+            let socket = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address} ({key})"))?;
+            let address = socket.local_addr().context("the Kafka door has no address")?;
+            let advertised = advertised.get(number).and_then(|address| Endpoint::parse(address));
+            listeners.push(Listener { socket, address, advertised, tls: tls.cloned() });
+        }
     }
     Ok(listeners)
 }
@@ -70,11 +81,22 @@ pub async fn serve(listener: Listener, door: KafkaDoor) {
         let _ = stream.set_nodelay(true);
         let reached = stream.local_addr().unwrap_or(listener.address);
         let endpoint = listener.advertised.clone().unwrap_or_else(|| Endpoint::reached(reached));
-        let connection = connection::run(stream, peer, endpoint, door.clone());
-        door.drain().track(async move {
-            connection.await;
+        let (door, tls) = (door.clone(), listener.tls.clone());
+        let drain = door.drain().clone();
+        drain.track(async move {
+            match secured(stream, tls).await {
+                Ok((stream, user)) => connection::run(stream, peer, user, endpoint, door).await,
+                Err(error) => debug!(%peer, %error, "no TLS with a Kafka client"),
+            }
             drop(place);
         });
+    }
+}
+
+async fn secured(stream: TcpStream, tls: Option<Tls>) -> io::Result<(Stream, Option<Box<str>>)> {
+    match tls {
+        Some(tls) => tls.accept(stream, Alpn::None).await,
+        None => Ok((Stream::Plain(stream), None)),
     }
 }
 

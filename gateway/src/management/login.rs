@@ -1,23 +1,41 @@
 //! Who asks: HTTP's Basic scheme (RFC 7617) with the same names and passwords as on AMQP's door.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::Management;
 use super::failure::Failure;
 use crate::amqp::login::Credentials;
+use crate::auth::Caller;
+use crate::http::login;
 
-/// Lets a request pass that says who it is.
-pub async fn check(request: Request, next: Next) -> Response {
+/// Lets a request pass that says who it is. Where users are configured it is for administrators alone: the API shows and
+/// changes what belongs to others.
+pub async fn check(State(management): State<Management>, request: Request, next: Next) -> Response {
+    if management.topics().guard().is_required() {
+        return check_admin(&management, request, next).await;
+    }
     match credentials(request.headers()) {
         // As open as the rest of the HTTP listener, where nobody says who they are.
         Some(credentials) if credentials.are_guest_on(true) => next.run(request).await,
         Some(_) => Failure::Login { tried: true }.into_response(),
         None => Failure::Login { tried: false }.into_response(),
     }
+}
+
+async fn check_admin(management: &Management, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let tried = parts.headers.contains_key(header::AUTHORIZATION);
+    let pass = login::known(management.topics().guard(), &parts).await;
+    let is_admin = pass.is_ok_and(|pass| pass.caller().is_some_and(Caller::is_admin));
+    if !is_admin || login::check_origin(&parts, &[]).is_err() {
+        return Failure::Login { tried }.into_response();
+    }
+    next.run(Request::from_parts(parts, body)).await
 }
 
 fn credentials(headers: &HeaderMap) -> Option<Credentials> {

@@ -6,6 +6,7 @@ use log_engine::{ConfigChange, TopicConfig, TopicView};
 use message::TopicName;
 use queue_engine::{DedupWindow, QueueId, QueueInfo, QueueOptions};
 
+use super::authorization::Act;
 use super::log_topic::{LogInner, LogPartition, LogTopic};
 use super::outgoing::Acks;
 use super::queue_topic::QueueTopic;
@@ -15,6 +16,7 @@ use super::spec::{
     QueueStats, QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
 };
 use super::{Topic, Topics};
+use crate::auth::Pass;
 use crate::refusal::Refusal;
 
 /// Definitions are always on disk before they are confirmed.
@@ -24,6 +26,7 @@ const UNDEFINE: Terms = Terms { acks: Acks::All, weight: 512 << 10, room: Room::
 impl Topics {
     /// Makes a topic, or finds it made the same way.
     pub async fn create(&self, name: &TopicName, spec: TopicSpec) -> Result<Created, Refusal> {
+        self.allow_making_topic(name.as_str())?;
         self.check_not_draining()?;
         let (name, topics) = (name.clone(), self.clone());
         match spec {
@@ -123,7 +126,8 @@ impl Topics {
         filter: &TopicFilter,
     ) -> Result<Vec<TopicDescription>, Refusal> {
         let wanted = |topic: &Topic| {
-            filter.model.is_none_or(|model| model == topic.model())
+            self.may(Act::SeeTopic, topic.name().as_str())
+                && filter.model.is_none_or(|model| model == topic.model())
                 && filter.prefix.as_ref().is_none_or(|prefix| topic.name().as_str().starts_with(prefix))
         };
         let found = self.directory().list(after, limit, wanted);
@@ -150,6 +154,7 @@ impl Topics {
 
     /// Changes a topic's settings while it is in use.
     pub async fn update(&self, name: &str, patch: TopicPatch) -> Result<TopicDescription, Refusal> {
+        self.allow(Act::ChangeTopicSettings, name)?;
         let found = self.topic(name)?;
         match (found, patch) {
             (Topic::Queue(queue), TopicPatch::Queue(settings)) => {
@@ -164,6 +169,9 @@ impl Topics {
                 self.shard().call(Terms { room: Room::Reserved, ..DEFINE }, change).await??;
             }
             (Topic::Log(log), TopicPatch::Log { partitions, config }) => {
+                if partitions.is_some_and(|wanted| wanted != log.partitions()) {
+                    log.allow(Act::AddPartitions)?;
+                }
                 let (name, topics) = (log.name().clone(), self.clone());
                 let change = move |turn: &mut Turn<'_>| topics.update_log(turn, &name, partitions, &config);
                 self.shard().call(DEFINE, change).await??;
@@ -199,6 +207,7 @@ impl Topics {
 
     /// Deletes a topic and everything in it.
     pub async fn delete(&self, name: &str, only_if: DeleteIf) -> Result<(), Refusal> {
+        self.allow(Act::DeleteTopic, name)?;
         let found = self.topic(name)?;
         let delete = move |turn: &mut Turn<'_>| {
             let name = found.name();
@@ -239,7 +248,9 @@ impl Topics {
     }
 
     pub(crate) fn queue_topic(&self, id: QueueId, name: TopicName) -> Topic {
-        Topic::Queue(QueueTopic { id, name, shard: self.shard().clone(), draining: self.draining().clone() })
+        let host = self.virtual_host_of(name.as_str());
+        let (shard, draining) = (self.shard().clone(), self.draining().clone());
+        Topic::Queue(QueueTopic { id, name, host, shard, draining, pass: Pass::Open })
     }
 
     /// Puts a log, new or changed, where doors find it. Partitions that were there keep their bells and readers.
@@ -263,7 +274,7 @@ impl Topics {
             decompressed_bytes: self.limits().decompressed_bytes,
             draining: self.draining().clone(),
         };
-        engines.directory.insert(Topic::Log(LogTopic(Arc::new(inner))));
+        engines.directory.insert(Topic::Log(LogTopic(Arc::new(inner), Pass::Open)));
     }
 }
 

@@ -9,6 +9,7 @@ use log_engine::{Appended, Enrolment, LogEngine, LogError, TransactionalId};
 use message::{ErrorCode, Limits};
 
 use super::Topics;
+use super::authorization::Act;
 use super::log_topic::LogTopic;
 use super::outgoing::{Acks, Outgoing};
 use super::record_batches::{self, CONTENT_TYPE};
@@ -125,7 +126,11 @@ impl Topics {
         for append in batches {
             // Whatever the topic asks of a batch is done here: the owner has better things to do.
             let BatchAppend { log, partition, batch: ProducerBatch(batch), transaction } = append;
-            let batch = match log.take_in(batch, now) {
+            let allowed = log.allow(Act::Publish).and_then(|()| match transaction.as_deref() {
+                Some(InTransaction { id, .. }) => self.allow(Act::UseTransaction, id.as_str()),
+                None => Ok(()),
+            });
+            let batch = match allowed.and_then(|()| log.take_in(batch, now)) {
                 Ok(batch) => ProducerBatch(batch),
                 Err(refusal) => {
                     outcomes.push(Some(refusal));

@@ -5,6 +5,7 @@ use std::hash::Hasher;
 use message::{ErrorCode, ExchangeName, HeaderTable, HeaderTableBuilder, TopicName};
 use queue_engine::{Binding, BindingTarget, ExchangeInfo, ExchangeOptions, QueueError};
 
+use super::authorization::Act;
 use super::exchange_spec::{
     BindingDescription, BindingSpec, DestinationType, EffectiveExchange, ExchangeDescription, ExchangeSpec,
 };
@@ -25,6 +26,7 @@ impl Topics {
         name: &ExchangeName,
         spec: ExchangeSpec,
     ) -> Result<Created, Refusal> {
+        self.allow(Act::MakeExchange, name.as_str())?;
         self.check_not_draining()?;
         let name = name.clone();
         let declare = move |turn: &mut Turn<'_>| {
@@ -38,6 +40,7 @@ impl Topics {
 
     /// Deletes an exchange and its bindings.
     pub async fn delete_exchange(&self, name: &str, if_unused: bool) -> Result<(), Refusal> {
+        self.allow(Act::DeleteExchange, name)?;
         let name = ExchangeName::new(name)?;
         let delete = move |turn: &mut Turn<'_>| {
             Ok(turn.engines.queue.delete_exchange(turn.journal.block(), &name, if_unused)?)
@@ -47,6 +50,7 @@ impl Topics {
 
     /// An exchange as it stands.
     pub async fn exchange(&self, name: &str) -> Result<ExchangeDescription, Refusal> {
+        self.allow(Act::SeeExchange, name)?;
         let name = ExchangeName::new(name)?;
         let look = move |turn: &mut Turn<'_>| Ok(describe(turn.engines.queue.exchange(&name)?));
         self.shard().call(LOOK, look).await?
@@ -60,13 +64,15 @@ impl Topics {
         vhost: Option<&str>,
     ) -> Result<Vec<ExchangeDescription>, Refusal> {
         let [after, vhost] = [after, vhost].map(|text| text.map(str::to_owned));
+        let topics = self.clone();
         let look = move |turn: &mut Turn<'_>| {
             let engine = &turn.engines.queue;
             let all = engine.exchanges().into_iter();
             let there = |name: &str| vhost.as_ref().is_none_or(|vhost| engine.virtual_host_of(name) == vhost);
             let later = all
                 .filter(|info| after.as_ref().is_none_or(|after| info.name.as_str() > after.as_str()))
-                .filter(|info| there(info.name.as_str()));
+                .filter(|info| there(info.name.as_str()))
+                .filter(|info| topics.may(Act::SeeExchange, info.name.as_str()));
             later.take(limit).map(describe).collect()
         };
         self.shard().call(LOOK, look).await
@@ -75,6 +81,7 @@ impl Topics {
     /// Makes a binding, or finds it made.
     pub async fn bind(&self, spec: BindingSpec) -> Result<(Created, BindingDescription), Refusal> {
         self.check_not_draining()?;
+        self.allow_binding(&spec)?;
         let bind = move |turn: &mut Turn<'_>| {
             let (source, target, arguments) = parts(&spec)?;
             if let BindingTarget::Log(topic) = &target
@@ -104,10 +111,11 @@ impl Topics {
 
     /// Deletes a binding.
     pub async fn unbind(&self, id: &str) -> Result<(), Refusal> {
-        let id = id.to_owned();
+        let (id, topics) = (id.to_owned(), self.clone());
         let unbind = move |turn: &mut Turn<'_>| {
             let found = turn.engines.queue.bindings().into_iter().find(|binding| binding_id(binding) == id);
             let binding = found.ok_or_else(|| unknown_binding(&id))?;
+            topics.allow_binding(&describe_binding(&binding).spec)?;
             let Binding { source, target, routing_key, arguments } = &binding;
             if let BindingTarget::Queue(queue) = target {
                 turn.engines.check_is_shared(queue)?;
@@ -125,7 +133,18 @@ impl Topics {
                 turn.engines.queue.bindings().into_iter().find(|binding| binding_id(binding) == wanted);
             found.map(|binding| describe_binding(&binding))
         };
-        self.shard().call(LOOK, look).await?.ok_or_else(|| unknown_binding(id))
+        let found = self.shard().call(LOOK, look).await?.ok_or_else(|| unknown_binding(id))?;
+        self.allow(Act::SeeExchange, &found.spec.source)?;
+        Ok(found)
+    }
+
+    /// A binding is made and taken away by who may take from the one end and put into the other.
+    fn allow_binding(&self, spec: &BindingSpec) -> Result<(), Refusal> {
+        self.allow(Act::BindFrom, &spec.source)?;
+        match spec.destination_type {
+            DestinationType::Queue | DestinationType::Log => self.allow(Act::BindToTopic, &spec.destination),
+            DestinationType::Exchange => self.allow(Act::BindToExchange, &spec.destination),
+        }
     }
 
     /// Bindings sorted by id, from after `after`, of one virtual host or source or to one destination if asked.
@@ -139,6 +158,7 @@ impl Topics {
     ) -> Result<Vec<BindingDescription>, Refusal> {
         let [after, vhost, source, destination] =
             [after, vhost, source, destination].map(|text| text.map(str::to_owned));
+        let topics = self.clone();
         let look = move |turn: &mut Turn<'_>| {
             let engine = &turn.engines.queue;
             let there = |name: &str| vhost.as_ref().is_none_or(|vhost| engine.virtual_host_of(name) == vhost);
@@ -147,6 +167,7 @@ impl Topics {
                 .iter()
                 .map(describe_binding)
                 .filter(|binding| there(&binding.spec.source))
+                .filter(|binding| topics.may(Act::SeeExchange, &binding.spec.source))
                 .filter(|binding| after.as_ref().is_none_or(|after| binding.id > *after))
                 .filter(|binding| source.as_ref().is_none_or(|source| binding.spec.source == *source))
                 .filter(|binding| {

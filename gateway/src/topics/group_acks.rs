@@ -8,6 +8,7 @@ use message::{ErrorCode, GroupName, TopicName};
 use parking_lot::Mutex;
 
 use super::Topics;
+use super::authorization::Act;
 use super::group_positions::GroupPositions;
 use super::group_spec::{CommitOffset, GroupAck, GroupPosition, TopicPartition};
 use super::outgoing::Acks;
@@ -23,6 +24,7 @@ impl Topics {
         ack: GroupAck,
         acks: Acks,
     ) -> Result<Vec<GroupPosition>, Refusal> {
+        self.allow(Act::UseGroup, group)?;
         let name = GroupName::new(group)?;
         let positions = self.positions_of_member(&name, &ack.member)?;
         positions.lock().ack(&ack.records)?;
@@ -57,6 +59,7 @@ impl Topics {
         partitions: &[TopicPartition],
         paused: bool,
     ) -> Result<Vec<TopicPartition>, Refusal> {
+        self.allow(Act::UseGroup, group)?;
         let positions = self.positions_of_member(&GroupName::new(group)?, member)?;
         let mut positions = positions.lock();
         positions.pause(partitions, paused)?;

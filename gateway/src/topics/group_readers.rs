@@ -10,6 +10,7 @@ use message::{ErrorCode, GroupName, TopicName};
 use parking_lot::Mutex;
 
 use super::Topics;
+use super::authorization::Act;
 use super::group_positions::GroupPositions;
 use super::group_spec::{GroupReceive, Joined, Reader, TopicPartition};
 use super::queue_topic::LOOK;
@@ -46,9 +47,14 @@ impl Topics {
         group: &str,
         reader: Reader,
     ) -> Result<(Joined, Vec<(TopicPartition, i64)>), Refusal> {
+        self.allow(Act::UseGroup, group)?;
         self.check_not_draining()?;
         let group = GroupName::new(group)?;
-        let topics = reader.topics.iter().map(|topic| Ok(self.log(topic)?.name().clone()));
+        let topics = reader.topics.iter().map(|topic| {
+            let log = self.log(topic)?;
+            log.allow(Act::Consume)?;
+            Ok(log.name().clone())
+        });
         let topics = topics.collect::<Result<Vec<TopicName>, Refusal>>()?;
         let holds = reader.holds.iter().filter_map(|held| {
             let topic = TopicName::new(&held.topic).ok()?;
@@ -77,6 +83,7 @@ impl Topics {
 
     /// Leaves at once, so that others take over without waiting for the session to end.
     pub async fn group_leave(&self, group: &str, member: &str) -> Result<(), Refusal> {
+        self.allow(Act::UseGroup, group)?;
         let (name, member) = (GroupName::new(group)?, member.to_owned());
         self.positions().remove(&(name.clone(), member.clone()));
         let leaving = [Leaving { member: Some(MemberId::new(&member)), instance: None }];

@@ -14,6 +14,7 @@ use message::{ErrorCode, GroupName};
 use tokio::sync::oneshot;
 
 use super::Topics;
+use super::authorization::Act;
 use super::outgoing::Acks;
 use super::queue_topic::LOOK;
 use super::shard::{Room, Terms, Turn};
@@ -63,6 +64,7 @@ impl Topics {
         group: &GroupName,
         ask: JoinGroup,
     ) -> Result<Result<JoinAnswer, GroupError>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let group = group.clone();
         let answer = self
             .group_answer(move |turn, ticket| turn.engines.log.join_group(&group, ask, ticket, turn.now))
@@ -79,6 +81,7 @@ impl Topics {
         group: &GroupName,
         ask: SyncGroup,
     ) -> Result<Result<SyncAnswer, GroupError>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let group = group.clone();
         let answer = self
             .group_answer(move |turn, ticket| turn.engines.log.sync_group(&group, ask, ticket, turn.now))
@@ -116,6 +119,7 @@ impl Topics {
         generation: Generation,
         instance: Option<InstanceId>,
     ) -> Result<Result<(), GroupError>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let group = group.clone();
         let beat = move |turn: &mut Turn<'_>| {
             turn.engines.log.heartbeat(&group, &member, generation, instance.as_ref(), turn.now)
@@ -129,6 +133,7 @@ impl Topics {
         group: &GroupName,
         leaving: Vec<Leaving>,
     ) -> Result<Vec<Result<(), GroupError>>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let group = group.clone();
         let leave = move |turn: &mut Turn<'_>| turn.engines.log.leave_group(&group, &leaving, turn.now);
         self.shard().call(LOOK, leave).await
@@ -140,6 +145,7 @@ impl Topics {
         group: &GroupName,
         ask: ConsumerHeartbeat,
     ) -> Result<Result<ConsumerAnswer, GroupError>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let group = group.clone();
         let beat = move |turn: &mut Turn<'_>| turn.engines.log.consumer_heartbeat(&group, ask, turn.now);
         self.shard().call(LOOK, beat).await
@@ -153,6 +159,7 @@ impl Topics {
         commits: Vec<OffsetCommit>,
         acks: Acks,
     ) -> Result<Result<Vec<Result<(), LogError>>, LogError>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let group = group.clone();
         let weight = 1024 + commits.iter().map(|one| 64 + one.metadata.len()).sum::<usize>();
         let work = move |turn: &mut Turn<'_>| {
@@ -170,6 +177,7 @@ impl Topics {
         group: &GroupName,
         partitions: Option<Vec<TopicPartition>>,
     ) -> Result<Vec<(TopicPartition, Option<Committed>)>, Refusal> {
+        self.allow(Act::SeeGroup, group.as_str())?;
         let group = group.clone();
         let look = move |turn: &mut Turn<'_>| {
             let log = &turn.engines.log;
@@ -188,7 +196,12 @@ impl Topics {
 
     /// All groups, by name.
     pub async fn group_listings(&self) -> Result<Vec<GroupListing>, Refusal> {
-        self.shard().call(LOOK, |turn: &mut Turn<'_>| turn.engines.log.list_groups(None).collect()).await
+        let topics = self.clone();
+        let look = move |turn: &mut Turn<'_>| {
+            let all = turn.engines.log.list_groups(None);
+            all.filter(|one| topics.may(Act::SeeGroup, one.name.as_str())).collect()
+        };
+        self.shard().call(LOOK, look).await
     }
 
     /// A group with its members, without its offsets.
@@ -196,12 +209,14 @@ impl Topics {
         &self,
         group: &GroupName,
     ) -> Result<Result<GroupDescription, GroupError>, Refusal> {
+        self.allow(Act::SeeGroup, group.as_str())?;
         let group = group.clone();
         self.shard().call(LOOK, move |turn: &mut Turn<'_>| turn.engines.log.describe_members(&group)).await
     }
 
     /// Forgets a group without members, and everything that it committed.
     pub async fn group_delete(&self, group: &GroupName) -> Result<Result<(), LogError>, Refusal> {
+        self.allow(Act::DeleteGroup, group.as_str())?;
         let group = group.clone();
         let delete = move |turn: &mut Turn<'_>| turn.engines.log.delete_group(turn.journal.block(), &group);
         self.shard().call(Terms { acks: Acks::All, weight: 1024, room: Room::Reserved }, delete).await
@@ -213,6 +228,7 @@ impl Topics {
         group: &GroupName,
         partitions: Vec<TopicPartition>,
     ) -> Result<Result<Vec<Result<bool, LogError>>, LogError>, Refusal> {
+        self.allow(Act::DeleteGroup, group.as_str())?;
         let group = group.clone();
         let weight = (1024 + 4 * partitions.len()).min(LogEngine::RECORDS_LEN_MAX);
         let delete = move |turn: &mut Turn<'_>| {

@@ -6,6 +6,7 @@ use log_engine::{Committer, Generation, LogEngine, MemberId, OffsetCommit, Parti
 use message::{GroupName, Timestamp};
 
 use super::Topics;
+use super::authorization::Act;
 use super::group_lag::Age;
 use super::group_spec::{
     CommitOffset, GroupCommit, GroupDescription, GroupKind, GroupMember, GroupOffset, GroupReset, GroupState,
@@ -19,6 +20,7 @@ use crate::refusal::Refusal;
 impl Topics {
     /// Commits offsets: all of them, or none. What a member acknowledges one by one is thereby done, too.
     pub async fn group_commit(&self, group: &str, commit: GroupCommit, acks: Acks) -> Result<(), Refusal> {
+        self.allow(Act::UseGroup, group)?;
         let name = GroupName::new(group)?;
         let weight = 512 + GroupCommit::weight(&commit.offsets);
         let offsets = self.offset_commits(&commit.offsets)?;
@@ -68,6 +70,7 @@ impl Topics {
     /// Groups sorted by name, from after `after`.
     pub async fn list_groups(&self, after: Option<&str>, limit: usize) -> Result<Vec<GroupSummary>, Refusal> {
         let after = after.map(GroupName::new).transpose()?;
+        let topics = self.clone();
         let look = move |turn: &mut Turn<'_>| {
             let summary = |one: log_engine::GroupListing| GroupSummary {
                 group: one.name.to_string(),
@@ -75,13 +78,16 @@ impl Topics {
                 state: one.state.into(),
                 members: u32::try_from(one.members).unwrap_or(u32::MAX),
             };
-            turn.engines.log.list_groups(after.as_ref()).take(limit).map(summary).collect()
+            let all = turn.engines.log.list_groups(after.as_ref());
+            let seen = all.filter(|one| topics.may(Act::SeeGroup, one.name.as_str()));
+            seen.take(limit).map(summary).collect()
         };
         self.shard().call(LOOK, look).await
     }
 
     /// A group as it stands.
     pub async fn group(&self, name: &str) -> Result<GroupDescription, Refusal> {
+        self.allow(Act::SeeGroup, name)?;
         let name = GroupName::new(name)?;
         let look = move |turn: &mut Turn<'_>| turn.engines.log.describe_group(&name);
         let group = self.shard().call(LOOK, look).await??;
@@ -94,6 +100,7 @@ impl Topics {
 
     /// Forgets a group without members, and everything that it committed.
     pub async fn delete_group(&self, name: &str) -> Result<(), Refusal> {
+        self.allow(Act::DeleteGroup, name)?;
         let name = GroupName::new(name)?;
         let delete =
             move |turn: &mut Turn<'_>| Ok(turn.engines.log.delete_group(turn.journal.block(), &name)?);
@@ -132,6 +139,7 @@ impl Topics {
 
     /// Sets a group without members to other offsets, or tells what that would do.
     pub async fn group_reset(&self, name: &str, reset: GroupReset) -> Result<Vec<ResetOutcome>, Refusal> {
+        self.allow(Act::UseGroup, name)?;
         let group = GroupName::new(name)?;
         let mut partitions = Vec::new();
         for topic in &reset.topics {

@@ -10,10 +10,12 @@ use message::ErrorCode;
 use tokio_util::sync::CancellationToken;
 
 use super::Topics;
+use super::authorization::Act;
 use super::job_spec::{JobDescription, JobState, ReplayTarget};
 use super::outgoing::Acks;
 use super::queue_topic::LOOK;
 use super::shard::{JobAtWork, JobNumber, JobStart, JobWork, Room, Terms, Turn};
+use crate::auth::Pass;
 use crate::refusal::Refusal;
 
 /// Cancels the tasks of jobs that are at work in this process.
@@ -37,17 +39,23 @@ impl Topics {
     pub async fn job(&self, id: &str) -> Result<JobDescription, Refusal> {
         let number = number(id)?;
         let look = move |turn: &mut Turn<'_>| turn.engines.jobs.describe(number);
-        self.shard().call(LOOK, look).await?.ok_or_else(|| unknown(id))
+        let described: JobDescription = self.shard().call(LOOK, look).await?.ok_or_else(|| unknown(id))?;
+        self.allow(Act::SeeTopic, &described.source)?;
+        Ok(described)
     }
 
     /// Jobs, the oldest first, from after the job `after`.
     pub async fn list_jobs(&self, after: Option<u64>, limit: usize) -> Result<Vec<JobDescription>, Refusal> {
         let look = move |turn: &mut Turn<'_>| turn.engines.jobs.list(after.map(JobNumber), limit);
-        self.shard().call(LOOK, look).await
+        let mut jobs = self.shard().call(LOOK, look).await?;
+        jobs.retain(|job: &JobDescription| self.may(Act::SeeTopic, &job.source));
+        Ok(jobs)
     }
 
     /// Stops a job; what it moved stays moved. Cancelling an ended job changes nothing.
     pub async fn cancel_job(&self, id: &str) -> Result<JobDescription, Refusal> {
+        let source = self.job(id).await?.source;
+        self.allow(Act::Consume, &source)?;
         let number = number(id)?;
         let cancel = move |turn: &mut Turn<'_>| {
             let (jobs, block) = (&mut turn.engines.jobs, turn.journal.block());
@@ -86,7 +94,8 @@ impl Topics {
         let number = job.number;
         let cancelled = self.draining().child_token();
         self.jobs().0.insert(number, cancelled.clone());
-        let topics = self.clone();
+        // Whoever may start a job may have it carried out, also when their login is over or the server was restarted.
+        let topics = self.acting_for(Pass::Open);
         tokio::spawn(async move {
             // A cancelled job has ended in the book; one that a drain stops goes on with the next start.
             if let Some(outcome) = cancelled.run_until_cancelled(topics.work(&job)).await {
@@ -120,8 +129,18 @@ impl Topics {
         let _ = self.shard().call(Terms { weight, ..CHANGE }, end).await;
     }
 
+    pub(super) fn allow_target(&self, target: &ReplayTarget) -> Result<(), Refusal> {
+        match target {
+            ReplayTarget::Topic(name) => self.allow(Act::Publish, name),
+            ReplayTarget::Exchange { exchange, routing_key } => {
+                self.allow_publish_through(exchange, routing_key.as_deref().unwrap_or_default())
+            }
+        }
+    }
+
     /// Makes sure that what a job writes to is there, and answers its name.
     async fn check_target(&self, target: &ReplayTarget) -> Result<String, Refusal> {
+        self.allow_target(target)?;
         match target {
             ReplayTarget::Topic(name) => {
                 self.topic(name)?;

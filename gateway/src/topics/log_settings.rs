@@ -6,6 +6,7 @@ use message::{Timestamp, TopicName};
 
 use super::Topics;
 use super::administration::DEFINE;
+use super::authorization::Act;
 use super::job_spec::StartAt;
 use super::log_topic::LogTopic;
 use super::shard::{Room, Terms, Turn};
@@ -61,6 +62,7 @@ impl Topics {
         others: Others,
         mode: Mode,
     ) -> Result<Vec<ConfigEntry>, Refusal> {
+        self.allow(Act::ChangeTopicSettings, name)?;
         let (name, topics) = (self.log(name)?.name().clone(), self.clone());
         let change = move |turn: &mut Turn<'_>| {
             let config = changed_settings(turn, &name, &changes, others)?;
@@ -76,6 +78,7 @@ impl Topics {
 
     /// Raises a log's number of partitions.
     pub async fn add_partitions(&self, name: &str, partitions: u32, mode: Mode) -> Result<(), Refusal> {
+        self.allow(Act::AddPartitions, name)?;
         let (name, topics) = (self.log(name)?.name().clone(), self.clone());
         let change = move |turn: &mut Turn<'_>| {
             if mode == Mode::Check {
@@ -92,6 +95,7 @@ impl Topics {
     /// Removes everything of a partition before a place, and answers where it starts by now. A place that lies before
     /// the start changes nothing; one beyond the end is refused.
     pub async fn delete_records(&self, name: &str, partition: u32, before: StartAt) -> Result<i64, Refusal> {
+        self.allow(Act::RemoveMessages, name)?;
         let log = self.log(name)?;
         let id = log.partition(partition)?.id;
         let before = Offset(log.resolve(partition, before)?);

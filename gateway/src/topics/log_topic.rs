@@ -9,14 +9,16 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::authorization::Act;
 use super::job_spec::StartAt;
 use super::partitioner::Partitioner;
 use super::record_chunk::RecordChunk;
+use crate::auth::Pass;
 use crate::refusal::Refusal;
 
 /// A log, for readers: positions and stored bytes, without a trip to the owner. Cheap to clone.
 #[derive(Clone)]
-pub struct LogTopic(pub(crate) Arc<LogInner>);
+pub struct LogTopic(pub(crate) Arc<LogInner>, pub(crate) Pass);
 
 impl std::fmt::Debug for LogTopic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -167,6 +169,7 @@ impl LogTopic {
         max_bytes: usize,
         isolation: Isolation,
     ) -> Result<RecordChunk, Refusal> {
+        self.allow(Act::Consume)?;
         let view = &self.partition(partition)?.view;
         let (mut at, mut passed) = (Offset(from), 0);
         let read = loop {
@@ -207,6 +210,7 @@ impl LogTopic {
         max_bytes: usize,
         isolation: Isolation,
     ) -> Result<StoredBatches, Refusal> {
+        self.allow(Act::Consume)?;
         let read = self.partition(partition)?.view.read_isolated(Offset(from), max_bytes, isolation)?;
         Ok(StoredBatches {
             batches: read.batches,
@@ -219,6 +223,7 @@ impl LogTopic {
 
     /// How the partition stands, without any of its batches.
     pub fn read_nothing(&self, partition: u32) -> Result<StoredBatches, Refusal> {
+        self.allow(Act::Consume)?;
         let view = &self.partition(partition)?.view;
         Ok(StoredBatches {
             batches: Vec::new(),
@@ -278,6 +283,7 @@ impl LogTopic {
         from: i64,
         isolation: Isolation,
     ) -> Result<LogWatch, Refusal> {
+        self.allow(Act::Consume)?;
         let partition = Arc::clone(self.partition(partition)?);
         Ok(LogWatch { partition, seen: Offset(from), isolation })
     }

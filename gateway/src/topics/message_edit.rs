@@ -9,6 +9,8 @@ use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 
+use super::Topics;
+use super::authorization::Act;
 use super::delivery::QueueDelivery;
 use super::job_spec::ReplayTarget;
 use super::outgoing::Acks;
@@ -150,6 +152,20 @@ pub(crate) fn transfer_weight(engine: &QueueEngine, queue: &TopicName, id: Messa
 /// Room for what a move adds: edited headers, names, the queues that it reaches.
 pub(crate) const TRANSFER_OVERHEAD: usize = 128 << 10;
 
+impl Topics {
+    /// Moves one message, whoever holds it, in one step. A `target` that is a topic must be a queue.
+    pub async fn move_message(
+        &self,
+        queue: &QueueTopic,
+        id: u64,
+        target: &ReplayTarget,
+        edits: MessageEdits,
+    ) -> Result<(), Refusal> {
+        self.allow_target(target)?;
+        queue.move_message(id, target, edits).await
+    }
+}
+
 impl QueueTopic {
     /// Looks for messages in order of id, from after `after` on. Answers those found and where to go on; a page may be
     /// empty although it is not the last.
@@ -159,6 +175,7 @@ impl QueueTopic {
         limit: usize,
         filter: MessageFilter,
     ) -> Result<(Vec<QueueDelivery>, Option<u64>), Refusal> {
+        self.allow(Act::Consume)?;
         let name = self.name.clone();
         let search = Search::from(filter);
         let look = move |turn: &mut Turn<'_>| {
@@ -173,6 +190,7 @@ impl QueueTopic {
 
     /// Changes one message, whoever holds it, and answers how it stands then.
     pub async fn amend(&self, id: u64, change: MessageChange) -> Result<QueueDelivery, Refusal> {
+        self.allow(Act::ChangeMessage)?;
         if change.delay_ms.is_some() && change.deliver_at.is_some() {
             let detail = "give either `delay_ms` or `deliver_at`, not both";
             return Err(Refusal::invalid("/deliver_at", detail));
@@ -191,13 +209,8 @@ impl QueueTopic {
         self.shard.call(Terms { acks: Acks::All, weight: 64 << 10, room: Room::Reserved }, amend).await?
     }
 
-    /// Moves one message, whoever holds it, in one step. A `target` that is a topic must be a queue.
-    pub async fn move_message(
-        &self,
-        id: u64,
-        target: &ReplayTarget,
-        edits: MessageEdits,
-    ) -> Result<(), Refusal> {
+    async fn move_message(&self, id: u64, target: &ReplayTarget, edits: MessageEdits) -> Result<(), Refusal> {
+        self.allow(Act::ChangeMessage)?;
         let name = self.name.clone();
         let (way, edits, id) = (Way::new(target)?, Edits::from(edits), MessageId(id));
         let change = move |turn: &mut Turn<'_>| {

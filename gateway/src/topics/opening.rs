@@ -27,6 +27,7 @@ use super::shard::{
 use super::share::ShareBells;
 use super::vitals::Vitals;
 use super::{House, Topics};
+use crate::auth::{Guard, GuardSettings, Identities, Pass, identity_record};
 
 /// What the topics are opened with.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct TopicsSettings {
     pub limits: Limits,
     /// Most bytes of requests between a door and the disk.
     pub in_flight_bytes: u32,
+    /// Who judges credentials; it is shown who there is.
+    pub guard: Guard,
 }
 
 impl TopicsSettings {
@@ -62,6 +65,7 @@ impl TopicsSettings {
             staging: StagingSettings::default(),
             limits: Limits::default(),
             in_flight_bytes: 64 << 20,
+            guard: Guard::new(GuardSettings::default()),
         }
     }
 }
@@ -114,6 +118,8 @@ impl Topics {
             partitioner: Partitioner::default(),
             limits: settings.limits,
             unrouted: Vec::new(),
+            identities: Identities::default(),
+            guard: settings.guard.clone(),
             vitals: Arc::clone(&vitals),
             share_bells: Arc::clone(&share_bells),
         };
@@ -135,24 +141,29 @@ impl Topics {
         for damage in damages {
             warn!(?damage, "a log lost records to damage; what lies around them is served");
         }
+        engines.show_identities();
         info!(records = report.records, checkpoint = ?report.checkpoint, "recovered");
         let (shard, commands) = ShardHandle::new(settings.in_flight_bytes);
         let stop = CancellationToken::new();
-        let topics = Topics(Arc::new(House {
-            shard,
-            directory,
-            limits: settings.limits,
-            topic_defaults,
-            clock,
-            draining: CancellationToken::new(),
-            stop: stop.clone(),
-            jobs: Jobs::default(),
-            positions: DashMap::new(),
-            member_ids: MemberIds::default(),
-            sweep_at: AtomicUsize::new(64),
-            vitals: Arc::clone(&vitals),
-            share_bells,
-        }));
+        let topics = Topics(
+            Arc::new(House {
+                shard,
+                guard: settings.guard,
+                directory,
+                limits: settings.limits,
+                topic_defaults,
+                clock,
+                draining: CancellationToken::new(),
+                stop: stop.clone(),
+                jobs: Jobs::default(),
+                positions: DashMap::new(),
+                member_ids: MemberIds::default(),
+                sweep_at: AtomicUsize::new(64),
+                vitals: Arc::clone(&vitals),
+                share_bells,
+            }),
+            Pass::Open,
+        );
         topics.enter_all(&mut engines);
         let jobs = engines.jobs.at_work();
         let upkeep = Upkeep::new(report.checkpoint.unwrap_or(Lsn(0)));
@@ -190,6 +201,14 @@ impl Engines {
                     RecordKind::PRODUCER if is_news => self.queue_producers.replay(record.payload),
                     RecordKind::GATEWAY if is_news => self.idempotency.replay(record.payload),
                     _ => {}
+                }
+                Ok(())
+            }
+            RecordKind::IDENTITY => {
+                if record.source == Source::Checkpoint || record.lsn >= record.checkpoint_lsn {
+                    let change = identity_record::decode(record.payload)
+                        .ok_or_else(|| unreadable("a change of users, rules or quotas is unknown"))?;
+                    self.identities.fold(change);
                 }
                 Ok(())
             }

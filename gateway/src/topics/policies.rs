@@ -3,6 +3,7 @@
 use queue_engine::{Policy, PolicyInfo};
 
 use super::Topics;
+use super::authorization::Act;
 use super::exchanges::in_body;
 use super::outgoing::Acks;
 use super::policy_spec::{ApplyTo, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec};
@@ -23,6 +24,7 @@ impl Topics {
         name: &str,
         spec: PolicySpec,
     ) -> Result<Created, Refusal> {
+        self.allow(Act::ChangePolicies, vhost)?;
         self.check_not_draining()?;
         let (vhost, name, policy) = (vhost.to_owned(), name.to_owned(), Policy::from(spec));
         let set = move |turn: &mut Turn<'_>| {
@@ -35,6 +37,7 @@ impl Topics {
 
     /// Takes a policy away: what it set is as it was declared again.
     pub async fn delete_policy(&self, kind: PolicyKind, vhost: &str, name: &str) -> Result<(), Refusal> {
+        self.allow(Act::ChangePolicies, vhost)?;
         let (vhost, name) = (vhost.to_owned(), name.to_owned());
         let delete = move |turn: &mut Turn<'_>| {
             let (block, now) = (turn.journal.block(), turn.now);
@@ -50,6 +53,7 @@ impl Topics {
         vhost: &str,
         name: &str,
     ) -> Result<PolicyDescription, Refusal> {
+        self.allow(Act::EnterHost, vhost)?;
         let (virtual_host, name) = (vhost.to_owned(), name.to_owned());
         let look = move |turn: &mut Turn<'_>| {
             let policy = turn.engines.queue.policy(kind.into(), &virtual_host, &name)?;
@@ -67,9 +71,11 @@ impl Topics {
         limit: usize,
     ) -> Result<Vec<PolicyDescription>, Refusal> {
         let [vhost, after] = [vhost, after].map(|text| text.map(str::to_owned));
+        let topics = self.clone();
         let look = move |turn: &mut Turn<'_>| {
             let all = turn.engines.queue.policies(kind.into()).into_iter().map(PolicyDescription::from);
             let mut found: Vec<PolicyDescription> = all
+                .filter(|policy| topics.may(Act::EnterHost, &policy.vhost))
                 .filter(|policy| vhost.as_ref().is_none_or(|vhost| policy.vhost == *vhost))
                 .filter(|policy| after.as_ref().is_none_or(|after| policy.sort_key() > *after))
                 .collect();

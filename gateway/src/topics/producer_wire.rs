@@ -11,6 +11,7 @@ use message::GroupName;
 use message::ErrorCode;
 
 use super::Topics;
+use super::authorization::Act;
 use super::group_wire::WireCommitter;
 use super::log_topic::LogTopic;
 use super::outgoing::Acks;
@@ -46,9 +47,11 @@ impl Topics {
     ) -> Result<Producer, Refusal> {
         self.check_not_draining()?;
         let Some(id) = id else {
+            self.allow_numbered_writes()?;
             let begin = |turn: &mut Turn<'_>| turn.engines.log.new_producer(turn.journal.block());
             return self.shard().call(CHANGE, begin).await;
         };
+        self.allow(Act::UseTransaction, id.as_str())?;
         let begin = move |turn: &mut Turn<'_>| {
             let init = InitProducer { id: &id, timeout, claimed };
             turn.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
@@ -64,6 +67,10 @@ impl Topics {
         producer: Producer,
         partitions: Vec<TopicPartition>,
     ) -> Result<(), Refusal> {
+        self.allow(Act::UseTransaction, id.as_str())?;
+        for partition in &partitions {
+            self.allow(Act::Publish, partition.topic.as_str())?;
+        }
         let weight = CHANGE_WEIGHT + 8 * partitions.len();
         let add = move |turn: &mut Turn<'_>| {
             let log = &mut turn.engines.log;
@@ -81,6 +88,8 @@ impl Topics {
         producer: Producer,
         group: GroupName,
     ) -> Result<(), Refusal> {
+        self.allow(Act::UseTransaction, id.as_str())?;
+        self.allow(Act::UseGroup, group.as_str())?;
         let add = move |turn: &mut Turn<'_>| {
             let (log, block) = (&mut turn.engines.log, turn.journal.block());
             Ok(log.add_group_to_transaction(block, &id, producer, &group, turn.now)?)
@@ -96,6 +105,8 @@ impl Topics {
         producer: Producer,
         offsets: TransactionOffsets,
     ) -> Result<(), Refusal> {
+        self.allow(Act::UseTransaction, id.as_str())?;
+        self.allow(Act::UseGroup, offsets.group.as_str())?;
         let weight = CHANGE_WEIGHT + offsets.commits.iter().map(|one| 64 + one.metadata.len()).sum::<usize>();
         let commit = move |turn: &mut Turn<'_>| {
             let TransactionOffsets { group, committer, commits } = &offsets;
@@ -117,6 +128,7 @@ impl Topics {
         outcome: TransactionOutcome,
         bump: bool,
     ) -> Result<Producer, Refusal> {
+        self.allow(Act::UseTransaction, id.as_str())?;
         let end = move |turn: &mut Turn<'_>| {
             if turn.engines.staging.get(producer).is_some() {
                 let detail = "the transaction has messages or settlements for queues; end it through the door that began it";
@@ -131,11 +143,17 @@ impl Topics {
 
     /// All transactional ids, by name.
     pub async fn transactional_ids(&self) -> Result<Vec<TransactionDescription>, Refusal> {
-        self.shard().call(LOOK, |turn: &mut Turn<'_>| turn.engines.log.transactions().collect()).await
+        let topics = self.clone();
+        let look = move |turn: &mut Turn<'_>| {
+            let all = turn.engines.log.transactions();
+            all.filter(|one| topics.may(Act::SeeTransaction, one.id.as_str())).collect()
+        };
+        self.shard().call(LOOK, look).await
     }
 
     /// One transactional id.
     pub async fn transactional_id(&self, id: TransactionalId) -> Result<TransactionDescription, Refusal> {
+        self.allow(Act::SeeTransaction, id.as_str())?;
         let look = move |turn: &mut Turn<'_>| Ok(turn.engines.log.describe_transaction(&id)?);
         self.shard().call(LOOK, look).await?
     }
@@ -146,6 +164,7 @@ impl Topics {
         log: &LogTopic,
         partition: u32,
     ) -> Result<Vec<ActiveProducer>, Refusal> {
+        log.allow(Act::Consume)?;
         let id = log.partition(partition)?.id;
         let look = move |turn: &mut Turn<'_>| Ok(turn.engines.log.active_producers(id)?);
         self.shard().call(LOOK, look).await?
@@ -157,6 +176,7 @@ impl Topics {
         group: &GroupName,
         partitions: Vec<TopicPartition>,
     ) -> Result<Vec<bool>, Refusal> {
+        self.allow(Act::SeeGroup, group.as_str())?;
         let group = group.clone();
         let look = move |turn: &mut Turn<'_>| {
             let log = &turn.engines.log;

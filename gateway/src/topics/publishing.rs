@@ -4,6 +4,7 @@ use log_engine::{Enrolment, LogError, TransactionalId};
 use message::Limits;
 use queue_engine::{Destination, NewMessage, Published};
 
+use super::authorization::Act;
 use super::log_topic::LogTopic;
 use super::outgoing::{Acks, IdempotencyKey, Outgoing, Receipt, Receipts};
 use super::queue_message;
@@ -66,6 +67,7 @@ impl Topics {
         acks: Acks,
         beside: Beside,
     ) -> Result<Receipts, Refusal> {
+        self.allow(Act::Publish, topic)?;
         self.check_not_draining()?;
         match self.topic(topic)? {
             Topic::Log(log) => self.publish_to_log(&log, messages, acks, beside).await,
@@ -138,6 +140,7 @@ impl Topics {
         acks: Acks,
         beside: Beside,
     ) -> Result<Receipts, Refusal> {
+        self.allow_publish_through(exchange, routing_key)?;
         self.check_not_draining()?;
         let count = messages.len();
         let (messages, bytes) = convert(messages, self.limits());

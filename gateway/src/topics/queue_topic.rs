@@ -6,9 +6,12 @@ use queue_engine::{ConsumerId, ConsumerOptions, Delivery, Ended, LeaseFor, Messa
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::VirtualHost;
+use super::authorization::Act;
 use super::delivery::QueueDelivery;
 use super::outgoing::Acks;
 use super::shard::{Outlet, Room, ShardHandle, Terms, Turn};
+use crate::auth::Pass;
 use crate::refusal::Refusal;
 
 /// Journal bytes that settling one lease, or handing out one message, takes at most.
@@ -25,8 +28,11 @@ pub(crate) const LOOK: Terms = Terms { acks: Acks::Leader, weight: 0, room: Room
 pub struct QueueTopic {
     pub(crate) id: QueueId,
     pub(crate) name: TopicName,
+    pub(crate) host: VirtualHost,
     pub(crate) shard: ShardHandle,
     pub(crate) draining: CancellationToken,
+    /// On whose behalf.
+    pub(crate) pass: Pass,
 }
 
 /// What a subscriber asks for.
@@ -80,6 +86,7 @@ impl QueueTopic {
         lease: Option<Duration>,
         auto_ack: bool,
     ) -> Result<Vec<QueueDelivery>, Refusal> {
+        self.allow(Act::Consume)?;
         let max = max.max(1);
         let terms = Terms { acks: Acks::Leader, weight: 256 + max * SETTLE_WEIGHT, room: Room::Reserved };
         let lease = lease_for(lease, auto_ack);
@@ -118,6 +125,7 @@ impl QueueTopic {
         options: SubscribeOptions,
         holder: &str,
     ) -> Result<QueueSubscription, Refusal> {
+        self.allow(Act::Consume)?;
         let weight = 256 + (options.credit_messages as usize).min(MOST_AT_ONCE) * SETTLE_WEIGHT;
         let terms = Terms { acks: Acks::Leader, weight, room: Room::Reserved };
         let options = ConsumerOptions {
@@ -161,6 +169,7 @@ impl QueueTopic {
 
     /// Looks at messages without taking them, in order of id, from after `after` on.
     pub async fn browse(&self, after: Option<u64>, limit: usize) -> Result<Vec<QueueDelivery>, Refusal> {
+        self.allow(Act::Consume)?;
         let name = self.name.clone();
         let look = move |turn: &mut Turn<'_>| {
             let page = turn.engines.queue.browse(&name, after.map(MessageId), limit, BROWSE_BYTES)?;
@@ -174,6 +183,7 @@ impl QueueTopic {
 
     /// Looks at one message.
     pub async fn get(&self, id: u64) -> Result<QueueDelivery, Refusal> {
+        self.allow(Act::Consume)?;
         let name = self.name.clone();
         let look = move |turn: &mut Turn<'_>| {
             let seen = turn.engines.queue.get(&name, MessageId(id))?;
@@ -184,6 +194,7 @@ impl QueueTopic {
 
     /// Deletes one message, whoever holds it.
     pub async fn delete_message(&self, id: u64) -> Result<(), Refusal> {
+        self.allow(Act::RemoveMessages)?;
         let name = self.name.clone();
         let delete = move |turn: &mut Turn<'_>| {
             turn.engines.check_is_shared(&name)?;
@@ -195,6 +206,7 @@ impl QueueTopic {
 
     /// Deletes every ready message and answers how many there were.
     pub async fn purge(&self) -> Result<u64, Refusal> {
+        self.allow(Act::Purge)?;
         let mut purged = 0;
         loop {
             let name = self.name.clone();

@@ -12,6 +12,7 @@ mod link;
 mod names;
 mod operation;
 mod outcome;
+mod permission;
 mod properties;
 mod property_json;
 mod publishing;
@@ -70,10 +71,22 @@ impl Session {
         self.link.enter(host);
     }
 
+    /// From now on the session acts for a client with this pass.
+    pub fn act_for(&mut self, pass: crate::auth::Pass) {
+        self.topics = self.topics.acting_for(pass);
+    }
+
+    /// The seam, on behalf of the session's client.
+    #[must_use]
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
     /// Hands operations to the owner, waiting while too many bytes are on their way there already.
     ///
     /// One [`SessionEvent::Done`] answers them, after those of all batches before it.
-    pub async fn submit(&self, operations: Vec<Operation>) -> Result<(), Refusal> {
+    pub async fn submit(&self, mut operations: Vec<Operation>) -> Result<(), Refusal> {
+        self.link.names(&self.topics).refuse_publishes(&mut operations);
         let Weight { bytes, acks } = Weight::of(&operations);
         // What brings new data looks for room by itself, so that what frees some is never held up by it.
         let terms = Terms { acks, weight: bytes.min(Batch::ROOM), room: Room::Reserved };

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use queue_engine::{LeaseToken, Settle, Settled};
+use queue_engine::{LeaseToken, QueueEngine, Settle, Settled};
 
 use super::Topics;
+use super::authorization::Act;
 use super::lease::Lease;
 use super::outgoing::Acks;
 use super::queue_topic::SETTLE_WEIGHT;
 use super::shard::{Room, Terms, Turn};
 use super::vitals::Vitals;
+use crate::auth::Pass;
 use crate::refusal::Refusal;
 
 /// What to do with one leased message.
@@ -59,7 +61,11 @@ impl Topics {
     ) -> Result<Vec<Result<SettledLease, Box<Refusal>>>, Refusal> {
         let weight = 256 + requests.len() * SETTLE_WEIGHT;
         let settles: Vec<Settle> = requests.into_iter().map(engine_form).collect();
+        let topics = self.clone();
         let settle = move |turn: &mut Turn<'_>| -> Vec<Result<SettledLease, Box<Refusal>>> {
+            if let Some(refused) = topics.settles_refused(&turn.engines.queue, &settles) {
+                return refused;
+            }
             let outcomes = turn.engines.queue.settle(turn.journal.block(), &settles, turn.now);
             let acked = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Settled::Acked))).count();
             Vitals::count(&turn.engines.vitals.acknowledged, acked);
@@ -69,6 +75,24 @@ impl Topics {
                 .collect()
         };
         self.shard().call(Terms { acks, weight, room: Room::Reserved }, settle).await
+    }
+
+    /// Answers for leases of which some belong to queues that the client may not consume; `None` if there are no such.
+    /// None of them is settled then: whoever holds what is not theirs is better told at once.
+    fn settles_refused(
+        &self,
+        engine: &QueueEngine,
+        settles: &[Settle],
+    ) -> Option<Vec<Result<SettledLease, Box<Refusal>>>> {
+        if let Pass::Open = self.pass() {
+            return None;
+        }
+        let allowed = |settle: &Settle| match engine.lease_queue(settle.lease) {
+            Some((queue, _)) => self.allow(Act::Consume, queue.as_str()),
+            None => Ok(()),
+        };
+        let refusal = settles.iter().find_map(|settle| allowed(settle).err())?;
+        Some(settles.iter().map(|_| Err(Box::new(refusal.clone()))).collect())
     }
 }
 

@@ -10,6 +10,7 @@ use log_engine::{
 use message::{ErrorCode, GroupName};
 use queue_engine::{Destination, Settle};
 
+use super::authorization::Act;
 use super::group_spec::{GroupCommit, TopicPartition};
 use super::log_topic::LogTopic;
 use super::outgoing::{Acks, IdempotencyKey, Outgoing, Receipt, Receipts};
@@ -20,6 +21,7 @@ use super::settling::{SettleAction, SettleRequest, SettledLease, engine_form};
 use super::shard::{Engines, Room, Terms, Turn};
 use super::transaction_spec::{Transaction, TransactionId, TransactionStatus};
 use super::{Topic, Topics};
+use crate::auth::Pass;
 use crate::refusal::Refusal;
 
 /// What is done in a transaction must survive as long as the transaction does: a commit after a power failure would
@@ -28,6 +30,9 @@ const STEP: Terms = Terms { acks: Acks::All, weight: 4096, room: Room::Ordinary 
 /// Ending makes room, and aborting what is open on a restart takes 512 KiB at most.
 const END: Terms =
     Terms { acks: Acks::All, weight: log_engine::LogEngine::RECORDS_LEN_MAX, room: Room::Reserved };
+
+/// How the names begin that transactions get which were given none.
+const NAMELESS: &str = "transaction-";
 
 impl Topics {
     /// Begins a transaction. With a name, whoever had a transaction open under it is fenced, and that one aborted.
@@ -38,6 +43,7 @@ impl Topics {
     ) -> Result<Transaction, Refusal> {
         self.check_not_draining()?;
         let name = name.map(TransactionalId::new).transpose()?;
+        self.allow(Act::UseTransaction, name.as_ref().map_or(NAMELESS, TransactionalId::as_str))?;
         let begin = move |turn: &mut Turn<'_>| {
             let (log, block) = (&mut turn.engines.log, turn.journal.block());
             let producer = log.begin_transaction(block, name.as_ref(), timeout, turn.now)?;
@@ -48,7 +54,11 @@ impl Topics {
 
     /// A transaction as it stands. One that ended is known for a while.
     pub async fn transaction(&self, id: TransactionId) -> Result<Transaction, Refusal> {
-        let look = move |turn: &mut Turn<'_>| turn.engines.describe_transaction(id);
+        let topics = self.clone();
+        let look = move |turn: &mut Turn<'_>| {
+            topics.allow_in_transaction(turn.engines, id, Act::SeeTransaction)?;
+            turn.engines.describe_transaction(id)
+        };
         self.shard().call(LOOK, look).await?
     }
 
@@ -58,10 +68,11 @@ impl Topics {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Transaction>, Refusal> {
-        let after = after.map(str::to_owned);
+        let (after, topics) = (after.map(str::to_owned), self.clone());
         let look = move |turn: &mut Turn<'_>| {
             let log = &turn.engines.log;
             let open = log.transactions().filter(|one| one.state == TransactionState::Ongoing);
+            let open = open.filter(|one| topics.may(Act::SeeTransaction, one.id.as_str()));
             let later = open.filter(|one| after.as_deref().is_none_or(|after| one.id.as_str() > after));
             let ids: Vec<_> = later.take(limit).map(|one| TransactionId(one.producer)).collect();
             ids.into_iter().filter_map(|id| turn.engines.describe_transaction(id).ok()).collect()
@@ -78,6 +89,7 @@ impl Topics {
         messages: Vec<Outgoing>,
         key: Option<IdempotencyKey>,
     ) -> Result<Receipts, Refusal> {
+        self.allow(Act::Publish, topic)?;
         self.check_not_draining()?;
         match self.topic(topic)? {
             Topic::Log(log) => self.publish_to_log_in(id, log, messages, key).await,
@@ -104,7 +116,9 @@ impl Topics {
         );
         drop(messages);
         let bytes = publishing::batches_weight(&built);
+        let topics = self.clone();
         let work = move |turn: &mut Turn<'_>| {
+            topics.allow_in_transaction(turn.engines, id, Act::UseTransaction)?;
             let transaction = turn.engines.open_transaction(id)?;
             let appends = Appends { log: &log, transaction: Some(&transaction) };
             let receipts = appends.apply(turn, built)?;
@@ -123,7 +137,9 @@ impl Topics {
     ) -> Result<Receipts, Refusal> {
         let count = messages.len();
         let (messages, bytes) = publishing::convert(messages, self.limits());
+        let topics = self.clone();
         let work = move |turn: &mut Turn<'_>| {
+            topics.allow_in_transaction(turn.engines, id, Act::UseTransaction)?;
             let transaction = turn.engines.open_transaction(id)?;
             // Told now rather than when it is too late to do something else.
             turn.engines.queue.queue_info(&queue.name)?;
@@ -156,7 +172,9 @@ impl Topics {
         requests: Vec<SettleRequest>,
     ) -> Result<Vec<Result<SettledLease, Box<Refusal>>>, Refusal> {
         self.check_not_draining()?;
+        let topics = self.clone();
         let stage = move |turn: &mut Turn<'_>| {
+            topics.allow_in_transaction(turn.engines, id, Act::UseTransaction)?;
             let transaction = turn.engines.open_transaction(id)?;
             let mut results = Vec::with_capacity(requests.len());
             let mut good: Vec<Settle> = Vec::with_capacity(requests.len());
@@ -166,7 +184,13 @@ impl Topics {
                     continue;
                 }
                 let settle = engine_form(request);
-                let lasts = turn.engines.queue.lease_queue(settle.lease).is_some();
+                let queue = turn.engines.queue.lease_queue(settle.lease);
+                if let Some(Err(refusal)) = queue.map(|(queue, _)| topics.allow(Act::Consume, queue.as_str()))
+                {
+                    results.push(Err(Box::new(refusal)));
+                    continue;
+                }
+                let lasts = queue.is_some();
                 let taken = turn.engines.staging.settles(id.0, &settle)
                     || good.iter().any(|other| other.lease == settle.lease);
                 if lasts && !taken {
@@ -192,12 +216,15 @@ impl Topics {
         group: &str,
         commit: GroupCommit,
     ) -> Result<usize, Refusal> {
+        self.allow(Act::UseGroup, group)?;
         self.check_not_draining()?;
         let group = GroupName::new(group)?;
         let weight = 4096 + GroupCommit::weight(&commit.offsets);
         let offsets = self.offset_commits(&commit.offsets)?;
         let (member, generation) = (commit.member, commit.generation);
+        let topics = self.clone();
         let work = move |turn: &mut Turn<'_>| {
+            topics.allow_in_transaction(turn.engines, id, Act::UseTransaction)?;
             let transaction = turn.engines.open_transaction(id)?;
             let log = &mut turn.engines.log;
             log.check_within_logs(&offsets)?;
@@ -220,7 +247,11 @@ impl Topics {
         id: TransactionId,
         outcome: TransactionOutcome,
     ) -> Result<Transaction, Refusal> {
-        let end = move |turn: &mut Turn<'_>| turn.end_transaction(id, outcome);
+        let topics = self.clone();
+        let end = move |turn: &mut Turn<'_>| {
+            topics.allow_in_transaction(turn.engines, id, Act::UseTransaction)?;
+            turn.end_transaction(id, outcome)
+        };
         self.shard().call(END, end).await?
     }
 }
@@ -228,6 +259,16 @@ impl Topics {
 fn no_extension() -> Refusal {
     let detail = "extending a lease cannot wait for a commit; extend it without a transaction";
     Refusal::new(ErrorCode::InvalidRequest, detail)
+}
+
+impl Topics {
+    /// Whether the client may do something in a transaction that it names by its id.
+    fn allow_in_transaction(&self, engines: &Engines, id: TransactionId, act: Act) -> Result<(), Refusal> {
+        match self.pass() {
+            Pass::Open => Ok(()),
+            Pass::Nobody | Pass::As(_) => self.allow(act, engines.transaction_name(id)?.as_str()),
+        }
+    }
 }
 
 /// A key belongs to its transaction: what was answered before an abort is nothing afterwards.

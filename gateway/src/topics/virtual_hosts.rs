@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use queue_engine::DEFAULT_HOST;
 
 use super::Topics;
+use super::authorization::Act;
 use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
 use super::spec::Created;
@@ -92,6 +93,7 @@ fn unknown(name: &str) -> Refusal {
 impl Topics {
     /// The virtual host of that name.
     pub fn virtual_host(&self, name: &str) -> Result<VirtualHost, Refusal> {
+        self.allow(Act::EnterHost, name)?;
         if self.directory().hosts.has(name) { Ok(VirtualHost::new(name)) } else { Err(unknown(name)) }
     }
 
@@ -120,11 +122,13 @@ impl Topics {
         let mut all: BTreeSet<&str> = names.iter().map(|name| &**name).collect();
         all.insert(DEFAULT_HOST);
         let later = all.into_iter().filter(|name| after.is_none_or(|after| *name > after));
+        let later = later.filter(|name| self.may(Act::EnterHost, name));
         later.take(limit).map(str::to_owned).collect()
     }
 
     /// Makes a virtual host, or finds it made.
     pub async fn create_virtual_host(&self, name: &str) -> Result<Created, Refusal> {
+        self.allow(Act::MakeHost, name)?;
         self.check_not_draining()?;
         let name = name.to_owned();
         let create = move |turn: &mut Turn<'_>| {
@@ -138,6 +142,7 @@ impl Topics {
 
     /// Deletes a virtual host with every queue, exchange, binding and policy in it.
     pub async fn delete_virtual_host(&self, name: &str) -> Result<(), Refusal> {
+        self.allow(Act::DeleteHost, name)?;
         let name = name.to_owned();
         let delete = move |turn: &mut Turn<'_>| {
             let queue = &mut turn.engines.queue;

@@ -3,15 +3,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::limits::WsLimits;
 use super::record_cache::RecordCache;
+use crate::auth::Pass;
 use crate::drain::Drain;
 use crate::topics::Topics;
 
 /// Everything that sockets share. Cheap to clone.
 #[derive(Clone)]
-pub struct WsDoor(Arc<Inner>);
+pub struct WsDoor(Arc<Inner>, Topics);
 
 struct Inner {
-    topics: Topics,
     limits: WsLimits,
     origins: Vec<String>,
     drain: Drain,
@@ -27,13 +27,19 @@ impl WsDoor {
     #[must_use]
     pub fn new(topics: Topics, limits: WsLimits, origins: Vec<String>, drain: Drain) -> WsDoor {
         let cache = Arc::default();
-        WsDoor(Arc::new(Inner { topics, limits, origins, drain, cache, sockets: AtomicUsize::new(0) }))
+        WsDoor(Arc::new(Inner { limits, origins, drain, cache, sockets: AtomicUsize::new(0) }), topics)
     }
 
-    /// The seam.
+    /// The same door for a client with this pass.
+    #[must_use]
+    pub fn acting_for(&self, pass: Pass) -> WsDoor {
+        WsDoor(Arc::clone(&self.0), self.1.acting_for(pass))
+    }
+
+    /// The seam, on behalf of whom the door acts for.
     #[must_use]
     pub fn topics(&self) -> &Topics {
-        &self.0.topics
+        &self.1
     }
 
     /// What one socket may use.

@@ -16,6 +16,13 @@ pub enum Effect {
         /// What was asked.
         ask: Box<Subscribe>,
     },
+    /// Find out who the client is; answered by [`Outcome::LoggedIn`].
+    LogIn {
+        /// The command.
+        id: CommandId,
+        /// What it says.
+        token: String,
+    },
     /// Publish; answered by [`Outcome::Published`].
     Publish {
         /// The command.
@@ -114,6 +121,13 @@ pub enum Outcome {
         ask: Box<Subscribe>,
         /// What it became.
         opened: Result<Opened, Refusal>,
+    },
+    /// Of [`Effect::LogIn`].
+    LoggedIn {
+        /// The command.
+        id: CommandId,
+        /// Who it is, if anybody has to be anybody.
+        user: Result<Option<String>, Refusal>,
     },
     /// Of [`Effect::Publish`].
     Published {

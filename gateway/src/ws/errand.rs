@@ -12,7 +12,9 @@ use super::encoding::Encoding;
 use super::message_errand;
 use super::sources::{LogSource, QueueSource, Source};
 use super::subscription::{LogTerms, Reading, for_log, for_queue};
+use crate::auth::{Origin, Pass};
 use crate::codec::render::ValueMode;
+use crate::http::login::LoginRefusal;
 use crate::refusal::Refusal;
 use crate::topics::{
     Acks, CommitNote, CommitOffset, GroupCommit, LogTopic, Reader, Receipts, SettleAction, SettleRequest,
@@ -25,17 +27,27 @@ pub struct Done {
     pub outcome: Outcome,
     /// For the socket, when a subscription was opened.
     pub source: Option<Source>,
+    /// What the client may do from now on, when it logged in.
+    pub pass: Option<Pass>,
 }
 
 /// Carries out an effect that takes time. Those that do not are none of its business and bring nothing back.
-pub async fn run(door: WsDoor, encoding: Encoding, effect: Effect) -> Option<Done> {
+pub async fn run(door: WsDoor, origin: Origin, encoding: Encoding, effect: Effect) -> Option<Done> {
     let outcome = match effect {
         Effect::Open { id, subscription, ask } => {
             let (opened, source) = match open(&door, encoding, subscription, &ask).await {
                 Ok((opened, source)) => (Ok(opened), Some(source)),
                 Err(refusal) => (Err(refusal), None),
             };
-            return Some(Done { outcome: Outcome::Opened { id, subscription, ask, opened }, source });
+            let outcome = Outcome::Opened { id, subscription, ask, opened };
+            return Some(Done { outcome, source, pass: None });
+        }
+        Effect::LogIn { id, token } => {
+            let (user, pass) = match log_in(&door, &token, origin).await {
+                Ok(pass) => (Ok(pass.caller().map(|caller| caller.user().to_owned())), Some(pass)),
+                Err(refusal) => (Err(refusal), None),
+            };
+            return Some(Done { outcome: Outcome::LoggedIn { id, user }, source: None, pass });
         }
         Effect::Publish { id, publish: ask } => {
             Outcome::Published { id, results: publish(&door, *ask).await }
@@ -63,7 +75,20 @@ pub async fn run(door: WsDoor, encoding: Encoding, effect: Effect) -> Option<Don
             return None;
         }
     };
-    Some(Done { outcome, source: None })
+    Some(Done { outcome, source: None, pass: None })
+}
+
+/// A bearer token or an API key, or a user's name and password joined by a colon.
+async fn log_in(door: &WsDoor, token: &str, origin: Origin) -> Result<Pass, Refusal> {
+    let guard = door.topics().guard();
+    if !guard.is_required() {
+        return Ok(Pass::Open);
+    }
+    let caller = match token.split_once(':') {
+        Some((user, password)) => guard.password(user, password.as_bytes(), origin).await,
+        None => guard.bearer(token, origin).await,
+    };
+    Ok(Pass::As(caller.map_err(|error| Refusal::from(LoginRefusal::Login(error)).in_field("/token"))?))
 }
 
 async fn open(

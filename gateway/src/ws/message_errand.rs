@@ -28,7 +28,7 @@ pub(super) async fn run(topics: &Topics, ask: MessageCommand) -> Result<Answer, 
             if let ReplayTarget::Topic(name) = &target {
                 topics.queue(name).map_err(|refusal| refusal.in_field("/destination/topic"))?;
             }
-            queue.move_message(message, &target, edits).await.map_err(in_message)?;
+            topics.move_message(&queue, message, &target, edits).await.map_err(in_message)?;
             Ok(Answer::Done)
         }
         MessageAction::Delete { message } => {

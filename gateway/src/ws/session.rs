@@ -23,6 +23,8 @@ pub mod close {
     pub const POLICY: u16 = 1008;
     /// A frame larger than allowed.
     pub const TOO_BIG: u16 = 1009;
+    /// The client has to log in, or its login is over. Of the range that applications may use.
+    pub const NOT_LOGGED_IN: u16 = 4401;
 }
 
 /// The protocol of one socket: frames, outcomes and the time go in, frames and effects come out.
@@ -50,6 +52,8 @@ pub struct Session {
     /// Partitions in line to be read.
     pub(super) readable: VecDeque<(Subscription, u32)>,
     pub(super) protocol_errors: u32,
+    /// Whether the client's login is being looked at.
+    pub(super) logging_in: bool,
     pub(super) heard: Instant,
     pub(super) pinged: bool,
     pub(super) phase: Phase,
@@ -83,6 +87,7 @@ impl Session {
             epoch: (now, wall),
             readable: VecDeque::new(),
             protocol_errors: 0,
+            logging_in: false,
             heard: now,
             pinged: false,
             phase: Phase::Open,
@@ -117,6 +122,16 @@ impl Session {
             Outcome::Opened { id, subscription, ask, opened } => {
                 self.opened(now, id, subscription, &ask, opened)
             }
+            Outcome::LoggedIn { id, user } => {
+                self.in_flight -= 1;
+                self.logging_in = false;
+                self.push_reply(Some(id), user.map(|user| match user {
+                    Some(_) => Answer::Done,
+                    None => Answer::Noted(
+                        "no users are configured: every client may do everything, and the token was not checked",
+                    ),
+                }));
+            }
             Outcome::Published { id, results } => {
                 self.in_flight -= 1;
                 self.push_reply(Some(id), results.map(Answer::Published));
@@ -146,6 +161,11 @@ impl Session {
         let event = self.encoding.event(&Event::Goodbye { retry_after_ms: 1000 });
         self.outbox.push_content(event);
         self.finish_drain();
+    }
+
+    /// The client is not who it said any more: what it held returns, and the socket closes.
+    pub fn handle_lapse(&mut self, why: &'static str) {
+        self.close(close::NOT_LOGGED_IN, why);
     }
 
     /// The client is gone: what it held returns.
@@ -211,7 +231,9 @@ impl Session {
     /// Whether more may be read from the client: not while it is owed too many replies, or takes none.
     #[must_use]
     pub fn wants_frames(&self) -> bool {
-        self.in_flight < self.limits.commands_in_flight
+        // What comes behind a login is asked on behalf of who logged in.
+        !self.logging_in
+            && self.in_flight < self.limits.commands_in_flight
             && self.outbox.bytes() < 2 * self.limits.outbound_bytes
     }
 

@@ -3,7 +3,7 @@
 use message::ErrorCode;
 
 use super::answer::Answer;
-use super::command::{BadFrame, Command, CommandId};
+use super::command::{Auth, BadFrame, Command, CommandId};
 use super::effect::Effect;
 use super::session::{Phase, Session, close};
 use crate::refusal::Refusal;
@@ -46,9 +46,11 @@ impl Session {
             Command::Pause(subscription, partitions) => self.pause(subscription, partitions.as_deref()),
             Command::Resume(subscription, partitions) => self.resume(subscription, partitions.as_deref()),
             Command::Unsubscribe(subscription) => self.unsubscribe(subscription),
-            Command::Auth(_) => Ok(Answer::Noted(
-                "no users are configured: every client may do everything, and the token was not checked",
-            )),
+            Command::Auth(Auth { token }) => {
+                self.in_flight += 1;
+                self.logging_in = true;
+                return self.effects.push_back(Effect::LogIn { id, token });
+            }
             Command::Ping => Ok(Answer::Done),
         };
         self.push_reply(Some(id), done);

@@ -16,23 +16,28 @@ use super::errand::{self, Done};
 use super::outbox::Outbound;
 use super::session::Session;
 use super::sources::Sources;
+use crate::auth::{Origin, Pass};
 
 /// Frames read before anything else gets its turn.
 const FRAMES_AT_ONCE: usize = 64;
 /// Rounds before other sockets get their turn.
 const ROUNDS_AT_ONCE: usize = 16;
+/// How long a client may take to log in.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the client may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Drives one socket until it ends.
-pub async fn serve(socket: WebSocket, door: WsDoor, encoding: Encoding, place: Place) {
+pub async fn serve(socket: WebSocket, door: WsDoor, origin: Origin, encoding: Encoding, place: Place) {
     let now = Instant::now();
     let session = Session::new(encoding, *door.limits(), now, door.topics().now());
     let mut driver = Driver {
         socket,
         session,
         sources: Sources::default(),
+        lapsed: lapse(&door),
         door: door.clone(),
+        origin,
         encoding,
         grants: Vec::new(),
         unflushed: 0,
@@ -59,9 +64,14 @@ pub async fn serve(socket: WebSocket, door: WsDoor, encoding: Encoding, place: P
                 moved = true;
                 driver.session.handle_drain(now);
             }
+            if let Poll::Ready(why) = driver.lapsed.as_mut().poll(cx) {
+                driver.lapsed = Box::pin(std::future::pending());
+                moved = true;
+                driver.session.handle_lapse(why);
+            }
             while let Some(effect) = driver.session.poll_effect() {
                 if let Some(effect) = driver.apply(effect) {
-                    errands.push(errand::run(driver.door.clone(), driver.encoding, effect));
+                    errands.push(errand::run(driver.door.clone(), driver.origin, driver.encoding, effect));
                 }
             }
             while let Poll::Ready(Some(done)) = errands.poll_next_unpin(cx) {
@@ -86,6 +96,20 @@ pub async fn serve(socket: WebSocket, door: WsDoor, encoding: Encoding, place: P
     driver.farewell();
 }
 
+type Lapsed = Pin<Box<dyn Future<Output = &'static str> + Send>>;
+
+/// Ends when the client of a door is not who it said any more, or does not say it in time.
+fn lapse(door: &WsDoor) -> Lapsed {
+    let (guard, pass) = (door.topics().guard().clone(), door.topics().pass().clone());
+    Box::pin(async move {
+        if let Pass::Nobody = pass {
+            tokio::time::sleep(LOGIN_PATIENCE).await;
+            return "log in with the first command";
+        }
+        guard.lapsed(&pass).await
+    })
+}
+
 /// The socket is over: closed, broken, or given up.
 struct Gone;
 
@@ -94,6 +118,9 @@ struct Driver {
     session: Session,
     sources: Sources,
     door: WsDoor,
+    origin: Origin,
+    /// Ends when the client is not who it said any more.
+    lapsed: Lapsed,
     encoding: Encoding,
     /// Credit to be granted in this round.
     grants: Vec<(Subscription, u32, u64)>,
@@ -181,7 +208,11 @@ impl Driver {
     }
 
     fn finish(&mut self, now: Instant, done: Option<Done>) {
-        let Some(Done { outcome, source }) = done else { return };
+        let Some(Done { outcome, source, pass }) = done else { return };
+        if let Some(pass) = pass {
+            self.door = self.door.acting_for(pass);
+            self.lapsed = lapse(&self.door);
+        }
         if let (Some(source), super::effect::Outcome::Opened { subscription, .. }) = (source, &outcome) {
             self.sources.insert(*subscription, source);
         }

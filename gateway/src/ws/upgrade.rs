@@ -5,14 +5,17 @@ use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use message::ErrorCode;
 
 use super::door::WsDoor;
 use super::encoding::Encoding;
 use super::socket;
+use crate::auth::{Origin, Pass};
 use crate::codec::problem::{PROBLEM_JSON, ProblemParts};
+use crate::http::Problem;
+use crate::http::login;
 use crate::refusal::Refusal;
 
 /// Bytes read at a time: enough for throughput, little enough for many idle sockets.
@@ -36,6 +39,7 @@ async fn upgrade(State(door): State<WsDoor>, request: Request) -> Response {
 async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
     check_origin(&parts.headers, parts.uri.authority().map(|authority| authority.as_str()), door.origins())?;
     let encoding = negotiate(&parts.headers)?;
+    let pass = log_in(door, parts).await?;
     if door.drain().has_begun() {
         let why = "the server is going down; connect again when it is back";
         return Err(Refused::because(Refusal::new(ErrorCode::ShuttingDown, why).retry_after(1000)));
@@ -55,12 +59,25 @@ async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES);
     upgrade.set_selected_protocol(HeaderValue::from_static(encoding.subprotocol()));
-    let door = door.clone();
+    let (door, origin) = (door.acting_for(pass), Origin { door: "ws", ..login::origin_of(parts) });
     Ok(upgrade.on_upgrade(move |socket| async move {
         // The task that waited for the upgrade ends here; the socket lives in one that a drain waits for.
         let drain = door.drain().clone();
-        drain.track(socket::serve(socket, door, encoding, place));
+        drain.track(socket::serve(socket, door, origin, encoding, place));
     }))
+}
+
+/// Who opens the socket: by a ticket, else as with any request; whoever says nothing may say it in the first command.
+async fn log_in(door: &WsDoor, parts: &Parts) -> Result<Pass, Refused> {
+    let guard = door.topics().guard();
+    let query = parts.uri.query().unwrap_or_default();
+    if let Some(ticket) = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")) {
+        return guard.use_ticket(ticket).ok_or_else(|| {
+            let why = "the ticket was used already, is too old, or was never given out: ask for another";
+            Refused::because(Refusal::new(ErrorCode::Unauthenticated, why).in_field("ticket"))
+        });
+    }
+    login::known(guard, parts).await.map_err(Refused::Problem)
 }
 
 /// The encoding that both sides speak. There is none to assume: the client must name one.
@@ -81,21 +98,12 @@ fn negotiate(headers: &HeaderMap) -> Result<Encoding, Refused> {
 /// Browsers let any page open a socket to anywhere, with the user's cookies, and only say whose page it was. What
 /// sends no `Origin` is no browser.
 fn check_origin(headers: &HeaderMap, authority: Option<&str>, allowed: &[String]) -> Result<(), Refused> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    if allowed.iter().any(|one| one == "*" || one.eq_ignore_ascii_case(origin)) {
-        return Ok(());
-    }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(authority);
-    let own = origin.split_once("://").map(|(_, host)| host);
-    if own.is_some() && own == host {
-        return Ok(());
-    }
-    Err(Refused::Origin)
+    if login::is_own_or_allowed(headers, authority, allowed) { Ok(()) } else { Err(Refused::Origin) }
 }
 
 enum Refused {
     Because(Box<Refusal>),
+    Problem(Problem),
     Origin,
 }
 
@@ -105,8 +113,12 @@ impl Refused {
     }
 
     fn into_response(self) -> Response {
+        if let Refused::Problem(problem) = self {
+            return problem.into_response();
+        }
         let mut document = Vec::new();
         let status = match &self {
+            Refused::Problem(problem) => problem.status(),
             Refused::Because(refusal) => {
                 let parts = ProblemParts::of(refusal);
                 parts.write(&mut document);

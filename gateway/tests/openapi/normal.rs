@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 /// What differs from run to run, by the name of the member, and what stands for it.
 fn stand_in(name: &str) -> Option<Value> {
     Some(match name {
-        "timestamp" | "started_at" | "committed_at" => json!(1_767_225_600_000_i64),
+        "timestamp" | "started_at" | "committed_at" | "made_at" => json!(1_767_225_600_000_i64),
         "ended_at" => json!(1_767_225_600_250_i64),
         "expires_at" => json!(1_767_225_660_000_i64),
         "lease_expires_at" => json!(1_767_225_630_000_i64),

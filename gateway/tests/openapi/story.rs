@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sluice::auth::{Guard, GuardSettings, Mode};
 use sluice::drain::Drain;
 use sluice::http::operations::{self, Operations};
 use sluice::http::{AppState, HttpLimits, api};
@@ -18,6 +19,8 @@ pub async fn play() -> BTreeMap<String, Value> {
     let home = tempfile::tempdir().unwrap();
     let mut settings = TopicsSettings::new(home.path().join("data"));
     settings.journal.segment_bytes = 64 << 20;
+    // Users are made and deleted without anybody having to log in for it.
+    settings.guard = Guard::new(GuardSettings { mode: Mode::Off, ..GuardSettings::default() });
     let (topics, owner) = Topics::open(settings).unwrap();
     let mut story = Story::new(&topics);
     story.topics().await;
@@ -27,6 +30,7 @@ pub async fn play() -> BTreeMap<String, Value> {
     story.exchanges().await;
     story.policies().await;
     story.jobs().await;
+    story.security().await;
     story.endings().await;
     topics.close();
     drop(topics);
@@ -232,6 +236,43 @@ impl Story {
         while self.call("GET", &path, None).await["state"] == "running" {
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn security(&mut self) {
+        let user = json!({"password": "correct horse", "admin": true, "groups": ["operators"]});
+        self.tell("putUser", "PUT", "/v1/users/alice", Some(user)).await;
+        self.tell("getUser", "GET", "/v1/users/alice", None).await;
+        self.tell("listUsers", "GET", "/v1/users", None).await;
+        self.tell("me", "GET", "/v1/me", None).await;
+        let key = json!({"note": "ci", "ttl_ms": 86_400_000});
+        let mut exchange = self.client.exchange("POST", "/v1/users/alice/keys", Some(key), None).await;
+        let made = exchange["response"]["body"].clone();
+        let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+        normal::replace(&mut exchange, key, "slk_AAECAwQFBgcI.CQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJyg");
+        normal::replace(&mut exchange, id, "AAECAwQFBgcI");
+        self.keep("makeApiKey", exchange);
+        let path = format!("/v1/users/alice/keys/{id}");
+        let mut exchange = self.client.exchange("DELETE", &path, None, None).await;
+        normal::replace(&mut exchange, id, "AAECAwQFBgcI");
+        self.keep("deleteApiKey", exchange);
+        let mut exchange = self.client.exchange("POST", "/v1/tickets", None, None).await;
+        exchange["response"]["body"]["ticket"] = json!("AAECAwQFBgcICQoLDA0ODxAREhMUFRYX");
+        self.keep("giveTicket", exchange);
+        let rules = json!({"rules": [{
+            "principal": "group:operators", "resource": {"type": "topic", "name": "orders", "match": "prefix"},
+            "operations": ["read", "write"]
+        }]});
+        let added = self.tell("addRules", "POST", "/v1/acls", Some(rules)).await;
+        let path = format!("/v1/acls/{}", added["rules"][0]["id"].as_str().unwrap());
+        self.tell("getRule", "GET", &path, None).await;
+        self.tell("listRules", "GET", "/v1/acls?principal=group:operators", None).await;
+        let rules = json!({"rules": [{
+            "principal": "group:operators", "resource": {"type": "topic", "name": "orders", "match": "prefix"},
+            "operations": ["write"]
+        }]});
+        self.tell("removeRules", "DELETE", "/v1/acls", Some(rules)).await;
+        self.tell("deleteRule", "DELETE", &path, None).await;
+        self.tell("deleteUser", "DELETE", "/v1/users/alice", None).await;
     }
 
     async fn endings(&mut self) {

@@ -1,7 +1,9 @@
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::channel::ChannelState;
-use super::{Connection, Phase};
+use super::{Connection, Effect, Phase};
 use crate::amqp::error::{AmqpError, ReplyCode};
 use crate::amqp::wire::{
     FRAME_OVERHEAD, Frame, FrameError, FrameKind, Method, MethodId, Reply, SyntaxError, next_frame,
@@ -102,7 +104,10 @@ impl Connection {
             Method::ConnectionClose { .. } => self.leave(),
             // An answer to nothing that was asked.
             Method::ConnectionCloseOk => self.end(),
-            Method::UpdateSecret { .. } => self.say(0, &Reply::UpdateSecretOk),
+            Method::UpdateSecret { secret, .. } => {
+                let (user, secret) = (self.user.clone(), Bytes::copy_from_slice(secret));
+                self.effects.push_back(Effect::Renew { user, secret });
+            }
             _ => {
                 let text = "unexpected method in connection state running";
                 self.fail(now, AmqpError::new(ReplyCode::ChannelError, text).of(id));

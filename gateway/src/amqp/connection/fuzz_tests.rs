@@ -181,7 +181,10 @@ impl World {
                 Action::Ask(_) => Outcome::Asked(Err(refusal().into())),
                 Action::Commit(_) if well => Outcome::Committed(Ok(Published::default())),
                 Action::Commit(_) => Outcome::Committed(Err(refusal().into())),
-                Action::Settle(_) | Action::Credit { .. } | Action::CloseChannel { .. } => continue,
+                Action::RefusedPublish(_)
+                | Action::Settle(_)
+                | Action::Credit { .. }
+                | Action::CloseChannel { .. } => continue,
             };
             outcomes.push((channel, outcome));
         }

@@ -113,6 +113,26 @@ impl Connection {
         self.say(0, &Reply::Tune { channel_max, frame_max, heartbeat });
     }
 
+    /// The answer to [`Effect::Renew`].
+    pub fn handle_renewal(&mut self, now: Instant, renewed: bool) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if renewed {
+            return self.say(0, &Reply::UpdateSecretOk);
+        }
+        let text = "New secret was refused by one of the backends";
+        self.fail(now, AmqpError::new(ReplyCode::NotAllowed, text).of(MethodId { class: 10, method: 70 }));
+    }
+
+    /// The client is not who it was any more.
+    pub fn handle_lapse(&mut self, now: Instant, why: &str) {
+        if matches!(self.phase, Phase::Closing(_) | Phase::Over(_)) {
+            return;
+        }
+        self.fail(now, AmqpError::new(ReplyCode::ConnectionForced, why));
+    }
+
     fn handle_tune_ok(
         &mut self,
         now: Instant,
@@ -159,6 +179,11 @@ impl Connection {
                 self.phase = Phase::Open;
                 self.handshake_due = None;
                 self.say(0, &Reply::ConnectionOpenOk);
+            }
+            VhostAnswer::Refused => {
+                let (vhost, user) = (&self.vhost, &self.user);
+                let text = format!("access to vhost '{vhost}' refused for user '{user}'");
+                self.fail(now, AmqpError::new(ReplyCode::NotAllowed, text).of(open));
             }
             VhostAnswer::Unknown => {
                 let text = format!("vhost {} not found", self.vhost);

@@ -15,10 +15,11 @@ use tracing::{debug, warn};
 
 use super::io::WatchedStream;
 use super::leash::Pull;
-use super::session::Session;
+use super::session::{Peer, Session};
 use super::watch::{Connections, Watch};
 use super::{Answer, ServerLimits, refuse};
 use crate::drain::Drain;
+use crate::tls::{Alpn, Stream, Tls};
 
 /// Between looks at connections that stand still.
 const PATROL: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
 /// While it drains the port stays open, so that whoever asks for readiness is told, and each new connection gets one
 /// answer.
 pub async fn serve<A: Answer>(
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<Tls>),
     answer: A,
     limits: ServerLimits,
     connections: Arc<Connections>,
@@ -53,6 +54,7 @@ pub async fn serve<A: Answer>(
         connections: connections.clone(),
         farewells: Arc::new(Semaphore::new(FAREWELLS)),
         full: refuse::too_many_connections(limits.max_connections).into(),
+        tls,
         tasks: TaskTracker::new(),
     };
     let mut patrol = tokio::time::interval(PATROL);
@@ -102,13 +104,14 @@ struct Reception<A> {
     farewells: Arc<Semaphore>,
     /// What one connection too many is told.
     full: Arc<[u8]>,
+    tls: Option<Tls>,
     tasks: TaskTracker,
 }
 
 impl<A: Answer> Reception<A> {
     async fn take(&self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
-            Ok((stream, _)) => self.welcome(stream),
+            Ok((stream, peer)) => self.welcome(stream, peer),
             Err(error) if is_exhaustion(&error) => {
                 warn!(%error, "cannot accept connections; raise the limit on open files");
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
@@ -117,17 +120,36 @@ impl<A: Answer> Reception<A> {
         }
     }
 
-    fn welcome(&self, stream: TcpStream) {
+    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
         match self.connections.admit(self.limits.max_connections) {
             Some(watch) => {
                 // Without it small answers would wait for the client's acknowledgement of earlier ones.
                 let _ = stream.set_nodelay(true);
                 let max_header_bytes = self.limits.max_header_bytes;
-                let session = Session { answer: self.answer.clone(), watch: watch.clone(), max_header_bytes };
-                self.tasks.spawn(drive(self.builder.clone(), stream, session, watch));
+                let address = peer.ip().to_canonical();
+                let (answer, builder, tls) = (self.answer.clone(), self.builder.clone(), self.tls.clone());
+                self.tasks.spawn(async move {
+                    let secured = match tls {
+                        Some(tls) => tls.accept(stream, Alpn::Http).await,
+                        None => Ok((Stream::Plain(stream), None)),
+                    };
+                    match secured {
+                        Ok((stream, certificate)) => {
+                            let peer = Arc::new(Peer { address, certificate });
+                            let session = Session { answer, watch: watch.clone(), max_header_bytes, peer };
+                            drive(builder, stream, session, watch).await;
+                        }
+                        Err(error) => {
+                            watch.hand_over();
+                            debug!(%address, %error, "no TLS with an HTTP client");
+                        }
+                    }
+                });
             }
             None => {
-                if let Ok(permit) = self.farewells.clone().try_acquire_owned() {
+                if self.tls.is_none()
+                    && let Ok(permit) = self.farewells.clone().try_acquire_owned()
+                {
                     let full = self.full.clone();
                     tokio::spawn(async move {
                         refuse::turn_away(stream, full).await;
@@ -159,7 +181,7 @@ fn builder(limits: &ServerLimits, keep_alive: bool) -> auto::Builder<TokioExecut
 
 async fn drive<A: Answer>(
     builder: Arc<auto::Builder<TokioExecutor>>,
-    stream: TcpStream,
+    stream: Stream,
     session: Session<A>,
     watch: Arc<Watch>,
 ) {

@@ -6,23 +6,23 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::watch::Watch;
+use crate::tls::Stream;
 
 /// How an HTTP/2 client that knows of it begins (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI ";
 
 /// A client's stream that notes what moves.
 pub struct WatchedStream {
-    stream: TcpStream,
+    stream: Stream,
     watch: Arc<Watch>,
     fresh: bool,
     blocked: bool,
 }
 
 impl WatchedStream {
-    pub fn new(stream: TcpStream, watch: Arc<Watch>) -> WatchedStream {
+    pub fn new(stream: Stream, watch: Arc<Watch>) -> WatchedStream {
         WatchedStream { stream, watch, fresh: true, blocked: false }
     }
 

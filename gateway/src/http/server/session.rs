@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,6 +19,16 @@ pub struct Session<A> {
     pub answer: A,
     pub watch: Arc<Watch>,
     pub max_header_bytes: usize,
+    pub peer: Arc<Peer>,
+}
+
+/// Who is at the other end of a connection; every request carries it.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// The user that its certificate names.
+    pub certificate: Option<Box<str>>,
 }
 
 impl<A: Answer> hyper::service::Service<hyper::Request<Incoming>> for Session<A> {
@@ -30,7 +41,8 @@ impl<A: Answer> hyper::service::Service<hyper::Request<Incoming>> for Session<A>
         if head_bytes(&request) > self.max_header_bytes {
             return Answering::Refused { response: Some(refuse::head_too_large(self.max_header_bytes)) };
         }
-        let request = request.map(|body| Body::new(WatchedBody::new(body, self.watch.clone())));
+        let mut request = request.map(|body| Body::new(WatchedBody::new(body, self.watch.clone())));
+        request.extensions_mut().insert(Arc::clone(&self.peer));
         Answering::Asked { answer: self.answer.answer(request), busy }
     }
 }

@@ -8,6 +8,7 @@ use queue_engine::{Edits, MessageId, QueueError, Redrive, RedriveBounds, Redrive
 use super::pace::Pace;
 use super::{JobAtWork, JobStart, JobWork, Topics};
 use crate::refusal::Refusal;
+use crate::topics::authorization::Act;
 use crate::topics::job_spec::{JobDescription, RedriveSpec, ReplayTarget};
 use crate::topics::message_edit::{TRANSFER_OVERHEAD, Way};
 use crate::topics::outgoing::Acks;
@@ -21,9 +22,11 @@ impl Topics {
     /// Starts to send a queue's dead letters back to where they came from.
     pub async fn start_redrive(&self, queue: &str, spec: RedriveSpec) -> Result<JobDescription, Refusal> {
         let source = self.queue(queue)?;
+        source.allow(Act::ChangeMessage)?;
         let in_destination = |refusal: Refusal| refusal.in_field("/destination");
         let destination = match &spec.destination {
             Some(ReplayTarget::Topic(name)) => {
+                self.allow(Act::Publish, name)?;
                 self.queue(name).map_err(in_destination)?;
                 Some(name.clone())
             }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::pace::Pace;
 use super::{JobAtWork, JobStart, JobWork, Topics};
 use crate::refusal::Refusal;
+use crate::topics::authorization::Act;
 use crate::topics::job_spec::{JobDescription, ReplaySpec, ReplayTarget};
 use crate::topics::outgoing::{Acks, Outgoing, OutgoingOptions, Receipts};
 use crate::topics::publishing::Beside;
@@ -23,6 +24,7 @@ impl Topics {
     /// Starts to publish a stretch of a log again.
     pub async fn start_replay(&self, spec: ReplaySpec) -> Result<JobDescription, Refusal> {
         let log = self.log(&spec.source)?;
+        log.allow(Act::Consume)?;
         if matches!(&spec.target, ReplayTarget::Topic(name) if *name == spec.source) {
             let detail = "a log cannot be replayed into itself: it would never end";
             return Err(Refusal::invalid("destination", detail));

@@ -8,7 +8,7 @@ use super::link::{Book, Link};
 use super::operation::{
     Action, ChannelKey, ConsumerNumber, Durability, Operation, Publish, Request, Settlement,
 };
-use super::outcome::{Outcome, SessionEvent};
+use super::outcome::{Outcome, Published, SessionEvent};
 use super::publishing::{self, RUN_BYTES};
 use super::replies::Reply;
 use super::requests;
@@ -50,6 +50,7 @@ fn bytes(action: &Action) -> usize {
         Action::Publish(publish) => publishing::weight(publish),
         Action::Settle(settles) => settles.len() * SETTLE_WEIGHT,
         Action::Credit { .. } => SETTLE_WEIGHT,
+        Action::RefusedPublish(_) => 0,
         Action::Ask(_) => 4096,
         Action::Commit(steps) => steps.iter().map(bytes).sum(),
         Action::CloseChannel { leases } => 256 + leases.len() * SETTLE_WEIGHT,
@@ -59,7 +60,10 @@ fn bytes(action: &Action) -> usize {
 fn durability(action: &Action) -> Durability {
     match action {
         Action::Publish(publish) => publish.durability,
-        Action::Settle(_) | Action::Credit { .. } | Action::CloseChannel { .. } => Durability::None,
+        Action::RefusedPublish(_)
+        | Action::Settle(_)
+        | Action::Credit { .. }
+        | Action::CloseChannel { .. } => Durability::None,
         Action::Ask(request) => match request.as_ref() {
             Request::DeclareQueue(declaration) if declaration.passive || !declaration.durable => {
                 Durability::Cache
@@ -131,6 +135,11 @@ impl Batch {
                     if published.fatal.is_some() {
                         book.failed.insert(channel);
                     }
+                    self.outcomes.push((channel, Outcome::Published(published)));
+                }
+                Action::RefusedPublish(error) => {
+                    book.failed.insert(channel);
+                    let published = Published { fatal: Some(*error), ..Published::default() };
                     self.outcomes.push((channel, Outcome::Published(published)));
                 }
                 Action::Settle(settles) => settle(turn, book, &settles),

@@ -25,6 +25,9 @@ pub(super) fn commit(
     let mut transaction = Transaction::default();
     let (mut kept, mut beside, mut bytes) = (Vec::new(), Vec::new(), 0);
     for step in steps {
+        if let Action::Publish(publish) = &step {
+            names.allow_publish(&publish.exchange, &publish.routing_key)?;
+        }
         match step {
             Action::Publish(publish) if publishing::goes_beside(turn, names, &publish) => {
                 beside.push(publish)
@@ -43,6 +46,7 @@ pub(super) fn commit(
                 let open = settles.filter(|settle| turn.engines.queue.lease_queue(settle.lease).is_some());
                 transaction.settles.extend(open);
             }
+            Action::RefusedPublish(error) => return Err(*error),
             Action::Credit { .. } | Action::Ask(_) | Action::Commit(_) | Action::CloseChannel { .. } => {
                 let why = "only messages and settlements are committed";
                 return Err(SessionError::new(ErrorCode::Internal, why));

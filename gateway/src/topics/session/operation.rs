@@ -40,6 +40,8 @@ pub struct Operation {
 pub enum Action {
     /// Route a message.
     Publish(Publish),
+    /// A message that may not be published: its channel fails.
+    RefusedPublish(Box<super::outcome::SessionError>),
     /// Settle deliveries; those that are over already are passed by.
     Settle(Vec<(Lease, Settlement)>),
     /// Let a subscription have more.

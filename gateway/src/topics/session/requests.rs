@@ -34,6 +34,7 @@ pub(super) fn carry_out(
     turn.ensure(DEFINITION).map_err(Refusal::from)?;
     let names = link.names(topics);
     let request = names.localize(request)?;
+    names.allow_request(&request)?;
     let mut answered = carry_out_full(topics, turn, book, link, channel, request);
     if let Err(error) = &mut answered
         && let Some(field) = &mut error.refusal.field

@@ -17,6 +17,7 @@ use super::job_book::JobBook;
 use super::outlets::Outlets;
 use super::staging::Staging;
 use super::waiters::Waiters;
+use crate::auth::{Guard, Identities};
 use crate::refusal::Refusal;
 use crate::topics::delivery::QueueDelivery;
 use crate::topics::directory::Directory;
@@ -50,6 +51,10 @@ pub(crate) struct Engines {
     pub limits: Limits,
     /// Dead letters for logs that found no room yet.
     pub unrouted: Vec<LogTarget>,
+    /// Users, rules and quotas.
+    pub identities: Identities,
+    /// Who is shown them.
+    pub guard: Guard,
     pub vitals: Arc<Vitals>,
     /// Rung when records of share groups come back.
     pub share_bells: Arc<ShareBells>,
@@ -153,6 +158,12 @@ impl Engines {
             let before = self.log.producers_since(now);
             self.queue_producers.forget(before, |place| has_queue(queues, place));
         }
+    }
+
+    /// Shows everybody the users, rules and quotas as they are now.
+    pub(crate) fn show_identities(&mut self) {
+        self.identities.arrange();
+        self.guard.show(self.identities.clone());
     }
 
     /// A message that was looked at, with who holds it.

@@ -6,6 +6,7 @@ use tracing::{debug, warn};
 
 use super::Engines;
 use super::engines::has_queue;
+use crate::auth::identity_record;
 
 /// Segments that the journal may always have before any is given up.
 const SEGMENTS_KEPT: u64 = 4;
@@ -167,6 +168,8 @@ impl Engines {
         self.queue_producers
             .checkpoint(is_there, &mut |record| records.push((RecordKind::PRODUCER, record.to_vec())));
         self.jobs.checkpoint(&mut |record| records.push((RecordKind::JOB, record.to_vec())));
+        let identities = self.identities.changes().map(|change| identity_record::encode(&change));
+        records.extend(identities.map(|record| (RecordKind::IDENTITY, record)));
         records
     }
 }

@@ -4,6 +4,7 @@ use log_engine::{
 use message::{GroupName, TopicName};
 
 use crate::refusal::Refusal;
+use crate::topics::authorization::Act;
 use crate::topics::outgoing::Acks;
 use crate::topics::queue_topic::LOOK;
 use crate::topics::shard::{Room, Terms, Turn};
@@ -28,6 +29,7 @@ impl Topics {
         group: &GroupName,
         ask: ShareHeartbeat,
     ) -> Result<Result<ConsumerAnswer, GroupError>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let group = group.clone();
         let beat = move |turn: &mut Turn<'_>| {
             let queues = &turn.engines.queue;
@@ -43,8 +45,10 @@ impl Topics {
 
     /// All share groups, by name.
     pub async fn share_listings(&self) -> Result<Vec<ShareListing>, Refusal> {
-        let look = |turn: &mut Turn<'_>| {
+        let topics = self.clone();
+        let look = move |turn: &mut Turn<'_>| {
             let groups = turn.engines.log.share_groups();
+            let groups = groups.filter(|(name, _)| topics.may(Act::SeeGroup, name.as_str()));
             groups.map(|(name, members)| ShareListing { name: name.clone(), members }).collect()
         };
         self.shard().call(LOOK, look).await
@@ -52,6 +56,7 @@ impl Topics {
 
     /// A share group with its members, if there is one.
     pub async fn share_members(&self, group: &GroupName) -> Result<Option<ShareGroupDescription>, Refusal> {
+        self.allow(Act::SeeGroup, group.as_str())?;
         let group = group.clone();
         self.shard()
             .call(LOOK, move |turn: &mut Turn<'_>| turn.engines.log.describe_share_group(&group))
@@ -60,19 +65,25 @@ impl Topics {
 
     /// How long members of a group keep records.
     pub async fn share_record_lock(&self, group: &GroupName) -> Result<std::time::Duration, Refusal> {
+        self.allow(Act::SeeGroup, group.as_str())?;
         let group = group.clone();
         self.shard().call(LOOK, move |turn: &mut Turn<'_>| turn.engines.log.share_record_lock(&group)).await
     }
 
     /// The settings of a share group, whether or not it is there.
     pub async fn share_settings(&self, group: &GroupName) -> Result<Vec<ShareSetting>, Refusal> {
+        self.allow(Act::SeeGroupSettings, group.as_str())?;
         let group = group.clone();
         self.shard().call(LOOK, move |turn: &mut Turn<'_>| turn.engines.log.share_settings(&group)).await
     }
 
     /// Groups with settings of their own.
     pub async fn groups_with_settings(&self) -> Result<Vec<GroupName>, Refusal> {
-        let look = |turn: &mut Turn<'_>| turn.engines.log.groups_with_settings().cloned().collect();
+        let topics = self.clone();
+        let look = move |turn: &mut Turn<'_>| {
+            let all = turn.engines.log.groups_with_settings().cloned();
+            all.filter(|name| topics.may(Act::SeeGroupSettings, name.as_str())).collect()
+        };
         self.shard().call(LOOK, look).await
     }
 
@@ -84,6 +95,7 @@ impl Topics {
         others: Others,
         mode: Mode,
     ) -> Result<(), Refusal> {
+        self.allow(Act::ChangeGroupSettings, group.as_str())?;
         let group = group.clone();
         let how = (others == Others::Unset, mode == Mode::Check);
         let change = move |turn: &mut Turn<'_>| {

@@ -4,6 +4,7 @@ use queue_engine::QueueEngine;
 
 use super::membership::CHANGE;
 use crate::refusal::Refusal;
+use crate::topics::authorization::Act;
 use crate::topics::queue_topic::LOOK;
 use crate::topics::shard::Turn;
 use crate::topics::{Topic, Topics};
@@ -29,6 +30,7 @@ impl From<ShareOffset> for ShareProgress {
 impl Topics {
     /// How far a group has come wherever it began or its members are assigned; none when there is no such group.
     pub async fn share_progress(&self, group: &GroupName) -> Result<Option<Vec<ShareProgress>>, Refusal> {
+        self.allow(Act::SeeGroup, group.as_str())?;
         let group = group.clone();
         let look = move |turn: &mut Turn<'_>| {
             let (log, queue) = (&turn.engines.log, &turn.engines.queue);
@@ -49,6 +51,7 @@ impl Topics {
         topic: &Topic,
         partition: u32,
     ) -> Result<Option<ShareProgress>, Refusal> {
+        self.allow(Act::SeeGroup, group.as_str())?;
         let (group, name) = (group.clone(), topic.name().clone());
         let id = match topic {
             Topic::Log(log) => Some(log.partition(partition)?.id),
@@ -67,6 +70,7 @@ impl Topics {
         group: &GroupName,
         to: Vec<(Topic, u32, i64)>,
     ) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let mut outcomes = Vec::with_capacity(to.len());
         for (topic, partition, start) in to {
             let Topic::Log(log) = topic else {
@@ -93,6 +97,7 @@ impl Topics {
 
     /// Whether a share group is there and has no members, as those who change its offsets need it.
     pub async fn check_share_is_empty(&self, group: &GroupName) -> Result<(), Refusal> {
+        self.allow(Act::SeeGroup, group.as_str())?;
         let group = group.clone();
         let look =
             move |turn: &mut Turn<'_>| turn.engines.log.check_share_is_empty(&group).map_err(LogError::from);
@@ -101,6 +106,7 @@ impl Topics {
 
     /// Forgets what a group without members knows of a log; refused when it knows nothing.
     pub async fn delete_share_offsets(&self, group: &GroupName, topic: &Topic) -> Result<(), Refusal> {
+        self.allow(Act::DeleteGroup, group.as_str())?;
         let Topic::Log(log) = topic else { return Err(no_offsets(topic.name())) };
         let (group, name) = (group.clone(), log.name().clone());
         let weight = (1024 + 4 * log.partitions() as usize).min(LogEngine::RECORDS_LEN_MAX);

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::reading::{self, Reading};
 use crate::refusal::Refusal;
+use crate::topics::authorization::Act;
 use crate::topics::outgoing::Acks;
 use crate::topics::queue_topic::LOOK;
 use crate::topics::shard::{Room, Terms, Turn};
@@ -92,6 +93,8 @@ impl Topics {
         partition: u32,
         first: bool,
     ) -> Result<Shared, Refusal> {
+        self.allow(Act::UseGroup, wish.group.as_str())?;
+        log.allow(Act::Consume)?;
         let view = Arc::clone(&log.partition(partition)?.view);
         loop {
             let taken = self.share_taken(wish, view.id()).await?;
@@ -217,6 +220,7 @@ impl Topics {
         member: &MemberId,
         acknowledgements: Vec<(LogTopic, u32, Vec<Acknowledgement>)>,
     ) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+        self.allow(Act::UseGroup, group.as_str())?;
         let mut outcomes = Vec::with_capacity(acknowledgements.len());
         for (log, partition, batches) in acknowledgements {
             let id = match log.partition(partition) {

@@ -1,0 +1,105 @@
+//! What logins and permissions cost, without a socket.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use sluice::auth::identity_record::Change;
+use sluice::auth::permission::{Effect, NameMatch, Operation, Operations, Resource, ResourceKind, RuleScope};
+use sluice::auth::scram::ClientFirst;
+use sluice::auth::{Caller, Guard, GuardSettings, Identities, Origin, ScramHash, Subject, User, Verifier};
+
+use crate::table::{Line, grouped};
+
+const RULES: usize = 10_000;
+const HOME: Origin = Origin { door: "bench", address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) };
+
+fn rule(name: NameMatch) -> Change {
+    let scope = RuleScope {
+        subject: Subject::User("alice".into()),
+        kind: ResourceKind::Topic,
+        name,
+        vhost: None,
+        address: None,
+        effect: Effect::Allow,
+    };
+    Change::SetRule(scope, Operations::of(Operation::Write))
+}
+
+/// A user with ten thousand rules, half of them for one name, half for a prefix.
+fn alice() -> Caller {
+    let mut identities = Identities::default();
+    identities.fold(Change::SetUser(User { name: "alice".into(), ..User::default() }));
+    for number in 0..RULES / 2 {
+        identities.fold(rule(NameMatch::Literal(format!("orders-{number}").into())));
+        identities.fold(rule(NameMatch::Prefix(format!("events-{number}-").into())));
+    }
+    identities.arrange();
+    let guard = Guard::new(GuardSettings::default());
+    guard.show(identities);
+    guard.certificate("alice".into(), HOME)
+}
+
+/// One question to ten thousand rules.
+pub fn permission() -> Vec<Line> {
+    let alice = alice();
+    let cases = [
+        ("by name", "orders-{}", true),
+        ("by prefix", "events-{}-eu", true),
+        ("denied", "secrets-{}", false),
+    ];
+    let mut lines = Vec::new();
+    for (what, pattern, expected) in cases {
+        let names: Vec<String> =
+            (0..RULES / 2).map(|number| pattern.replace("{}", &number.to_string())).collect();
+        let ask = |name: &str| {
+            let resource = Resource { kind: ResourceKind::Topic, name, within: Some(("/", name)) };
+            alice.may(Operation::Write, resource)
+        };
+        assert!(names.iter().all(|name| ask(name) == expected));
+        let mut best = f64::MAX;
+        for _ in 0..50 {
+            let began = Instant::now();
+            for name in &names {
+                black_box(ask(black_box(name)));
+            }
+            best = best.min(began.elapsed().as_nanos() as f64 / names.len() as f64);
+        }
+        let line =
+            Line::new(format!("permission with 10,000 rules, {what}"), "< 200 ns", format!("{best:.0} ns"));
+        lines.push(line.met(best < 200.0));
+    }
+    lines
+}
+
+/// Whole SCRAM exchanges on one core, the client's two HMACs and a hash included.
+pub fn scram() -> Vec<Line> {
+    let mut lines = Vec::new();
+    for hash in ScramHash::ALL {
+        let salted = hash.salted(b"pencil", b"salt-salt-salt-s", 4096);
+        let verifier = Verifier::of_salted(hash, &salted, b"salt-salt-salt-s".to_vec(), 4096);
+        let client_key = hash.hmac(&salted, b"Client Key");
+        let (began, mut logins) = (Instant::now(), 0_u64);
+        while began.elapsed() < Duration::from_secs(2) {
+            let first = ClientFirst::parse(b"n,,n=alice,r=fyko+d2lbbFgONRv9qkxdawL").expect("a message");
+            let (challenge, challenged) = first.challenge(verifier.clone(), true, "3rfcNHYJY1ZVvWVs7j");
+            let challenge = String::from_utf8(challenge).expect("text");
+            let nonce = challenge.split(',').next().expect("a nonce");
+            let without_proof = format!("c=biws,{nonce}");
+            let told = format!("n=alice,r=fyko+d2lbbFgONRv9qkxdawL,{challenge},{without_proof}");
+            let signature = hash.hmac(&hash.digest(&client_key), told.as_bytes());
+            let proof: Vec<u8> = client_key.iter().zip(&signature).map(|(one, other)| one ^ other).collect();
+            let last = format!("{without_proof},p={}", base64(&proof));
+            challenged.finish(last.as_bytes()).expect("the proof is right");
+            logins += 1;
+        }
+        let rate = logins as f64 / began.elapsed().as_secs_f64();
+        let workload = format!("{} exchanges, one core", hash.mechanism());
+        lines.push(Line::new(workload, "1,000/s", format!("{}/s", grouped(rate))).met(rate >= 1000.0));
+    }
+    lines
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

@@ -1,0 +1,32 @@
+//! Who somebody is and what they may do: decided once, for every door.
+//!
+//! Pure, given the time and random bytes: verifiers, the SCRAM exchange, rules and their index, buckets, the fold of
+//! changes. The [`Guard`] holds what is known and judges credentials; a [`Caller`] is what comes out, and the seam asks
+//! it before it does anything. Nothing here knows a wire format.
+
+pub mod api_key;
+pub mod audit;
+mod caller;
+mod failed_logins;
+mod guard;
+mod identities;
+pub mod identity_record;
+pub mod permission;
+mod proven;
+pub mod quota;
+pub mod rule_index;
+pub mod sasl;
+pub mod scram;
+mod subject;
+mod tickets;
+pub mod token;
+mod user;
+mod verifier;
+
+pub use caller::{Caller, Identity, Lapse, Pass, Proof};
+pub use guard::{Guard, GuardSettings, LoginCounts, LoginError, Mode, Origin, random};
+pub use identities::Identities;
+pub use subject::{Subject, is_name};
+pub use tickets::TICKET_LIFE;
+pub use user::User;
+pub use verifier::{ScramHash, Verifier};

@@ -1,0 +1,183 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::identity_record::Change;
+use super::permission::{Operations, RuleScope};
+use super::quota::{QuotaEntity, QuotaLimits};
+use super::rule_index::SubjectRules;
+use super::subject::Subject;
+use super::user::User;
+
+/// Users, rules and quotas: a fold over changes, and what readers see of it.
+///
+/// The shard's owner holds one; everybody else holds an [`Identities`] that a clone of it made, which never changes.
+/// Cloning copies references.
+#[derive(Clone, Debug, Default)]
+pub struct Identities {
+    users: BTreeMap<Box<str>, Arc<User>>,
+    /// Whose each API key is.
+    key_owners: HashMap<Box<str>, Box<str>>,
+    rules: BTreeMap<Arc<RuleScope>, Operations>,
+    quotas: HashMap<QuotaEntity, QuotaLimits>,
+    /// The rules of each subject, arranged.
+    arranged: HashMap<Subject, Arc<SubjectRules>>,
+    /// Subjects whose rules changed since they were arranged.
+    stale: HashSet<Subject>,
+}
+
+impl Identities {
+    /// Takes a change in.
+    pub fn fold(&mut self, change: Change) {
+        match change {
+            Change::SetUser(user) => {
+                self.forget_keys(&user.name);
+                let keys = user.keys.iter().map(|key| (key.id.clone(), user.name.clone()));
+                self.key_owners.extend(keys);
+                self.users.insert(user.name.clone(), Arc::new(user));
+            }
+            Change::DeleteUser(name) => {
+                self.forget_keys(&name);
+                self.users.remove(&name);
+            }
+            Change::SetRule(scope, operations) => {
+                self.stale.insert(scope.subject.clone());
+                if operations.is_empty() {
+                    self.rules.remove(&scope);
+                } else {
+                    self.rules.insert(Arc::new(scope), operations);
+                }
+            }
+            Change::SetQuota(entity, limits) => {
+                if limits.is_empty() {
+                    self.quotas.remove(&entity);
+                } else {
+                    self.quotas.insert(entity, limits);
+                }
+            }
+        }
+    }
+
+    fn forget_keys(&mut self, user: &str) {
+        for key in self.users.get(user).into_iter().flat_map(|user| &user.keys) {
+            self.key_owners.remove(&key.id);
+        }
+    }
+
+    /// The user whose API key that is.
+    #[must_use]
+    pub fn owner_of_key(&self, id: &str) -> Option<&Arc<User>> {
+        self.user(self.key_owners.get(id)?)
+    }
+
+    /// Arranges what changed, for readers.
+    pub fn arrange(&mut self) {
+        for subject in std::mem::take(&mut self.stale) {
+            let rules: Vec<_> = self.rules_of(&subject).collect();
+            if rules.is_empty() {
+                self.arranged.remove(&subject);
+            } else {
+                let arranged = Arc::new(SubjectRules::of(rules.into_iter()));
+                self.arranged.insert(subject, arranged);
+            }
+        }
+    }
+
+    /// Changes that make all of it anew.
+    pub fn changes(&self) -> impl Iterator<Item = Change> + '_ {
+        let users = self.users.values().map(|user| Change::SetUser(User::clone(user)));
+        let rules = self.rules.iter().map(|(scope, set)| Change::SetRule(RuleScope::clone(scope), *set));
+        let quotas =
+            self.quotas.iter().map(|(entity, limits)| Change::SetQuota(entity.clone(), limits.clone()));
+        users.chain(rules).chain(quotas)
+    }
+
+    /// The user of that name.
+    #[must_use]
+    pub fn user(&self, name: &str) -> Option<&Arc<User>> {
+        self.users.get(name)
+    }
+
+    /// All users by name.
+    pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.users.values()
+    }
+
+    /// Whether there is any.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
+    /// All rules in order.
+    pub fn rules(&self) -> impl Iterator<Item = (&RuleScope, Operations)> {
+        self.rules.iter().map(|(scope, operations)| (&**scope, *operations))
+    }
+
+    /// The operations of the rule of that scope.
+    #[must_use]
+    pub fn rule(&self, scope: &RuleScope) -> Operations {
+        self.rules.get(scope).copied().unwrap_or_default()
+    }
+
+    fn rules_of<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = (&'a RuleScope, Operations)> {
+        // Scopes sort by subject first.
+        let of_it = self.rules().skip_while(move |(scope, _)| scope.subject < *subject);
+        of_it.take_while(move |(scope, _)| scope.subject == *subject)
+    }
+
+    /// The rules of a subject, arranged.
+    #[must_use]
+    pub fn arranged(&self, subject: &Subject) -> Option<&Arc<SubjectRules>> {
+        self.arranged.get(subject)
+    }
+
+    /// All quotas.
+    pub fn quotas(&self) -> impl Iterator<Item = (&QuotaEntity, &QuotaLimits)> {
+        self.quotas.iter()
+    }
+
+    /// The quota of an entity.
+    #[must_use]
+    pub fn quota(&self, entity: &QuotaEntity) -> Option<&QuotaLimits> {
+        self.quotas.get(entity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::permission::{Effect, NameMatch, Operation, ResourceKind};
+    use super::*;
+
+    fn scope(subject: &str, name: &str) -> RuleScope {
+        RuleScope {
+            subject: Subject::parse(subject).unwrap(),
+            kind: ResourceKind::Topic,
+            name: NameMatch::Literal(name.into()),
+            vhost: None,
+            address: None,
+            effect: Effect::Allow,
+        }
+    }
+
+    #[test]
+    fn the_changes_of_a_state_make_it_anew() {
+        let read = Operations::of(Operation::Read);
+        let mut first = Identities::default();
+        first.fold(Change::SetUser(User { name: "alice".into(), ..User::default() }));
+        first.fold(Change::SetUser(User { name: "bob".into(), ..User::default() }));
+        first.fold(Change::DeleteUser("bob".into()));
+        first.fold(Change::SetRule(scope("user:alice", "a"), read));
+        first.fold(Change::SetRule(scope("user:alice", "b"), read));
+        first.fold(Change::SetRule(scope("user:alice", "b"), Operations::NONE));
+        let mut second = Identities::default();
+        first.changes().for_each(|change| second.fold(change));
+        assert!(second.users().eq(first.users()) && second.rules().eq(first.rules()));
+        assert_eq!(second.rules().count(), 1);
+        second.arrange();
+        assert!(second.arranged(&Subject::User("alice".into())).is_some());
+        assert!(second.arranged(&Subject::Everyone).is_none());
+        second.fold(Change::SetRule(scope("user:alice", "a"), Operations::NONE));
+        second.arrange();
+        assert!(second.arranged(&Subject::User("alice".into())).is_none());
+    }
+}

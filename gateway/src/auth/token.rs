@@ -1,0 +1,197 @@
+//! Signed tokens (JWT, RFC 7519) of issuers that the operator trusts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use message::Timestamp;
+use parking_lot::RwLock;
+use tracing::warn;
+
+use super::guard::LoginError;
+use super::subject::is_name;
+
+/// Algorithms that are taken: signatures only, since whoever can check a shared secret can forge with it.
+const ALGORITHMS: [Algorithm; 9] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+/// Keys that an issuer does not have are asked for anew at most this often.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// How long an issuer may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Most bytes of a key set.
+const KEYS_BYTES: u64 = 1 << 20;
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In a file, read anew when it has changed.
+    File(PathBuf),
+    /// At an address.
+    Url(String),
+}
+
+/// What a token must say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRules {
+    /// Who made it; empty is anybody whose key is in the set.
+    pub issuer: String,
+    /// Whom it is for; empty is anybody.
+    pub audience: String,
+    /// By how much clocks may differ.
+    pub leeway: Duration,
+    /// The claim with the user's name.
+    pub user_claim: String,
+    /// The claim with the groups: a list, or one string with spaces.
+    pub groups_claim: String,
+}
+
+/// What a token says of whom it was made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The user.
+    pub user: Box<str>,
+    /// The groups.
+    pub groups: Vec<Box<str>>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Judges tokens.
+pub struct TokenJudge {
+    source: KeySource,
+    rules: TokenRules,
+    keys: Arc<RwLock<Keys>>,
+}
+
+#[derive(Default)]
+struct Keys {
+    set: Option<JwkSet>,
+    asked_at: Option<Timestamp>,
+}
+
+impl TokenJudge {
+    /// Keys are read when the first token comes.
+    #[must_use]
+    pub fn new(source: KeySource, rules: TokenRules) -> TokenJudge {
+        TokenJudge { source, rules, keys: Arc::default() }
+    }
+
+    /// What a token says, if it may be believed.
+    pub async fn judge(&self, token: &str, now: Timestamp) -> Result<Claims, LoginError> {
+        let header = decode_header(token).map_err(|_| LoginError::Wrong)?;
+        let kid = header.kid.as_deref();
+        let mut key = self.key(kid);
+        if key.is_none() {
+            self.ask(now).await?;
+            key = self.key(kid);
+        }
+        judged(token, &key.ok_or(LoginError::Wrong)?, header.alg, &self.rules)
+    }
+
+    /// The key that a token names; one that names none is checked with the only key.
+    fn key(&self, kid: Option<&str>) -> Option<DecodingKey> {
+        let keys = self.keys.read();
+        let set = keys.set.as_ref()?;
+        let found = match kid {
+            Some(kid) => set.find(kid),
+            None => set.keys.first().filter(|_| set.keys.len() == 1),
+        };
+        DecodingKey::from_jwk(found?).ok()
+    }
+
+    /// Reads the keys anew, unless that was done just now.
+    async fn ask(&self, now: Timestamp) -> Result<(), LoginError> {
+        {
+            let mut keys = self.keys.write();
+            if keys.set.is_some() && keys.asked_at.is_some_and(|at| now.since(at) < ASK_AGAIN) {
+                return Ok(());
+            }
+            keys.asked_at = Some(now);
+        }
+        let (source, keys) = (self.source.clone(), Arc::clone(&self.keys));
+        let read = tokio::task::spawn_blocking(move || read(&source)).await;
+        match read.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(set) => {
+                keys.write().set = Some(set);
+                Ok(())
+            }
+            Err(why) => {
+                warn!(why, "cannot read the keys of tokens (auth.jwks)");
+                Err(LoginError::Unavailable("the keys of the issuer of tokens cannot be read".into()))
+            }
+        }
+    }
+}
+
+fn judged(
+    token: &str,
+    key: &DecodingKey,
+    algorithm: Algorithm,
+    rules: &TokenRules,
+) -> Result<Claims, LoginError> {
+    use jsonwebtoken::errors::ErrorKind;
+    if !ALGORITHMS.contains(&algorithm) || key.family() != algorithm.family() {
+        return Err(LoginError::Wrong);
+    }
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = rules.leeway.as_secs();
+    validation.validate_nbf = true;
+    let mut required = vec!["exp"];
+    if rules.audience.is_empty() {
+        validation.validate_aud = false;
+    } else {
+        validation.set_audience(&[&rules.audience]);
+        required.push("aud");
+    }
+    if !rules.issuer.is_empty() {
+        validation.set_issuer(&[&rules.issuer]);
+        required.push("iss");
+    }
+    validation.set_required_spec_claims(&required);
+    let decoded = decode::<serde_json::Value>(token, key, &validation);
+    let claims = decoded.map_err(|error| match error.kind() {
+        ErrorKind::ExpiredSignature => LoginError::Expired,
+        _ => LoginError::Wrong,
+    })?;
+    let claims = claims.claims;
+    let user = claims.get(&rules.user_claim).and_then(|user| user.as_str()).filter(|user| is_name(user));
+    let expires_s = claims.get("exp").and_then(|end| end.as_f64()).ok_or(LoginError::Wrong)?;
+    let ends = Timestamp((expires_s * 1000.0) as i64).plus(rules.leeway);
+    let groups = match claims.get(&rules.groups_claim) {
+        Some(serde_json::Value::Array(groups)) => groups.iter().filter_map(|group| group.as_str()).collect(),
+        Some(serde_json::Value::String(groups)) => groups.split(' ').collect(),
+        _ => Vec::new(),
+    };
+    Ok(Claims {
+        user: user.ok_or(LoginError::Wrong)?.into(),
+        groups: groups.into_iter().filter(|group| is_name(group)).map(Into::into).collect(),
+        expires_at: ends,
+    })
+}
+
+fn read(source: &KeySource) -> Result<JwkSet, String> {
+    let text = match source {
+        KeySource::File(path) => {
+            std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
+        }
+        KeySource::Url(url) => {
+            let agent: ureq::Agent =
+                ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+            let mut response = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
+            let body = response.body_mut().with_config().limit(KEYS_BYTES).read_to_string();
+            body.map_err(|error| format!("{url}: {error}"))?
+        }
+    };
+    serde_json::from_str(&text).map_err(|error| format!("no JSON Web Key Set: {error}"))
+}

@@ -1,0 +1,125 @@
+//! Who sends a request: read from its head, judged by the guard.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use message::ErrorCode;
+
+use super::problem::Problem;
+use super::server::Peer;
+use crate::auth::{Guard, LoginError, Origin, Pass};
+use crate::refusal::Refusal;
+
+/// How the guard calls this door.
+const DOOR: &str = "http";
+
+/// Where a request comes from.
+#[must_use]
+pub fn origin_of(parts: &Parts) -> Origin {
+    let address =
+        parts.extensions.get::<Arc<Peer>>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.address);
+    Origin { door: DOOR, address }
+}
+
+/// What the sender of a request may do, by what it says in `Authorization`, else by its certificate.
+pub async fn pass_of(guard: &Guard, parts: &Parts) -> Result<Pass, Problem> {
+    match known(guard, parts).await? {
+        Pass::Nobody => Err(LoginRefusal::Missing.into()),
+        pass => Ok(pass),
+    }
+}
+
+/// The same for where a client may say later who it is.
+pub async fn known(guard: &Guard, parts: &Parts) -> Result<Pass, Problem> {
+    if !guard.is_required() {
+        return Ok(Pass::Open);
+    }
+    let origin = origin_of(parts);
+    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+        let text = value.to_str().map_err(|_| LoginRefusal::Malformed)?;
+        let (scheme, credentials) = text.split_once(' ').ok_or(LoginRefusal::Malformed)?;
+        let caller = match scheme.to_ascii_lowercase().as_str() {
+            "basic" => {
+                let (user, password) = basic(credentials).ok_or(LoginRefusal::Malformed)?;
+                guard.password(&user, &password, origin).await
+            }
+            "bearer" => guard.bearer(credentials.trim(), origin).await,
+            _ => return Err(LoginRefusal::Scheme.into()),
+        };
+        return Ok(Pass::As(caller.map_err(LoginRefusal::Login)?));
+    }
+    let certificate = parts.extensions.get::<Arc<Peer>>().and_then(|peer| peer.certificate.clone());
+    Ok(match certificate {
+        Some(user) => Pass::As(guard.certificate(user, origin)),
+        None => guard.stranger(origin),
+    })
+}
+
+/// User and password (RFC 7617).
+fn basic(credentials: &str) -> Option<(String, Vec<u8>)> {
+    let bytes = BASE64.decode(credentials.trim()).ok()?;
+    let colon = bytes.iter().position(|byte| *byte == b':')?;
+    let user = std::str::from_utf8(bytes.get(..colon)?).ok()?.to_owned();
+    Some((user, bytes.get(colon + 1..)?.to_vec()))
+}
+
+/// Refuses what a page of another origin makes a browser send, with whatever the browser knows of the user: a page
+/// may send a request anywhere, even if it cannot read the answer.
+pub fn check_origin(parts: &Parts, allowed: &[String]) -> Result<(), Problem> {
+    let harmless = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if harmless || is_own_or_allowed(&parts.headers, parts.uri.authority().map(|one| one.as_str()), allowed) {
+        return Ok(());
+    }
+    Err(Problem::origin_not_allowed())
+}
+
+/// Whether a request comes from no page, from a page of this server, or from one of an origin that is allowed.
+pub fn is_own_or_allowed(headers: &HeaderMap, authority: Option<&str>, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let origin = origin.to_str().unwrap_or_default();
+    if allowed.iter().any(|one| one == "*" || one.eq_ignore_ascii_case(origin)) {
+        return true;
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(authority);
+    let own = origin.split_once("://").map(|(_, host)| host);
+    own.is_some() && own == host
+}
+
+/// Why a request's sender is not known.
+pub enum LoginRefusal {
+    /// It does not say.
+    Missing,
+    /// What it says does not read.
+    Malformed,
+    /// It says so in a way that is not known here.
+    Scheme,
+    /// What it says is not right.
+    Login(LoginError),
+}
+
+impl From<LoginRefusal> for Refusal {
+    fn from(refusal: LoginRefusal) -> Refusal {
+        let detail = match refusal {
+            LoginRefusal::Missing => {
+                "this server wants to know who you are: send `Authorization` with a user and password (Basic), or an API key or token (Bearer)".to_owned()
+            }
+            LoginRefusal::Malformed => "`Authorization` cannot be read: it is `Basic` or `Bearer`, a space, and the credentials".to_owned(),
+            LoginRefusal::Scheme => "only the schemes Basic and Bearer are known here".to_owned(),
+            LoginRefusal::Login(LoginError::Unavailable(why)) => {
+                return Refusal::new(ErrorCode::ShuttingDown, why).retry_after(1000);
+            }
+            LoginRefusal::Login(error) => error.to_string(),
+        };
+        Refusal::new(ErrorCode::Unauthenticated, detail).in_field("Authorization")
+    }
+}
+
+impl From<LoginRefusal> for Problem {
+    fn from(refusal: LoginRefusal) -> Problem {
+        Refusal::from(refusal).into()
+    }
+}

@@ -1,0 +1,129 @@
+//! SCRAM passwords of users, described and altered (KIP-554).
+
+use kafka_wire::messages::alter_user_scram_credentials::{
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult,
+    ScramCredentialUpsertion,
+};
+use kafka_wire::messages::describe_user_scram_credentials::{
+    CredentialInfo, DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
+    DescribeUserScramCredentialsResult,
+};
+
+use super::Call;
+use crate::auth::{ScramHash, User, Verifier};
+use crate::kafka::error::{KafkaError, Wrong};
+
+/// As Kafka has them.
+const ITERATIONS: std::ops::RangeInclusive<i32> = 4096..=16384;
+
+fn hash(mechanism: i8) -> Result<ScramHash, Wrong> {
+    match mechanism {
+        1 => Ok(ScramHash::Sha256),
+        2 => Ok(ScramHash::Sha512),
+        _ => Err(Wrong::new(KafkaError::UNSUPPORTED_SASL_MECHANISM, "Unknown SCRAM mechanism")),
+    }
+}
+
+fn mechanism(hash: ScramHash) -> i8 {
+    match hash {
+        ScramHash::Sha256 => 1,
+        ScramHash::Sha512 => 2,
+    }
+}
+
+pub async fn describe(
+    call: &Call,
+    request: DescribeUserScramCredentialsRequest,
+) -> DescribeUserScramCredentialsResponse {
+    let identities = match call.door.topics().identities() {
+        Ok(identities) => identities,
+        Err(refusal) => {
+            let Wrong { error, why } = refusal.into();
+            let (error_code, error_message) = (error.0, Some(why));
+            return DescribeUserScramCredentialsResponse { error_code, error_message, ..Default::default() };
+        }
+    };
+    let infos = |user: &User| -> Vec<CredentialInfo> {
+        let info = |verifier: &Verifier| CredentialInfo {
+            mechanism: mechanism(verifier.hash),
+            iterations: i32::try_from(verifier.iterations).unwrap_or(i32::MAX),
+        };
+        user.verifiers.iter().map(info).collect()
+    };
+    let known = |name: String| {
+        let found = identities.user(&name).map(|user| infos(user)).filter(|infos| !infos.is_empty());
+        let (error_code, error_message) = match &found {
+            Some(_) => (KafkaError::NONE.0, None),
+            None => {
+                let why = "Attempt to describe a user credential that does not exist";
+                (KafkaError::RESOURCE_NOT_FOUND.0, Some(format!("{why}: {name}")))
+            }
+        };
+        let credential_infos = found.unwrap_or_default();
+        DescribeUserScramCredentialsResult { user: name, error_code, error_message, credential_infos }
+    };
+    let names: Vec<String> = match request.users {
+        Some(users) if !users.is_empty() => users.into_iter().map(|user| user.name).collect(),
+        _ => {
+            let with_password = identities.users().filter(|user| !user.verifiers.is_empty());
+            with_password.map(|user| user.name.to_string()).collect()
+        }
+    };
+    DescribeUserScramCredentialsResponse {
+        results: names.into_iter().map(known).collect(),
+        ..Default::default()
+    }
+}
+
+pub async fn alter(
+    call: &Call,
+    request: AlterUserScramCredentialsRequest,
+) -> AlterUserScramCredentialsResponse {
+    let mut results = Vec::new();
+    for deletion in request.deletions {
+        let outcome = match hash(deletion.mechanism) {
+            Ok(hash) => call.door.topics().set_scram(&deletion.name, hash, None).await.map_err(Wrong::from),
+            Err(wrong) => Err(wrong),
+        };
+        results.push(told(deletion.name, outcome));
+    }
+    for upsertion in request.upsertions {
+        let outcome = match verifier(&upsertion) {
+            Ok(verifier) => {
+                let set = call.door.topics().set_scram(&upsertion.name, verifier.hash, Some(verifier));
+                set.await.map_err(Wrong::from)
+            }
+            Err(wrong) => Err(wrong),
+        };
+        results.push(told(upsertion.name, outcome));
+    }
+    AlterUserScramCredentialsResponse { results, ..Default::default() }
+}
+
+fn told(user: String, outcome: Result<(), Wrong>) -> AlterUserScramCredentialsResult {
+    match outcome {
+        Ok(()) => AlterUserScramCredentialsResult { user, error_code: 0, error_message: None },
+        Err(Wrong { error, why }) => {
+            AlterUserScramCredentialsResult { user, error_code: error.0, error_message: Some(why) }
+        }
+    }
+}
+
+fn verifier(upsertion: &ScramCredentialUpsertion) -> Result<Verifier, Wrong> {
+    let unacceptable = |why: &str| Wrong::new(KafkaError::UNACCEPTABLE_CREDENTIAL, why);
+    let hash = hash(upsertion.mechanism)?;
+    if upsertion.name.is_empty() {
+        return Err(unacceptable("Username must not be empty"));
+    }
+    if upsertion.iterations < *ITERATIONS.start() {
+        return Err(unacceptable("Too few iterations"));
+    }
+    if upsertion.iterations > *ITERATIONS.end() {
+        return Err(unacceptable("Too many iterations"));
+    }
+    let (salt, salted) = (upsertion.salt.to_vec(), &upsertion.salted_password);
+    if salt.is_empty() || salted.len() != hash.output_bytes() {
+        return Err(unacceptable("salt or salted password have the wrong length"));
+    }
+    Ok(Verifier::of_salted(hash, salted, salt, upsertion.iterations.unsigned_abs()))
+}

@@ -1,0 +1,118 @@
+//! Who a connection's client is: what SASL has come to, and whose requests are answered until then.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::sync::Mutex;
+
+use super::error::KafkaError;
+use crate::auth::sasl::{Exchange, Mechanism, Step};
+use crate::auth::{Guard, LoginError, Origin, Pass};
+
+/// The login of one connection.
+#[derive(Debug)]
+pub struct Login {
+    origin: Origin,
+    pass: RwLock<Pass>,
+    /// The exchange that a handshake began.
+    exchange: Mutex<Option<Exchange>>,
+}
+
+/// What an exchange came to.
+#[derive(Debug)]
+pub enum Progress {
+    /// The client has to answer this.
+    Challenge(Vec<u8>),
+    /// It is known, for so many milliseconds; 0 is for as long as it stays.
+    Done {
+        /// The last that it is told.
+        message: Vec<u8>,
+        /// How long.
+        lifetime_ms: i64,
+    },
+}
+
+impl Login {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(guard: &Guard, address: IpAddr, certificate: Option<Box<str>>) -> Login {
+        let origin = Origin { door: "kafka", address };
+        let pass = match certificate {
+            Some(user) if guard.is_required() => Pass::As(guard.certificate(user, origin)),
+            _ => guard.stranger(origin),
+        };
+        Login { origin, pass: RwLock::new(pass), exchange: Mutex::default() }
+    }
+
+    /// What the client may do now.
+    #[must_use]
+    pub fn pass(&self) -> Pass {
+        self.pass.read().clone()
+    }
+
+    /// Whether the client has to log in before anything else.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        matches!(*self.pass.read(), Pass::Nobody)
+    }
+
+    /// Begins an exchange.
+    pub async fn begin(&self, name: &str, offered: &[Mechanism]) -> Result<(), KafkaError> {
+        let mechanism = Mechanism::from_name(name).filter(|mechanism| offered.contains(mechanism));
+        let mechanism = mechanism.ok_or(KafkaError::UNSUPPORTED_SASL_MECHANISM)?;
+        *self.exchange.lock().await = Some(Exchange::new(mechanism));
+        Ok(())
+    }
+
+    /// Takes a message of the exchange. After a failure a handshake has to begin another.
+    pub async fn step(
+        &self,
+        guard: &Guard,
+        message: &[u8],
+        session: Option<Duration>,
+    ) -> Result<Progress, (KafkaError, String)> {
+        let mut exchange = self.exchange.lock().await;
+        let Some(mut running) = exchange.take() else {
+            let why = "SaslAuthenticate without a SaslHandshake before it".to_owned();
+            return Err((KafkaError::ILLEGAL_SASL_STATE, why));
+        };
+        let mechanism = running.mechanism().name();
+        let step = running.step(guard, message, self.origin).await;
+        match step.map_err(|error| (KafkaError::SASL_AUTHENTICATION_FAILED, told(&error, mechanism)))? {
+            Step::Challenge(challenge) => {
+                *exchange = Some(running);
+                Ok(Progress::Challenge(challenge))
+            }
+            Step::Done(caller, message) => {
+                let is_other = self.pass().caller().is_some_and(|known| known.user() != caller.user());
+                if is_other {
+                    // As Kafka has it (KIP-368): a connection is one user's.
+                    let why =
+                        "re-authentication as another user is not possible on this connection".to_owned();
+                    return Err((KafkaError::SASL_AUTHENTICATION_FAILED, why));
+                }
+                let caller = match session {
+                    Some(session) => caller.until(Guard::now().plus(session)),
+                    None => caller,
+                };
+                let lifetime = caller.identity().expires_at.map(|end| end.since(Guard::now()));
+                let lifetime_ms =
+                    lifetime.map_or(0, |left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
+                *self.pass.write() = Pass::As(caller);
+                Ok(Progress::Done { message, lifetime_ms })
+            }
+        }
+    }
+}
+
+fn told(error: &LoginError, mechanism: &str) -> String {
+    match error {
+        LoginError::Wrong => {
+            format!(
+                "Authentication failed during authentication due to invalid credentials with SASL mechanism {mechanism}"
+            )
+        }
+        LoginError::Expired | LoginError::Unavailable(_) => error.to_string(),
+    }
+}

@@ -1,0 +1,152 @@
+"""Signed tokens on every door: right, expired, of another issuer or audience, forged, and ended while connected."""
+
+import json
+import time
+
+import jwt
+import pika
+import pytest
+import websocket
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from conftest import Broker
+
+ISSUER, AUDIENCE = "https://issuer.example", "sluice"
+
+
+def public(key, kid, algorithm):
+    made = {"RS256": jwt.algorithms.RSAAlgorithm, "ES256": jwt.algorithms.ECAlgorithm}[algorithm]
+    return {**json.loads(made.to_jwk(key.public_key())), "kid": kid, "use": "sig", "alg": algorithm}
+
+
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory):
+    home = tmp_path_factory.mktemp("tokens")
+    keys = {"RS256": rsa.generate_private_key(65537, 2048), "ES256": ec.generate_private_key(ec.SECP256R1())}
+    jwks = home / "jwks.json"
+    jwks.write_text(json.dumps({"keys": [public(key, name, name) for name, key in keys.items()]}))
+    broker = Broker(home, *[part for setting in [
+        f"auth.jwks={jwks}", f"auth.jwt_issuer={ISSUER}", f"auth.jwt_audience={AUDIENCE}", "auth.jwt_leeway_s=0",
+    ] for part in ("--set", setting)])
+    broker.keys = keys
+    broker.start()
+    broker.must("PUT", "/v1/topics/orders", {"model": "log", "log": {"partitions": 1}})
+    broker.must("PUT", "/v1/topics/jobs", {"model": "queue", "queue": {}})
+    broker.allow("group:writers", ["read", "write"], "topic", "*")
+    broker.allow("group:writers", ["describe"], "vhost", "/")
+    yield broker
+    broker.stop()
+
+
+def token(broker, algorithm="RS256", key=None, life=3600, **claims):
+    now = time.time()
+    claims = {"sub": "tina", "groups": ["writers"], "iss": ISSUER, "aud": [AUDIENCE], "iat": now, "exp": now + life,
+              **claims}
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key or broker.keys[algorithm], algorithm=algorithm, headers={"kid": algorithm})
+
+
+def wrong(broker):
+    forger = rsa.generate_private_key(65537, 2048)
+    good = token(broker)
+    return {
+        "expired": token(broker, life=-10),
+        "no end": token(broker, exp=None),
+        "another issuer": token(broker, iss="https://evil.example"),
+        "another audience": token(broker, aud=["other"]),
+        "no user": token(broker, sub=None),
+        "not yet": token(broker, nbf=time.time() + 3600),
+        "forged": token(broker, key=forger),
+        "unsigned": jwt.encode({"sub": "tina"}, None, algorithm="none"),
+        "signed with the public key": jwt.encode({"sub": "tina", "exp": time.time() + 60, "iss": ISSUER,
+                                                  "aud": AUDIENCE}, "x" * 64, algorithm="HS256", headers={"kid": "RS256"}),
+        "cut": good[:-4],
+    }
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_http(issued, algorithm):
+    good = token(issued, algorithm)
+    me = issued.must("GET", "/v1/me", login=good)
+    assert me["user"] == "tina" and me["expires_at"] > time.time() * 1000
+    issued.must("POST", "/v1/topics/orders/messages", {"messages": [{"value": 1}]}, login=good)
+    status, _ = issued.ask("GET", "/v1/users", login=good)
+    assert status == 403
+
+
+def test_http_refuses_wrong_tokens(issued):
+    for why, bad in wrong(issued).items():
+        status, problem = issued.ask("GET", "/v1/me", login=bad)
+        assert (status, problem["code"]) == (401, "unauthenticated"), why
+
+
+def kafka(broker, give):
+    errors = []
+    return {"bootstrap.servers": broker.ports["kafka"], "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "OAUTHBEARER", "oauth_cb": lambda _: (give(), time.time() + 300),
+            "error_cb": errors.append, "log_level": 0}, errors
+
+
+def test_oauthbearer(issued):
+    conf, _ = kafka(issued, lambda: token(issued))
+    producer, outcome = Producer({**conf, "message.timeout.ms": 10000}), []
+    producer.produce("orders", b"x", on_delivery=lambda error, _: outcome.append(error))
+    producer.poll(0)
+    producer.flush(20)
+    assert outcome == [None]
+
+
+@pytest.mark.parametrize("why", ["expired", "forged", "another audience"])
+def test_oauthbearer_refuses_wrong_tokens(issued, why):
+    conf, errors = kafka(issued, lambda: wrong(issued)[why])
+    client = AdminClient(conf)
+    client.poll(0)
+    with pytest.raises(KafkaException):
+        client.list_topics(timeout=5)
+    assert "_AUTHENTICATION" in {error.name() for error in errors}
+
+
+def parameters(broker, password, user=""):
+    host, port = broker.ports["amqp"].split(":")
+    return pika.ConnectionParameters(host, int(port), "/", pika.PlainCredentials(user, password))
+
+
+def test_amqp_takes_a_token_for_a_password_and_ends_with_it(issued):
+    for user in ["", "tina"]:
+        connection = pika.BlockingConnection(parameters(issued, token(issued), user))
+        connection.channel().basic_get("jobs")
+        connection.close()
+    for user, bad in [("", wrong(issued)["expired"]), ("admin", token(issued))]:
+        with pytest.raises(pika.exceptions.ProbableAuthenticationError):
+            pika.BlockingConnection(parameters(issued, bad, user))
+    connection = pika.BlockingConnection(parameters(issued, token(issued, life=3)))
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as closed:
+        while True:
+            connection.process_data_events(0.1)
+    assert closed.value.reply_code == 320 and "expired" in closed.value.reply_text
+
+
+def test_amqp_renews_a_token(issued):
+    connection = pika.BlockingConnection(parameters(issued, token(issued, life=5)))
+    connection.update_secret(token(issued), "renewed")
+    deadline = time.monotonic() + 6
+    while time.monotonic() < deadline:
+        connection.process_data_events(0.2)
+    connection.channel().basic_get("jobs")
+    connection.close()
+
+
+def test_a_socket_ends_with_its_token(issued):
+    url = f"ws://{issued.ports['http']}/v1/ws"
+    login = f"Authorization: Bearer {token(issued, life=3)}"
+    client = websocket.create_connection(url, subprotocols=["sluice.v1.json"], header=[login], timeout=30)
+    client.send(json.dumps({"id": 1, "type": "ping"}))
+    assert json.loads(client.recv())["type"] == "ok"
+    code = None
+    while code is None:
+        kind, data = client.recv_data(control_frame=True)
+        if kind == websocket.ABNF.OPCODE_CLOSE:
+            code = int.from_bytes(data[:2], "big")
+    assert code == 4401
