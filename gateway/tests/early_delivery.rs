@@ -132,7 +132,7 @@ async fn a_durable_message_does_not_wait_for_what_came_after_it() {
     let topics = Topics::open_on(Arc::new(disk), settings).unwrap().0;
     let name = TopicName::new("queue").unwrap();
     let settings = QueueSettings { lease_ms: 60_000, durable: true, ..QueueSettings::default() };
-    topics.create(&name, TopicSpec::Queue(settings)).await.unwrap();
+    topics.create(&name, TopicSpec::Queue(Box::new(settings))).await.unwrap();
     topics.publish("queue", message("old"), Acks::All, None).await.unwrap()[0].as_ref().unwrap();
     let options = SubscribeOptions {
         credit_messages: 0,

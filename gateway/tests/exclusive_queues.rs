@@ -61,7 +61,7 @@ async fn only_publishing_is_open_to_others() {
         routing_key: String::new(),
         arguments: BTreeMap::new(),
     };
-    let patch = TopicPatch::Queue(QueueSettings { lease_ms: 1, ..QueueSettings::default() });
+    let patch = TopicPatch::Queue(Box::new(QueueSettings { lease_ms: 1, ..QueueSettings::default() }));
     let refused = [
         queue.receive(1, Duration::ZERO, None, false).await.err(),
         queue.receive(1, Duration::from_secs(1), None, false).await.err(),

@@ -53,7 +53,11 @@ async fn scenario(topics: &Topics, ledger: &mut Ledger) -> Result<(), Refusal> {
     topics
         .create(
             &queue,
-            TopicSpec::Queue(QueueSettings { lease_ms: 60_000, durable: true, ..QueueSettings::default() }),
+            TopicSpec::Queue(Box::new(QueueSettings {
+                lease_ms: 60_000,
+                durable: true,
+                ..QueueSettings::default()
+            })),
         )
         .await?;
     let spec = ExchangeSpec::new(ExchangeKind::Fanout);

@@ -26,7 +26,7 @@ fn open(disk: &LyingDisk) -> (Topics, OwnerTask) {
 async fn make(topics: &Topics, settings: QueueSettings) {
     let queue = TopicName::new("queue").unwrap();
     let settings = QueueSettings { lease_ms: 60_000, durable: true, dedup_max_ids: 1, ..settings };
-    topics.create(&queue, TopicSpec::Queue(settings)).await.unwrap();
+    topics.create(&queue, TopicSpec::Queue(Box::new(settings))).await.unwrap();
 }
 
 /// A batch as a producer sends it; `None` is a record without a value.

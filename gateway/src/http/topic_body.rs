@@ -156,7 +156,7 @@ pub fn spec(document: Value) -> Result<TopicSpec, Refusal> {
         Model::Queue => {
             let settings: QueueSettings = document::convert(settings).map_err(read)?;
             check_queue(&settings)?;
-            Ok(TopicSpec::Queue(settings))
+            Ok(TopicSpec::Queue(Box::new(settings)))
         }
         Model::Log => {
             let settings: LogSettings = document::convert(settings).map_err(read)?;
@@ -317,7 +317,7 @@ pub fn patch(document: Value, have: &TopicDescription) -> Result<TopicPatch, Ref
         let settings =
             document::convert(Value::Object(merged)).map_err(|refusal| below("/queue", refusal))?;
         check_queue(&settings)?;
-        return Ok(TopicPatch::Queue(settings));
+        return Ok(TopicPatch::Queue(Box::new(settings)));
     }
     if have.log.is_none() {
         return Err(super::topics::wrong_model(&have.name, "is a queue: change `queue`"));

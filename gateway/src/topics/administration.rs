@@ -32,7 +32,7 @@ impl Topics {
         match spec {
             TopicSpec::Queue(settings) => {
                 let terms = Terms { weight: 4096, ..DEFINE };
-                self.shard().call(terms, move |turn| topics.create_queue(turn, name, settings)).await?
+                self.shard().call(terms, move |turn| topics.create_queue(turn, name, *settings)).await?
             }
             TopicSpec::Log(settings) => {
                 self.shard().call(DEFINE, move |turn| topics.create_log(turn, name, settings)).await?
@@ -162,7 +162,7 @@ impl Topics {
                 let change = move |turn: &mut Turn<'_>| {
                     turn.engines.check_is_shared(&name)?;
                     check_keeper(turn, &settings)?;
-                    let options = QueueOptions::from(settings);
+                    let options = QueueOptions::from(*settings);
                     turn.engines.queue.update_queue(turn.journal.block(), &name, options, turn.now)?;
                     Ok::<_, Refusal>(())
                 };

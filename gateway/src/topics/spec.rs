@@ -19,7 +19,7 @@ pub enum Model {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TopicSpec {
     /// A queue.
-    Queue(QueueSettings),
+    Queue(Box<QueueSettings>),
     /// A log.
     Log(LogSettings),
 }
@@ -218,7 +218,7 @@ pub struct TopicFilter {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TopicPatch {
     /// The queue's settings as they shall be (the door merges the change into what `describe` answered).
-    Queue(QueueSettings),
+    Queue(Box<QueueSettings>),
     /// More partitions, or other configuration; `None` takes a key back to its default.
     Log {
         /// The new number, not smaller than before.
