@@ -18,6 +18,8 @@ mod unsettled;
 pub mod wire;
 
 use connection::Effect;
+#[doc(hidden)]
+pub use connection::converse;
 pub use connection::{ChannelReport, ConnectionReport, ConsumerReport};
 pub use door::AmqpDoor;
 pub use limits::AmqpLimits;

@@ -8,6 +8,7 @@ mod acls;
 mod api;
 mod broker;
 mod connection;
+mod dissection;
 mod door;
 mod error;
 mod fetch_sessions;
@@ -18,5 +19,7 @@ mod login;
 mod share_sessions;
 mod topic_ids;
 
+#[doc(hidden)]
+pub use dissection::dissect;
 pub use door::KafkaDoor;
 pub use listener::{Listener, bind, serve};

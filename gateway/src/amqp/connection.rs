@@ -18,6 +18,7 @@ mod streams;
 mod tests;
 mod topology;
 mod transactions;
+mod trial;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use channel::Channel;
 use heartbeats::Heartbeats;
 pub use report::{ChannelReport, ConnectionReport, ConsumerReport};
 pub use streams::Start;
+pub use trial::converse;
 
 /// What an operation counts beside the message that it brings.
 const OPERATION_BYTES: usize = 128;

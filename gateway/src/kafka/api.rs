@@ -71,6 +71,7 @@ use bytes::BytesMut;
 use kafka_wire::{
     Reader, Request, RequestHeader, Version, Wire, WireError, Writer, messages, write_response_header,
 };
+use message::Limits;
 
 use super::broker::Endpoint;
 use super::door::KafkaDoor;
@@ -137,6 +138,7 @@ pub struct Api {
     #[cfg(test)]
     known: RangeInclusive<i16>,
     answer: fn(Asked) -> Answering,
+    decode: fn(i16, BytesMut) -> Result<(), WireError>,
 }
 
 /// A request as it came.
@@ -160,6 +162,7 @@ macro_rules! api {
             note: $note,
             #[cfg(test)]
             known: <messages::$module::$request as Request>::VERSIONS,
+            decode: decode::<messages::$module::$request>,
             answer: |asked| {
                 Box::pin(async move {
                     match read::<messages::$module::$request>(asked) {
@@ -474,17 +477,42 @@ pub fn begin(
     (api.answer)(Asked { door: door.clone(), client: Arc::clone(client), version, correlation_id, frame })
 }
 
+/// Reads a request and writes it again, as far as that goes without a broker.
+fn decode<R: Request>(version: i16, frame: BytesMut) -> Result<(), WireError> {
+    let (_, request) = parse::<R>(version, frame)?;
+    let mut writer = Writer::frame();
+    request.write(&mut writer, Version::of::<R>(version));
+    let _ = writer.finish_frame();
+    Ok(())
+}
+
+/// Whether a frame is a request that can be read; what it asks to produce is opened too.
+pub fn dissect(frame: BytesMut, limits: &Limits) -> bool {
+    let Some((key, version, _)) = RequestHeader::peek(&frame) else { return false };
+    let Some(api) = find(key) else { return false };
+    if !api.advertised.contains(&version) || version < api.answered_from {
+        return false;
+    }
+    if key == messages::produce::ProduceRequest::KEY {
+        produce::dissect(version, frame.clone(), limits);
+    }
+    (api.decode)(version, frame).is_ok()
+}
+
 fn close(why: String) -> Answering {
     Box::pin(std::future::ready(Answer::Close(why)))
 }
 
-fn read<R: Request>(asked: Asked) -> Result<(Call, R, i32), (&'static str, WireError)> {
-    let Asked { door, client, version, correlation_id, frame } = asked;
+fn parse<R: Request>(version: i16, frame: BytesMut) -> Result<(RequestHeader, R), WireError> {
     let wire = Version::of::<R>(version);
     let mut reader = Reader::new(frame);
-    let name = |error| (R::NAME, error);
-    let header = RequestHeader::read(&mut reader, wire.flexible).map_err(name)?;
-    let request = R::read(&mut reader, wire).map_err(name)?;
+    let header = RequestHeader::read(&mut reader, wire.flexible)?;
+    Ok((header, R::read(&mut reader, wire)?))
+}
+
+fn read<R: Request>(asked: Asked) -> Result<(Call, R, i32), (&'static str, WireError)> {
+    let Asked { door, client, version, correlation_id, frame } = asked;
+    let (header, request) = parse::<R>(version, frame).map_err(|error| (R::NAME, error))?;
     Ok((Call { door, client, client_id: header.client_id, version }, request, correlation_id))
 }
 

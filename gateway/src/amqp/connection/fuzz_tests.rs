@@ -1,32 +1,12 @@
 //! Bytes that nobody should send, from seeds: nothing panics, nothing grows without bound, and a connection that was
 //! refused stays refused.
 
-use std::io::IoSlice;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BufMut;
 use proptest::prelude::*;
 
-use super::*;
-use crate::amqp::identity::server_properties;
-use crate::topics::session::{Answer, Outcome, Published};
-
-const LIMITS: AmqpLimits = AmqpLimits {
-    connections: 1,
-    channels: 4,
-    frame_bytes: 8192,
-    message_bytes: 20_000,
-    header_bytes: 1000,
-    consumers: 3,
-    unsettled: 100,
-    in_flight_bytes: 100_000,
-    assembling_bytes: 100_000,
-    buffered_bytes: 64 << 10,
-    heartbeat: Duration::from_secs(60),
-    handshake: Duration::from_secs(10),
-    closing: Duration::from_secs(1),
-    write: Duration::from_secs(1),
-};
+use super::trial::World;
 
 fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![kind];
@@ -119,97 +99,6 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A connection with a client that sends anything and an owner that answers in order.
-struct World {
-    connection: Connection,
-    now: Instant,
-    input: Vec<u8>,
-    batches: VecDeque<Vec<Operation>>,
-}
-
-impl World {
-    fn new() -> World {
-        let terms = ConnectionTerms {
-            limits: LIMITS,
-            mechanisms: [Mechanism::Plain].into(),
-            properties: server_properties(),
-            seed: 1,
-        };
-        let now = Instant::now();
-        let connection = Connection::new(terms, now);
-        World { connection, now, input: Vec::new(), batches: VecDeque::new() }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.input.extend_from_slice(bytes);
-        self.feed();
-    }
-
-    fn feed(&mut self) {
-        let used = self.connection.handle_input(self.now, &self.input);
-        assert!(used <= self.input.len());
-        self.input.drain(..used);
-        while let Some(effect) = self.connection.poll_effect() {
-            match effect {
-                Effect::Submit(operations) => self.batches.push_back(operations),
-                Effect::Login { mechanism, .. } => {
-                    self.connection.handle_login(self.now, mechanism, Some("guest".into()));
-                }
-                Effect::OpenVhost(_) => self.connection.handle_vhost(self.now, VhostAnswer::Open),
-                _ => {}
-            }
-        }
-        // What is not read yet is the socket's, which stops reading.
-        if !self.connection.wants_input() {
-            self.input.truncate(64 << 10);
-        }
-    }
-
-    fn answer(&mut self, well: bool) {
-        let Some(operations) = self.batches.pop_front() else { return };
-        let refusal = || crate::refusal::Refusal::new(message::ErrorCode::UnknownTopic, "there is none");
-        let mut outcomes = Vec::new();
-        for Operation { channel, action } in operations {
-            let outcome = match action {
-                Action::Publish(_) => Outcome::Published(Published { count: 1, ..Published::default() }),
-                Action::Ask(request) if well => Outcome::Asked(Ok(match *request {
-                    Request::DeclareQueue(_) => Answer::Queue { messages: 1, consumers: 0 },
-                    Request::DeleteQueue { .. } | Request::PurgeQueue { .. } => Answer::Removed(1),
-                    Request::Get { .. } => Answer::Got(None),
-                    _ => Answer::Done,
-                })),
-                Action::Ask(_) => Outcome::Asked(Err(refusal().into())),
-                Action::Commit(_) if well => Outcome::Committed(Ok(Published::default())),
-                Action::Commit(_) => Outcome::Committed(Err(refusal().into())),
-                Action::RefusedPublish(_)
-                | Action::Settle(_)
-                | Action::Credit { .. }
-                | Action::CloseChannel { .. } => continue,
-            };
-            outcomes.push((channel, outcome));
-        }
-        self.connection.handle_event(self.now, SessionEvent::Done { outcomes });
-        self.feed();
-    }
-
-    fn read(&mut self) {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let filled = self.connection.output().slices(&mut slices);
-        let written = slices[..filled].iter().map(|slice| slice.len()).sum();
-        self.connection.handle_written(self.now, written);
-    }
-
-    fn check(&self) {
-        assert!(self.connection.channels.len() <= usize::from(LIMITS.channels) + 1);
-        assert!(
-            self.connection.assembling_bytes()
-                <= LIMITS.in_flight_bytes + usize::try_from(LIMITS.frame_bytes).unwrap()
-        );
-        // An answer that is larger than what is left of the buffer may still be added to it.
-        assert!(self.connection.output().len() <= LIMITS.buffered_bytes + (64 << 10));
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
@@ -233,7 +122,7 @@ proptest! {
                 }
                 Step::Cut(at, len) => world.send(&corpus[at][..len.min(corpus[at].len())]),
                 Step::Raw(bytes) => world.send(&bytes),
-                Step::Answer(well) => world.answer(well),
+                Step::Answer(well) => _ = world.answer(well),
                 Step::Wait(ms) => {
                     world.now += Duration::from_millis(ms);
                     world.connection.handle_timeout(world.now);

@@ -6,6 +6,8 @@ use kafka_wire::messages::produce::{
     ProduceResponse, TopicProduceResponse,
 };
 
+use message::Limits;
+
 use super::{Call, Reply, transactions};
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
@@ -77,6 +79,15 @@ pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceRespon
     match all.into_iter().find_map(|partition| partition.error_message.clone()) {
         None => Reply::Silence,
         Some(why) => Reply::Close(format!("a produce request without acknowledgement failed: {why}")),
+    }
+}
+
+/// Opens everything that a request asks to produce.
+pub fn dissect(version: i16, frame: BytesMut, limits: &Limits) {
+    let Ok((_, request)) = super::parse::<ProduceRequest>(version, frame) else { return };
+    for records in request.topic_data.into_iter().flat_map(|topic| topic.partition_data) {
+        let batch = records.records.0.map(|records| ProducerBatch::check(records, limits));
+        let _ = batch.and_then(Result::ok).map(|batch| batch.into_messages(limits));
     }
 }
 
