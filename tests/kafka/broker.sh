@@ -1,9 +1,12 @@
 # Sourced by the scripts beside it: `start_broker BINARY HOME [ARGUMENT…]` starts a broker on free ports and sets
 # `kafka` and `http` to its addresses; whatever ends the script stops the broker and shows its log when it ended badly.
-# `kill_broker` kills it without a warning, and `run_broker BINARY [ARGUMENT…]` starts it again on the same data.
+# `kill_broker` kills it without a warning, and `run_broker BINARY [ARGUMENT…]` starts it again on the same data,
+# `crash_broker BINARY [ARGUMENT…]` does both and keeps the addresses.
 
 broker=
 broker_home=
+http_at=127.0.0.1:0
+kafka_at=127.0.0.1:0
 
 stop_broker() {
     local status=$?
@@ -29,13 +32,19 @@ kill_broker() {
     broker=
 }
 
+crash_broker() {
+    http_at=$http kafka_at=$kafka
+    kill_broker
+    run_broker "$@"
+}
+
 run_broker() {
     local binary=$1
     shift
     kafka= http=
     rm -f "$broker_home/out"
     mkfifo "$broker_home/out"
-    "$binary" serve --http 127.0.0.1:0 --kafka 127.0.0.1:0 --amqp off --data-dir "$broker_home/data" \
+    "$binary" serve --http "$http_at" --kafka "$kafka_at" --amqp off --data-dir "$broker_home/data" \
         --set groups.initial_rebalance_delay_ms=0 "$@" > "$broker_home/out" 2>> "$broker_home/log" &
     broker=$!
     trap stop_broker EXIT

@@ -39,6 +39,13 @@ expect 'Completed updating' configs --alter --entity-type topics --entity-name p
 topics --alter --topic plain --partitions 5
 expect 'PartitionCount: 5' topics --describe --topic plain
 
+expect 'Created topic' topics --create --topic latest --config cleanup.policy=compact
+expect 'cleanup.policy=compact' topics --describe --topic latest
+expect 'Completed updating' configs --alter --entity-type topics --entity-name latest \
+    --add-config 'cleanup.policy=[compact,delete]'
+expect 'cleanup.policy=compact,delete' configs --describe --entity-type topics --entity-name latest
+topics --delete --topic latest
+
 echo "kafka-console-producer and kafka-console-consumer"
 seq 100 | sed 's#.*#key-&:value-&#' | tool org.apache.kafka.tools.ConsoleProducer --bootstrap-server "$kafka" --topic plain \
     --property parse.key=true --property key.separator=: > /dev/null
@@ -57,6 +64,39 @@ expect '"sent":5000,.*"acked":5000' tool org.apache.kafka.tools.VerifiableProduc
     --topic plain --max-messages 5000 --acks -1
 expect '"name":"records_consumed"' tool org.apache.kafka.tools.VerifiableConsumer --bootstrap-server "$kafka" \
     --topic plain --group-id verifiable --max-messages 5100
+
+echo "kafka-verifiable-producer and kafka-verifiable-consumer through kill -9"
+topics --create --topic killed --partitions 1
+printf '%s\n' enable.idempotence=true acks=all retries=2147483647 delivery.timeout.ms=110000 request.timeout.ms=5000 \
+    reconnect.backoff.max.ms=200 > "$scratch/patient"
+sent=30000
+tool org.apache.kafka.tools.VerifiableProducer --bootstrap-server "$kafka" --topic killed --max-messages $sent \
+    --throughput 6000 --acks -1 --command-config "$scratch/patient" > "$scratch/acked" 2> /dev/null &
+producer=$!
+tool org.apache.kafka.tools.VerifiableConsumer --bootstrap-server "$kafka" --topic killed --group-id killed --verbose \
+    --reset-policy earliest > "$scratch/read" 2> /dev/null &
+consumer=$!
+# As often as a sixth of the records has been acknowledged.
+for part in 1 2 3 4; do
+    until [ "$(grep -c producer_send_success "$scratch/acked")" -gt $((part * sent / 6)) ]; do
+        kill -0 "$producer" || { tail -5 "$scratch/acked"; exit 1; }
+        sleep 0.05
+    done
+    crash_broker "$binary"
+done
+wait "$producer"
+grep -q "\"sent\":$sent,.*\"acked\":$sent" "$scratch/acked" || { tail -3 "$scratch/acked"; exit 1; }
+until [ "$(grep -o '"value":"[0-9]*"' "$scratch/read" | sort -u | wc -l)" -eq $sent ]; do
+    kill -0 "$consumer" || { tail -5 "$scratch/read"; exit 1; }
+    sleep 0.3
+done
+kill "$consumer"
+wait "$consumer" || true
+# The log holds each record once, in order.
+expect "^killed:0:$sent\$" tool org.apache.kafka.tools.GetOffsetShell --bootstrap-server "$kafka" --topic killed
+tool org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$kafka" --topic killed --from-beginning \
+    --max-messages $sent 2> /dev/null | cmp - <(seq 0 $((sent - 1)))
+topics --delete --topic killed
 
 echo "kafka-producer-perf-test and kafka-transactions"
 expect '20000 records sent' tool org.apache.kafka.tools.ProducerPerformance --topic plain --num-records 20000 \

@@ -1,9 +1,12 @@
 """What Kafka clients produce, HTTP clients read, and the other way round."""
 
 import base64
+import json
 import time
+import urllib.request
 
 import pytest
+import websocket
 from confluent_kafka import Consumer, KafkaError, OFFSET_BEGINNING, Producer, TopicPartition
 
 
@@ -17,8 +20,53 @@ def test_produced_by_kafka_read_over_http(broker, name, codec):
         sender.produce(topic, b"value %d" % number, b"\xffkey", timestamp=started + number,
                        headers=[("trace", b"abc"), ("raw", b"\x00\x80"), ("trace", b"again"), ("none", None)])
     assert sender.flush(30) == 0
-    page = broker.ask("GET", f"/v1/topics/{topic}/partitions/0/records?offset=earliest&limit=100")
-    records = page["records"]
+    for records in [over_http(broker, topic, 50), over_sse(broker, topic, 50), over_a_socket(broker, topic, 50)]:
+        check_records(records, started)
+
+
+def over_http(broker, topic, count):
+    page = broker.ask("GET", f"/v1/topics/{topic}/partitions/0/records?offset=earliest&limit={count}")
+    return page["records"]
+
+
+def over_sse(broker, topic, count):
+    """The data of the first events of a stream."""
+    records = []
+    with urllib.request.urlopen(f"http://{broker.http}/v1/topics/{topic}/events?offset=earliest", timeout=30) as stream:
+        for line in stream:
+            if line.startswith(b"data:"):
+                records.append(json.loads(line[5:]))
+            if len(records) == count:
+                return records
+
+
+def socket_to(broker):
+    return websocket.create_connection(f"ws://{broker.http}/v1/ws", subprotocols=["sluice.v1.json"], timeout=30)
+
+
+def command(socket, **fields):
+    """Sends a command and answers its reply."""
+    socket.send(json.dumps({"id": 1, **fields}))
+    while True:
+        frame = json.loads(socket.recv())
+        if frame.get("id") == 1:
+            return frame
+
+
+def over_a_socket(broker, topic, count):
+    socket = socket_to(broker)
+    records = []
+    subscribe = {"type": "subscribe", "id": 1, "topic": topic, "from": "earliest", "credit": {"messages": count}}
+    socket.send(json.dumps(subscribe))
+    while len(records) < count:
+        frame = json.loads(socket.recv())
+        if frame["type"] == "message":
+            records += frame["messages"]
+    socket.close()
+    return records
+
+
+def check_records(records, started):
     assert [record["value"] for record in records] == [f"value {number}" for number in range(50)]
     for number, record in enumerate(records):
         assert record["offset"] == number
@@ -33,7 +81,11 @@ def test_published_over_http_read_by_kafka(broker, name):
     topic = name("topic")
     broker.ask("PUT", f"/v1/topics/{topic}", {"model": "log", "log": {"partitions": 1}})
     message = {"key": "k", "value": {"a": 1}, "headers": {"h": "v"}}
-    broker.ask("POST", f"/v1/topics/{topic}/messages", {"messages": [message] * 10})
+    broker.ask("POST", f"/v1/topics/{topic}/messages", {"messages": [message] * 5})
+    socket = socket_to(broker)
+    told = command(socket, type="publish", topic=topic, messages=[message] * 5)
+    assert [result["offset"] for result in told["results"]] == list(range(5, 10))
+    socket.close()
     reader = Consumer({"bootstrap.servers": broker.kafka, "group.id": name("group")})
     reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     found = reader.consume(10, 30)
