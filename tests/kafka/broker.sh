@@ -5,8 +5,6 @@
 
 broker=
 broker_home=
-http_at=127.0.0.1:0
-kafka_at=127.0.0.1:0
 
 stop_broker() {
     local status=$?
@@ -22,6 +20,7 @@ start_broker() {
     local binary=$1
     broker_home=$2
     shift 2
+    http_at=127.0.0.1:0 kafka_at=127.0.0.1:0
     rm -rf "$broker_home" && mkdir -p "$broker_home"
     run_broker "$binary" "$@"
 }
