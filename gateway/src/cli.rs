@@ -3,6 +3,7 @@
 mod certs;
 mod client;
 mod listeners;
+mod memory_watch;
 mod notify;
 mod security;
 mod serve;

@@ -33,6 +33,7 @@ pub struct Config {
     pub log_level: String,
     /// How long shutting down may take, in milliseconds.
     pub drain_grace_ms: u64,
+    pub memory_high_watermark_bytes: u64,
     /// The HTTP door.
     pub http: HttpConfig,
     /// WebSockets, which come in through the HTTP door.
@@ -72,6 +73,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             log_level: "info".into(),
             drain_grace_ms: 10_000,
+            memory_high_watermark_bytes: 0,
             http: HttpConfig::default(),
             ws: WsConfig::default(),
             kafka: KafkaConfig::default(),

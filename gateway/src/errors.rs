@@ -108,6 +108,7 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         ErrorCode::TimedOut => row(504, "Timed out", 7, 406),
         ErrorCode::ShuttingDown => row(503, "The server is going down", 6, 320),
         ErrorCode::DiskFull => row(507, "No disk space for more messages", 56, 406),
+        ErrorCode::LowMemory => row(503, "Too little memory for more messages", 89, 406),
         ErrorCode::StorageFailed => row(503, "Storage has failed", 56, 541),
         ErrorCode::DataDamaged => row(500, "Stored data is damaged", 2, 541),
         ErrorCode::Internal => row(500, "A defect in Sluice", -1, 541),
@@ -126,6 +127,7 @@ pub fn default_retry_after_ms(code: ErrorCode) -> Option<u64> {
         ErrorCode::Overloaded | ErrorCode::QuotaExceeded | ErrorCode::QueueFull | ErrorCode::GroupFull => {
             Some(1_000)
         }
+        ErrorCode::LowMemory => Some(2_000),
         ErrorCode::ShuttingDown | ErrorCode::DiskFull => Some(5_000),
         ErrorCode::StorageFailed => Some(30_000),
         _ => None,

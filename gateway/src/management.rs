@@ -72,6 +72,10 @@ pub struct Node {
     pub mechanisms: Vec<&'static str>,
     /// Most connections at a time, over all doors that count them.
     pub connections_max: usize,
+    /// Bytes of memory from which on publishers wait.
+    pub memory_high: u64,
+    /// Bytes of free disk space below which they do.
+    pub disk_free_limit: u64,
 }
 
 impl Node {

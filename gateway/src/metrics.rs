@@ -18,7 +18,7 @@ mod snapshot;
 pub use exposition::{Detail, Process, render};
 pub use histogram::{Histogram, HistogramFigures};
 pub use http_counters::HttpCounters;
-pub use process::{open_files, open_files_max, resident_bytes};
+pub use process::{machine_bytes, open_files, open_files_max, resident_bytes};
 pub use snapshot::{
     GroupFigures, GroupPartitionFigures, JournalFigures, LogFigures, PartitionFigures, QueueFigures,
     Snapshot, Totals,

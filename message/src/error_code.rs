@@ -133,6 +133,8 @@ pub enum ErrorCode {
     ShuttingDown,
     /// No disk space for more messages.
     DiskFull,
+    /// The server holds as much memory as it may.
+    LowMemory,
     /// Storage failed; the store waits for a restart.
     StorageFailed,
     /// A record cannot be read any more; what surrounds it can.
@@ -143,7 +145,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 68] = {
+    pub const ALL: [ErrorCode; 69] = {
         use ErrorCode::*;
         [
             InvalidRequest,
@@ -211,6 +213,7 @@ impl ErrorCode {
             TimedOut,
             ShuttingDown,
             DiskFull,
+            LowMemory,
             StorageFailed,
             DataDamaged,
             Internal,
@@ -286,6 +289,7 @@ impl ErrorCode {
             ErrorCode::TimedOut => "timed_out",
             ErrorCode::ShuttingDown => "shutting_down",
             ErrorCode::DiskFull => "disk_full",
+            ErrorCode::LowMemory => "low_memory",
             ErrorCode::StorageFailed => "storage_failed",
             ErrorCode::DataDamaged => "data_damaged",
             ErrorCode::Internal => "internal",
@@ -306,6 +310,7 @@ impl ErrorCode {
                 | ErrorCode::TimedOut
                 | ErrorCode::ShuttingDown
                 | ErrorCode::DiskFull
+                | ErrorCode::LowMemory
                 | ErrorCode::StorageFailed
         )
     }

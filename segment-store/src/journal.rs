@@ -113,6 +113,12 @@ impl Journal {
         (self.block.remaining() as u64 + self.shared.pool.ready() as u64 * capacity).saturating_sub(capacity)
     }
 
+    /// Free bytes of the disk, where it tells.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.shared.disk.free_bytes().ok()
+    }
+
     /// Tries to get room for at least one more segment beside the reserve.
     ///
     /// # Errors

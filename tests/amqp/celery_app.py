@@ -4,7 +4,7 @@ import time
 
 from celery import Celery
 
-app = Celery("checks", broker=os.environ["BROKER"], backend="rpc://")
+app = Celery("checks", broker=os.environ["BROKER"], backend=os.environ.get("RESULTS", "rpc://"))
 app.conf.update(
     broker_connection_retry_on_startup=True,
     task_queue_max_priority=10,
@@ -26,6 +26,11 @@ def note(text):
 @app.task
 def add(a, b):
     return a + b
+
+
+@app.task
+def total(numbers):
+    return sum(numbers)
 
 
 @app.task(bind=True, max_retries=3)

@@ -2,6 +2,7 @@
 
 usage: celery_checks.py PORT DIRECTORY
 """
+import datetime
 import os
 import signal
 import subprocess
@@ -48,6 +49,8 @@ try:
     assert notes() == ["high", "middle", "low"], notes()
     assert add.delay(2, 3).get(timeout=60) == 5
     assert add.apply_async((1, 1), countdown=0.5).get(timeout=60) == 2
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=0.5)
+    assert add.apply_async((1, 2), eta=soon).get(timeout=60) == 3
     assert group(add.s(n, n) for n in range(10))().get(timeout=60) == [2 * n for n in range(10)]
     assert third_time.delay().get(timeout=60) == 2
     assert notes().count("try") == 3
@@ -63,4 +66,9 @@ finally:
     running.kill()
     running.wait()
 app.control.purge()
-print("Celery: priorities, eta, groups, retries, and a task whose worker was killed")
+# Results that come by messages cannot be waited for by a chord: Celery keeps them in files then.
+results = os.path.join(home, "celery-results")
+os.makedirs(results)
+environment = os.environ | {"RESULTS": f"file://{results}", "HOME_OF_CHECKS": home}
+subprocess.run([sys.executable, os.path.join(here, "celery_chord.py")], env=environment, cwd=here, check=True, timeout=180)
+print("Celery: priorities, eta, groups, chords, retries, and a task whose worker was killed")

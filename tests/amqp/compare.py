@@ -23,19 +23,21 @@ def read(path):
 
 rabbitmq, sluice = read(sys.argv[1]), read(sys.argv[2])
 named = (line.split(" # ")[0].strip() for line in open(sys.argv[3], encoding="utf-8") if not line.startswith("#"))
-known = {name: 0 for name in named if name}
+# How many lines each name stands for here, and how many of them differ. Programs share the file: a name may have none.
+known = {name: [0, 0] for name in named if name}
 wrong = 0
 for name in sorted(rabbitmq.keys() | sluice.keys()):
     differs = rabbitmq.get(name) != sluice.get(name)
     # Square brackets are themselves here.
     explained = [one for one in known if one == name or ("*" in one and fnmatch.fnmatchcase(name, one.replace("[", "[[]")))]
     for one in explained:
-        known[one] += differs
+        known[one][0] += 1
+        known[one][1] += differs
     if differs and not explained:
         wrong += 1
         print(f"{name}\n  RabbitMQ: {rabbitmq.get(name)}\n  Sluice:   {sluice.get(name)}")
-for name in (name for name, explains in known.items() if not explains):
+for name in (name for name, (lines, explained) in known.items() if lines and not explained):
     wrong += 1
-    print(f"{name} is explained in {sys.argv[3]}, but nothing that it names differs: {sluice.get(name)}")
+    print(f"{name} is explained in {sys.argv[3]}, but both say the same: {sluice.get(name)}")
 print(f"{len(sluice)} lines, {sum(rabbitmq.get(n) != v for n, v in sluice.items())} differ, {wrong} of them without reason")
 sys.exit(wrong > 0)

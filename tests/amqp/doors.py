@@ -1,15 +1,16 @@
 """One queue through two doors: published by AMQP and settled over HTTP, and the other way round; AMQP into a log.
 
-usage: doors.py AMQP_PORT HTTP_PORT
+usage: doors.py AMQP_PORT HTTP_PORT KAFKA_PORT
 """
 import json
 import sys
 import time
 import urllib.request
 
+import confluent_kafka
 import pika
 
-AMQP, HTTP = int(sys.argv[1]), int(sys.argv[2])
+AMQP, HTTP, KAFKA = map(int, sys.argv[1:4])
 
 
 def http(method, path, body=None):
@@ -55,10 +56,25 @@ assert channel.queue_declare("doors", passive=True).method.message_count == 0
 http("PUT", "/v1/topics/doors-log", {"model": "log", "log": {"partitions": 1}})
 channel.exchange_declare("doors-exchange", "topic")
 channel.queue_bind("doors-log", "doors-exchange", "to.#")
-channel.basic_publish("doors-exchange", "to.log", b"routed", pika.BasicProperties(headers={"k": "v"}), mandatory=True)
+properties = pika.BasicProperties(headers={"k": "v"}, message_id="m1", priority=3, delivery_mode=2, content_type="text/plain")
+channel.basic_publish("doors-exchange", "to.log", b"routed", properties, mandatory=True)
 channel.basic_publish("", "doors-log", b"by name", mandatory=True)
 records = http("GET", "/v1/topics/doors-log/partitions/0/records?offset=earliest&wait_ms=5000")["records"]
 assert [record["value"] for record in records] == ["routed", "by name"], records
+# A Kafka client reads the same, an AMQP message's properties as headers.
+consumer = confluent_kafka.Consumer({"bootstrap.servers": f"127.0.0.1:{KAFKA}", "group.id": "doors", "auto.offset.reset": "earliest"})
+consumer.subscribe(["doors-log"])
+got, deadline = [], time.monotonic() + 60
+while len(got) < 2:
+    assert time.monotonic() < deadline, got
+    message = consumer.poll(1)
+    if message and not message.error():
+        got.append(message)
+assert [message.value() for message in got] == [b"routed", b"by name"], got
+headers = dict(got[0].headers())
+expected = {"k": b"v", "amqp-message-id": b"m1", "amqp-priority": b"3", "amqp-delivery-mode": b"2", "content-type": b"text/plain"}
+assert headers == expected, headers
+consumer.close()
 # The same names in another virtual host are other things.
 http("PUT", "/v1/vhosts/doors-host", {})
 elsewhere = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", AMQP, "doors-host"))
@@ -86,4 +102,4 @@ channel.exchange_delete("doors-exchange")
 channel.queue_delete("doors")
 channel.queue_delete("doors-log")
 connection.close()
-print("doors: AMQP to HTTP and back, AMQP into a log, and virtual hosts")
+print("doors: AMQP to HTTP and back, AMQP into a log and from there to Kafka, and virtual hosts")

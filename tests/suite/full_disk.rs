@@ -5,11 +5,11 @@ use blackbox::{Launch, Server, deadline, values};
 use serde_json::json;
 
 /// A file system of its own, small enough to fill.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// `None` when this user may not mount anything.
-    fn mount(mebibytes: u32) -> Option<SmallDisk> {
+    pub fn mount(mebibytes: u32) -> Option<SmallDisk> {
         let path = blackbox::checkout::scratch().join(format!("{}-disk-{mebibytes}", std::process::id()));
         std::fs::create_dir_all(&path).ok()?;
         let mounted = Command::new("mount")
@@ -20,7 +20,7 @@ impl SmallDisk {
         if mounted { Some(SmallDisk(path)) } else { None }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -1,6 +1,8 @@
 //! Everything that a user can see of the server, asked through its doors.
 
+mod across_doors;
 mod addressing;
+mod alarms;
 mod bad_input;
 mod browse;
 mod cloudevents;
@@ -22,6 +24,7 @@ mod jobs;
 mod kafka_bad_input;
 mod kafka_produce;
 mod keeping;
+mod lapin_client;
 mod logs;
 mod management;
 mod ndjson;

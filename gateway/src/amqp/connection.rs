@@ -268,7 +268,7 @@ impl Connection {
                     self.deliver(consumer, vec![reply]);
                 }
             }
-            SessionEvent::Ended { consumer } => self.subscription_ended(consumer),
+            SessionEvent::Ended { consumer, timed_out } => self.subscription_ended(now, consumer, timed_out),
             SessionEvent::Records { consumer, chunk } => self.deliver_records(now, consumer, chunk),
             // For whoever drives it.
             SessionEvent::Called => {}

@@ -10,7 +10,7 @@ use super::login::{Credentials, Mechanism};
 use super::roster::Roster;
 use crate::auth::{Origin, Pass};
 use crate::drain::Drain;
-use crate::topics::Topics;
+use crate::topics::{Alarm, Topics};
 
 /// Everything that AMQP connections share. Cheap to clone.
 #[derive(Clone)]
@@ -117,7 +117,7 @@ impl AmqpDoor {
 
     /// Why publishers must wait, if they must.
     pub(super) fn alarm(&self) -> Option<&'static str> {
-        self.topics().is_disk_full().then_some("low on disk")
+        self.topics().alarm().map(Alarm::reason)
     }
 
     /// Takes one more connection, if there may be one.

@@ -7,6 +7,8 @@ mod arguments;
 mod content;
 mod frame;
 mod method;
+#[cfg(test)]
+mod oracle_tests;
 mod output;
 mod reply;
 mod table;

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use super::listeners::{Listeners, Opening};
-use super::{notify, security, wiring};
+use super::{memory_watch, notify, security, wiring};
 use crate::amqp::{self, AmqpDoor};
 use crate::config::Config;
 use crate::drain::Drain;
@@ -85,6 +85,8 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         data_dir.display().to_string(),
         drain.clone(),
     );
+    let high = memory_watch::high_watermark(config.memory_high_watermark_bytes);
+    drain.track(memory_watch::watch(topics.clone(), high));
     let openings = listeners.openings.iter().map(|opening| (opening.scheme, opening.address)).collect();
     let node = wiring::node(&config, &data_dir, openings);
     front.open(doors(&config, &topics, &drain, routes, (amqp_door.roster().clone(), node)));

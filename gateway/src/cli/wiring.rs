@@ -171,6 +171,8 @@ pub fn node(config: &Config, data_dir: &Path, listeners: Vec<(&'static str, Sock
         data_dir: data_dir.display().to_string(),
         mechanisms: mechanisms(config).into_iter().map(Mechanism::name).collect(),
         connections_max: config.amqp.max_connections,
+        memory_high: super::memory_watch::high_watermark(config.memory_high_watermark_bytes),
+        disk_free_limit: config.storage.segment_bytes + config.storage.headroom_bytes,
     }
 }
 

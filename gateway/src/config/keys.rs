@@ -96,6 +96,12 @@ const KEYS: &[Key] = &[
         "How long requests and sockets may take to finish after SIGTERM, in milliseconds; then they are cut. Data is synced either way."
     ),
     key!(
+        "memory_high_watermark_bytes",
+        memory_high_watermark_bytes,
+        Some(0..=1 << 50),
+        "Memory that the process may hold before publishers must wait: AMQP clients are blocked, other doors answer 503 or its like. Consumers go on. 0 is 60 % of the machine's memory, or of its cgroup's."
+    ),
+    key!(
         "http.addr",
         http.addr,
         None,

@@ -53,7 +53,7 @@ fn refusal(status: u16) -> Response {
         422 => "The idempotency key was used for another request",
         429 => "Too much at once, or the queue is full: slow down",
         500 => "A defect in Sluice, or damaged data",
-        503 => "The server is starting, going down, or its storage has failed",
+        503 => "The server is starting, going down or low on memory, or its storage has failed",
         504 => "Timed out",
         507 => "No disk space for more messages",
         _ => "Refused",

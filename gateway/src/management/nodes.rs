@@ -8,10 +8,11 @@ use super::failure::Failure;
 use super::listing::Listing;
 use super::overview::{contexts, exchange_types};
 use crate::http::reply;
+use crate::topics::Alarm;
 
 /// `GET /api/nodes`
 pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
-    listing.all(vec![describe(&management).await])
+    listing.all(vec![describe(&management).await?])
 }
 
 /// `GET /api/nodes/{node}`
@@ -21,7 +22,7 @@ pub async fn one(
     listing: Listing,
 ) -> Result<Response, Failure> {
     check(&management, &name)?;
-    Ok(listing.one(describe(&management).await))
+    Ok(listing.one(describe(&management).await?))
 }
 
 /// `GET /api/nodes/{node}/memory`
@@ -44,14 +45,15 @@ fn check(management: &Management, name: &str) -> Result<(), Failure> {
     if management.node().name == name { Ok(()) } else { Err(Failure::NotFound) }
 }
 
-async fn describe(management: &Management) -> Value {
+async fn describe(management: &Management) -> Result<Value, Failure> {
     let (node, topics) = (management.node(), management.topics());
     let connected = management.roster().len();
     let (opened, closed) = management.roster().churn();
     let uptime = node.started.elapsed().map_or(0, |since| since.as_millis() as u64);
     let row = |name: &&str| json!({"name": name, "description": "", "enabled": true});
     let mechanisms: Value = node.mechanisms.iter().map(row).collect();
-    json!({
+    let alarms = topics.alarms();
+    Ok(json!({
         "name": node.name,
         "type": "disc",
         "running": true,
@@ -65,7 +67,12 @@ async fn describe(management: &Management) -> Value {
         "mem_calculation_strategy": "rss",
         "mem_used": crate::metrics::resident_bytes(),
         "mem_used_details": {"rate": 0.0},
-        "disk_free_alarm": topics.is_disk_full(),
+        "mem_limit": node.memory_high,
+        "mem_alarm": alarms.contains(&Alarm::Memory),
+        "disk_free": topics.snapshot().await?.journal.free_bytes,
+        "disk_free_details": {"rate": 0.0},
+        "disk_free_limit": node.disk_free_limit,
+        "disk_free_alarm": alarms.contains(&Alarm::Disk),
         "fd_used": crate::metrics::open_files(),
         "fd_used_details": {"rate": 0.0},
         "fd_total": crate::metrics::open_files_max(),
@@ -85,5 +92,5 @@ async fn describe(management: &Management) -> Value {
         "log_files": ["<stderr>"],
         "db_dir": node.data_dir,
         "enabled_plugins": [],
-    })
+    }))
 }

@@ -30,6 +30,8 @@ pub struct JournalFigures {
     pub retained_bytes: u64,
     /// Bytes that publishes may still take before the disk counts as full.
     pub room_bytes: u64,
+    /// Free bytes of the file system that the journal is on, where that is known.
+    pub free_bytes: Option<u64>,
 }
 
 /// Messages since the start, both models together unless said.

@@ -118,7 +118,7 @@ impl Topics {
     ///
     /// What is appended by a call whose future was polled once comes before what later calls append.
     pub async fn append(&self, batches: Vec<BatchAppend>, acks: Acks) -> Result<Appends, Refusal> {
-        self.check_not_draining()?;
+        self.check_takes_messages()?;
         let now = self.now();
         let mut calls = Vec::with_capacity(1);
         let (mut call, mut weight) = (Vec::with_capacity(batches.len()), 256);

@@ -56,6 +56,7 @@ impl Topics {
         acks: Acks,
         key: Option<IdempotencyKey>,
     ) -> Result<Receipts, Refusal> {
+        self.check_takes_messages()?;
         self.publish_beside(topic, messages, acks, key.into()).await
     }
 
@@ -128,6 +129,7 @@ impl Topics {
         acks: Acks,
         key: Option<IdempotencyKey>,
     ) -> Result<Receipts, Refusal> {
+        self.check_takes_messages()?;
         self.publish_through(exchange, routing_key, messages, acks, key.into()).await
     }
 

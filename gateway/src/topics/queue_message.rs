@@ -4,6 +4,7 @@ use message::{ErrorCode, HeaderTableBuilder, Limits, Timestamp};
 use queue_engine::{Message, NewMessage, PropertyFields};
 
 use super::outgoing::{Outgoing, OutgoingOptions};
+use super::record_properties::headers_of;
 use crate::refusal::Refusal;
 
 /// Turns what a door took in into what a queue keeps, or says why no queue can keep it.
@@ -61,12 +62,12 @@ fn check_size(what: &str, have: usize, most: usize) -> Result<(), Box<Refusal>> 
 }
 
 impl From<&Message> for Outgoing {
-    /// A queued message on its way into a log: what a record cannot carry is left behind.
+    /// A message on its way into a log, its properties as headers.
     fn from(message: &Message) -> Outgoing {
         Outgoing {
             key: message.key.clone(),
             value: Some(message.body.clone()),
-            headers: message.headers.iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            headers: headers_of(&message.properties, &message.headers),
             content_type: message.properties.fields().content_type.map(str::to_owned),
             options: OutgoingOptions::default(),
         }

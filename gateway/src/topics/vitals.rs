@@ -105,6 +105,31 @@ impl Topics {
         Ok(())
     }
 
+    /// Says whether the process holds more memory than it should.
+    pub fn set_memory_alarm(&self, raised: bool) {
+        self.vitals().memory_high.store(raised, Relaxed);
+    }
+
+    /// Why publishers have to wait, if they have to. Two atomic loads.
+    #[must_use]
+    pub fn alarm(&self) -> Option<Alarm> {
+        match (self.vitals().memory_high.load(Relaxed), self.vitals().disk_full.load(Relaxed)) {
+            (true, _) => Some(Alarm::Memory),
+            (false, true) => Some(Alarm::Disk),
+            (false, false) => None,
+        }
+    }
+
+    /// Refuses messages from doors that cannot tell their clients to wait. The disk is asked when they arrive.
+    pub(crate) fn check_takes_messages(&self) -> Result<(), Refusal> {
+        self.check_not_draining()?;
+        if self.vitals().memory_high.load(Relaxed) {
+            let detail = "the server holds as much memory as it may; try again when messages were consumed";
+            return Err(Refusal::new(ErrorCode::LowMemory, detail));
+        }
+        Ok(())
+    }
+
     /// Whether there is no room for more messages.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
@@ -124,9 +149,11 @@ impl Topics {
             let queues: Vec<_> = turn.engines.queue.queues().collect();
             let log = &turn.engines.log;
             let groups: Vec<_> = log.groups().filter_map(|name| log.describe_group(name).ok()).collect();
-            (queues, groups, turn.journal.retained_bytes(), turn.journal.room())
+            let journal = &turn.journal;
+            (queues, groups, journal.retained_bytes(), (journal.room(), journal.free_bytes()))
         };
-        let (queues, groups, retained_bytes, room_bytes) = self.shard().call(LOOK, look).await?;
+        let (queues, groups, retained_bytes, (room_bytes, free_bytes)) =
+            self.shard().call(LOOK, look).await?;
         let groups = self.with_ages(groups).await;
         let vitals = self.vitals();
         let mut dead = *vitals.gone_queues.lock();
@@ -137,6 +164,7 @@ impl Topics {
                 written_bytes: vitals.written_bytes.load(Relaxed),
                 retained_bytes,
                 room_bytes,
+                free_bytes,
             },
             commit: vitals.commit.figures(),
             sync: vitals.sync.figures(),

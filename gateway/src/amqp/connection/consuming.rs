@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use message::{HeaderTable, HeaderValue};
@@ -210,12 +211,16 @@ impl Connection {
         }
     }
 
-    /// The queue of a subscription is gone.
-    pub(super) fn subscription_ended(&mut self, consumer: ConsumerNumber) {
+    /// The queue of a subscription is gone, or it kept a message for too long. Who cannot be told of a timeout loses the
+    /// channel, as with RabbitMQ: it would wait for ever otherwise.
+    pub(super) fn subscription_ended(&mut self, now: Instant, consumer: ConsumerNumber, timed_out: bool) {
         let Some((number, tag)) = self.consumers.get(&consumer).cloned() else { return };
         self.end_consumer(number, &tag);
         if self.client.consumer_cancel_notify {
             self.say(number, &Reply::Cancel { tag: &tag });
+        } else if timed_out {
+            let text = format!("delivery acknowledgement on channel {number} timed out");
+            self.fail_channel(now, number, AmqpError::new(ReplyCode::PreconditionFailed, text));
         }
     }
 

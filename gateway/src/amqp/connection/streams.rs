@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use bytes::{BufMut, Bytes};
-use message::{HeaderTable, HeaderTableBuilder, HeaderValue};
+use bytes::Bytes;
+use message::{HeaderTable, HeaderValue};
 
 use super::Connection;
 use crate::amqp::error::{AmqpError, ReplyCode};
@@ -12,7 +12,7 @@ use crate::amqp::unsettled::Pending;
 use crate::amqp::wire::{Reply, put_content};
 use crate::refusal::Refusal;
 use crate::topics::session::ConsumerNumber;
-use crate::topics::{HeadersView, MessageView, Place, RecordChunk};
+use crate::topics::{Place, RecordChunk, amqp_form};
 
 /// Where a consumer of a log begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Connection {
         let chunk = match chunk {
             Ok(chunk) => chunk,
             Err(refusal) if refusal.code == message::ErrorCode::UnknownTopic => {
-                return self.subscription_ended(consumer);
+                return self.subscription_ended(now, consumer, false);
             }
             Err(refusal) => {
                 let error = AmqpError::new(ReplyCode::InternalError, &refusal.detail);
@@ -94,8 +94,7 @@ impl Connection {
                 routing_key: topic.as_str(),
             };
             deliver.put(output, number);
-            let properties = content_type(view.content_type);
-            let headers = headers(&view, offset);
+            let (properties, headers) = amqp_form(&view, ("x-stream-offset", HeaderValue::Int(offset)));
             let body = Bytes::copy_from_slice(view.value.unwrap_or_default());
             put_content(output, number, &properties, headers.as_bytes(), &body, frame_max as usize);
             ControlFlow::Continue(())
@@ -105,42 +104,4 @@ impl Connection {
             self.fail_channel(now, number, error);
         }
     }
-}
-
-/// Properties that hold a content type, or nothing.
-fn content_type(content_type: Option<&str>) -> Vec<u8> {
-    let Some(text) = content_type.filter(|text| text.len() <= 255) else { return Vec::new() };
-    let mut properties = Vec::with_capacity(3 + text.len());
-    properties.put_u16(1 << 15);
-    properties.put_u8(text.len() as u8);
-    properties.put_slice(text.as_bytes());
-    properties
-}
-
-/// A record's headers, with its offset in front.
-fn headers(view: &MessageView<'_>, offset: i64) -> HeaderTable {
-    let mut table = HeaderTableBuilder::new();
-    // The names fit, and what does not is left out rather than the record.
-    let _ = table.push("x-stream-offset", &HeaderValue::Int(offset));
-    match &view.headers {
-        HeadersView::Record(headers) => {
-            for (name, value) in headers {
-                let Ok(name) = std::str::from_utf8(name) else { continue };
-                let _ = match value.map(std::str::from_utf8) {
-                    None => table.push(name, &HeaderValue::Null),
-                    Some(Ok(text)) => table.push_text(name, text),
-                    Some(Err(_)) => {
-                        let bytes = Bytes::copy_from_slice(value.unwrap_or_default());
-                        table.push(name, &HeaderValue::Bytes(bytes))
-                    }
-                };
-            }
-        }
-        HeadersView::Table(headers) => {
-            for (name, value) in headers.iter() {
-                let _ = table.push(name, &value);
-            }
-        }
-    }
-    table.build()
 }

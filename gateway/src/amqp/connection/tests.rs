@@ -420,3 +420,28 @@ fn made_up_names_do_not_repeat() {
     assert_eq!(names.len(), 1000);
     assert!(names.iter().all(|name| name.len() == 30));
 }
+
+/// A subscription that kept a message for too long, told to a client with these abilities.
+fn timed_out(can: &[&str]) -> Bench {
+    let mut bench = Bench::started(can);
+    bench.login();
+    bench.send(&tune_ok(2047, 131_072, 60));
+    bench.send(&method(0, 10, 40, &[&short("/")[..], &[0, 0]].concat()));
+    bench.connection.handle_vhost(bench.now, VhostAnswer::Open);
+    bench.send(&method(1, 20, 10, &[0]));
+    bench.send(&method(1, 60, 20, &[&[0, 0][..], &short("q"), &short("tag"), &[0], &[0; 4]].concat()));
+    let key = bench.connection.channels[&1].key;
+    bench.done(vec![(key, Outcome::Asked(Ok(Answer::Done)))]);
+    bench.heard();
+    let ended = SessionEvent::Ended { consumer: ConsumerNumber(1), timed_out: true };
+    bench.connection.handle_event(bench.now, ended);
+    bench
+}
+
+#[test]
+fn a_consumer_timeout_costs_the_channel_of_who_cannot_be_told() {
+    let mut told = timed_out(&["consumer_cancel_notify"]);
+    assert_eq!(told.heard().iter().map(|told| (told.1, told.2)).collect::<Vec<_>>(), [(60, 30)]);
+    let text = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out";
+    assert_eq!(timed_out(&[]).close(), (1, 406, text.to_owned()));
+}

@@ -103,9 +103,9 @@ impl Link {
     }
 
     /// A subscription is over. It is news only when the session did not end it itself.
-    pub(crate) fn ended(&self, consumer: ConsumerNumber) {
+    pub(crate) fn ended(&self, consumer: ConsumerNumber, timed_out: bool) {
         if self.book.lock().consumers.remove(&consumer).is_some() {
-            self.tell(SessionEvent::Ended { consumer });
+            self.tell(SessionEvent::Ended { consumer, timed_out });
         }
     }
 

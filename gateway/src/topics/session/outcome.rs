@@ -37,6 +37,8 @@ pub enum SessionEvent {
     Ended {
         /// Which.
         consumer: ConsumerNumber,
+        /// Whether because it kept a message for too long.
+        timed_out: bool,
     },
     /// Records of a log for a subscription, read by a task of the session's own.
     Records {

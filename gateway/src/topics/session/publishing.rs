@@ -11,6 +11,7 @@ use crate::refusal::Refusal;
 use crate::topics::outgoing::Outgoing;
 use crate::topics::queue_topic::SETTLE_WEIGHT;
 use crate::topics::record_batches;
+use crate::topics::record_properties::headers_of;
 use crate::topics::shard::Turn;
 use crate::topics::vitals::Vitals;
 
@@ -198,7 +199,7 @@ impl From<&NewMessage> for Outgoing {
         Outgoing {
             key: message.key.clone(),
             value: Some(message.body.clone()),
-            headers: message.headers.iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            headers: headers_of(&message.properties, &message.headers),
             content_type: message.properties.fields().content_type.map(str::to_owned),
             options: super::super::outgoing::OutgoingOptions::default(),
         }

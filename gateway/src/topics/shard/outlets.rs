@@ -94,7 +94,7 @@ impl Outlets {
         if let Some(Open { outlet: Outlet::Own { ended, .. }, .. }) = self.open.get(&consumer) {
             let _ = ended.set(why);
         }
-        self.remove(consumer);
+        self.take_out(consumer, why == Ended::TimedOut);
     }
 
     /// Remembers who a consumer is.
@@ -115,8 +115,12 @@ impl Outlets {
 
     /// Closing the outlet is how a consumer learns that its subscription ended.
     pub(crate) fn remove(&mut self, consumer: ConsumerId) {
+        self.take_out(consumer, false);
+    }
+
+    fn take_out(&mut self, consumer: ConsumerId, timed_out: bool) {
         if let Some(Open { outlet: Outlet::Session(link, number), .. }) = self.open.remove(&consumer) {
-            link.ended(number);
+            link.ended(number, timed_out);
         }
         self.holders.remove(&consumer);
     }

@@ -216,6 +216,7 @@ impl Owner {
         if now < self.due && engines_due.is_none_or(|due| due > now) {
             return engines_due.map_or(self.due, |due| due.min(self.due));
         }
+        self.look_for_room();
         if self.journal.ensure(LogEngine::RECORDS_LEN_MAX).is_err() {
             return now.plus(TICK);
         }
@@ -231,6 +232,14 @@ impl Owner {
         let queue_due = self.engines.queue.next_deadline();
         let next = [log_due, queue_due].into_iter().flatten().fold(now.plus(TICK), Timestamp::min);
         next.max(now.plus(Duration::from_millis(1)))
+    }
+
+    /// While publishers wait for the disk nobody asks for room: time does.
+    fn look_for_room(&mut self) {
+        let full = &self.engines.vitals.disk_full;
+        if full.load(Ordering::Relaxed) && self.journal.make_room().is_ok() {
+            full.store(false, Ordering::Relaxed);
+        }
     }
 
     fn close_group(&mut self, commands: Vec<Box<dyn Command>>, synced: bool, taken_at: std::time::Instant) {
