@@ -125,7 +125,7 @@ fn assail(door: &str, feed: fn(&[u8])) {
     assert!(corpus.len() > 20, "{} entries", corpus.len());
     let wanted = std::env::var("MUTATIONS").ok().and_then(|wanted| wanted.parse().ok());
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let mut try_one = |what: &str, input: &[u8]| {
+    let try_one = |what: &str, input: &[u8]| {
         let took = memory_of(|| feed(input));
         assert!(took < MEMORY, "{what} took {took} bytes: {input:02x?}");
     };
