@@ -1,6 +1,7 @@
 //! The fuzzers' corpus, and mutations of it from seeds, at the doors' entry points: nothing panics, and memory is bounded
 //! by what came, not by what was announced. The fuzzers themselves, in `fuzz/`, search further and take longer.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
