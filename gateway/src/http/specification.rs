@@ -68,7 +68,7 @@ mod tests {
             assert_ne!(found, Route::Other, "{path} has no route to be counted by");
             assert_eq!(found.label(), path, "{path}");
         }
-        let apart = [Route::Other, Route::Console, Route::Docs, Route::WebSocket];
+        let apart = [Route::Other, Route::Console, Route::Docs, Route::Management, Route::WebSocket];
         for route in Route::ALL.iter().filter(|route| !apart.contains(route)) {
             assert!(
                 api.paths.paths.contains_key(route.label()),
