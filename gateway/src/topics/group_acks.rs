@@ -15,6 +15,9 @@ use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
 use crate::refusal::Refusal;
 
+/// Journal bytes of one partition's commit, at most.
+const COMMIT_BYTES: usize = 64;
+
 impl Topics {
     /// Acknowledges records of a member in any order, and commits for each partition the offset before which everything
     /// is acknowledged. Answers what is committed because of it: nothing while earlier records are not acknowledged.
@@ -27,12 +30,16 @@ impl Topics {
         self.allow(Act::UseGroup, group)?;
         let name = GroupName::new(group)?;
         let positions = self.positions_of_member(&name, &ack.member)?;
-        positions.lock().ack(&ack.records)?;
-        let weight = 512 + 64 * ack.records.len().min(LogEngine::RECORDS_LEN_MAX / 64);
+        let most = {
+            let mut positions = positions.lock();
+            positions.ack(&ack.records)?;
+            positions.dirty().min(LogEngine::RECORDS_LEN_MAX / COMMIT_BYTES)
+        };
+        let weight = 512 + COMMIT_BYTES * most;
         let (member, generation) = (MemberId::new(&ack.member), ack.generation.map(Generation));
         // What is committed is taken by the owner, so that of two requests the later one commits what is further on.
         let work = move |turn: &mut Turn<'_>| {
-            let dirty = positions.lock().take_dirty();
+            let dirty = positions.lock().take_dirty(most);
             let commits = offset_commits(&dirty);
             let committer = Committer::Member { id: &member, generation, instance: None };
             let log = &mut turn.engines.log;

@@ -244,9 +244,16 @@ impl GroupPositions {
         }
     }
 
-    /// What acknowledgements allow to commit by now.
-    pub(crate) fn take_dirty(&mut self) -> BTreeMap<TopicPartition, i64> {
-        std::mem::take(&mut self.dirty)
+    /// How many partitions have something to commit.
+    pub(crate) fn dirty(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// What acknowledgements allow to commit by now, of so many partitions at most: the rest goes with the next ones.
+    pub(crate) fn take_dirty(&mut self, most: usize) -> BTreeMap<TopicPartition, i64> {
+        let rest = self.dirty.keys().nth(most).cloned();
+        let rest = rest.map(|first| self.dirty.split_off(&first)).unwrap_or_default();
+        std::mem::replace(&mut self.dirty, rest)
     }
 
     /// Gives back what could not be committed.
@@ -316,13 +323,16 @@ mod tests {
         positions.served(&partition(1), &[10], 11);
         assert_eq!(positions.room(), 0);
         positions.ack(&[(partition(0), vec![2, 1])]).unwrap();
-        assert_eq!((positions.room(), positions.take_dirty()), (2, BTreeMap::new()));
+        assert_eq!((positions.room(), positions.take_dirty(9)), (2, BTreeMap::new()));
         positions.ack(&[(partition(0), vec![0]), (partition(1), vec![10])]).unwrap();
-        let dirty = positions.take_dirty();
+        let one = positions.take_dirty(1);
+        assert_eq!((one.len(), positions.dirty()), (1, 1), "the other one goes with the next");
+        positions.give_back(one);
+        let dirty = positions.take_dirty(9);
         assert_eq!(dirty, BTreeMap::from([(partition(0), 4), (partition(1), 11)]));
         positions.give_back(dirty);
         positions.ack(&[(partition(0), vec![4])]).unwrap();
-        assert_eq!(positions.take_dirty(), BTreeMap::from([(partition(0), 6), (partition(1), 11)]));
+        assert_eq!(positions.take_dirty(9), BTreeMap::from([(partition(0), 6), (partition(1), 11)]));
         assert_eq!(positions.room(), 5);
         assert!(positions.ack(&[(partition(0), vec![5]), (partition(7), vec![0])]).is_err());
     }
@@ -333,13 +343,13 @@ mod tests {
         positions.served(&partition(0), &[0, 1, 2, 3], 4);
         positions.ack(&[(partition(0), vec![2])]).unwrap();
         positions.committed(&partition(0), 2);
-        assert_eq!(positions.take_dirty(), BTreeMap::from([(partition(0), 3)]), "2 was done before");
+        assert_eq!(positions.take_dirty(9), BTreeMap::from([(partition(0), 3)]), "2 was done before");
         assert_eq!(positions.room(), 3);
         positions.rewind(|p| Some(if p.partition == 0 { 2 } else { 0 }));
         assert_eq!((positions.room(), order(&positions)), (4, vec![(1, 0), (2, 0), (0, 2)]));
         positions.served(&partition(0), &[2, 3], 4);
         positions.ack(&[(partition(0), vec![3])]).unwrap();
-        assert_eq!(positions.take_dirty(), BTreeMap::new(), "2 went out again");
+        assert_eq!(positions.take_dirty(9), BTreeMap::new(), "2 went out again");
     }
 
     #[test]
@@ -351,7 +361,7 @@ mod tests {
         assert_eq!(order(&positions), [(1, 10)], "nothing more is read of it");
         positions.tell(&[partition(1)]);
         positions.ack(&[(partition(0), vec![0])]).unwrap();
-        assert_eq!(positions.take_dirty(), BTreeMap::from([(partition(0), 1)]));
+        assert_eq!(positions.take_dirty(9), BTreeMap::from([(partition(0), 1)]));
         positions.assign(&[partition(1)], |_| None);
         assert!(positions.ack(&[(partition(0), vec![0])]).is_err());
     }
