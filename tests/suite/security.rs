@@ -69,7 +69,7 @@ async fn guarded(config: &str) -> (Server, As) {
 async fn the_first_user_is_an_administrator_and_closes_the_doors() {
     let server = Server::start();
     let refused = server.http().put("/v1/users/bob", json!({"password": "x"})).await;
-    assert_eq!((refused.status, refused.value()["field"].clone()), (400, json!("/admin")));
+    assert_eq!((refused.status, refused.value()["field"].clone()), (409, json!("/admin")));
     server.http().get("/v1/topics").await.expect(200);
     server.http().put("/v1/users/admin", json!({"password": "secret", "admin": true})).await.expect(201);
     let refused = server.http().get("/v1/topics").await;

@@ -22,7 +22,7 @@ use crate::auth::permission::{Effect, NameMatch, Operations, ResourceKind, RuleS
 use crate::refusal::Refusal;
 
 /// A rule: who may, or may not, do what to which resources.
-#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleBody {
     /// Whom it is for: `user:NAME`, `group:NAME`, or `*` for everybody.
@@ -39,7 +39,7 @@ pub struct RuleBody {
     #[schema(required = false, value_type = EffectName)]
     effect: String,
     /// Only from this address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "document::given", skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = String, format = "ipv4")]
     address: Option<String>,
 }
@@ -53,7 +53,7 @@ pub struct ResourceBody {
     #[schema(value_type = ResourceName)]
     kind: String,
     /// Their name; `*` is every one. Only the cluster needs none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "document::given", skip_serializing_if = "Option::is_none")]
     #[schema(required = false, max_length = 1024, value_type = String, example = "orders")]
     name: Option<String>,
     /// How the name is meant: `literal` unless said, `prefix`, or `pattern`, a regular expression that is looked for.
@@ -61,7 +61,7 @@ pub struct ResourceBody {
     #[schema(required = false, value_type = MatchName)]
     name_match: String,
     /// The virtual host that the name is one of, for topics and exchanges. Without it names are full: `vhost/name`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "document::given", skip_serializing_if = "Option::is_none")]
     #[schema(required = false, min_length = 1, max_length = 127, value_type = String)]
     vhost: Option<String>,
 }
@@ -102,21 +102,6 @@ names!(
 );
 
 impl RuleBody {
-    fn of(scope: &RuleScope, operations: Operations) -> RuleBody {
-        RuleBody {
-            principal: scope.subject.to_string(),
-            resource: ResourceBody {
-                kind: scope.kind.as_str().to_owned(),
-                name: Some(scope.name.text().to_owned()),
-                name_match: scope.name.kind().to_owned(),
-                vhost: scope.vhost.as_deref().map(str::to_owned),
-            },
-            operations: operations.names().into_iter().map(str::to_owned).collect(),
-            effect: if scope.effect == Effect::Allow { allow() } else { "deny".into() },
-            address: scope.address.map(|address| address.to_string()),
-        }
-    }
-
     fn read(self, at: usize) -> Result<(RuleScope, Operations), Refusal> {
         let refuse = |field: &str, detail: String| Refusal::invalid(format!("/rules/{at}/{field}"), detail);
         let subject = Subject::parse(&self.principal);
@@ -164,13 +149,38 @@ pub struct RuleDescription {
     /// Names it; it is made of whom and what the rule is for.
     #[schema(pattern = "^[0-9a-f]{20}$", example = "00112233445566778899")]
     id: String,
-    #[serde(flatten)]
-    rule: RuleBody,
+    /// Whom it is for.
+    #[schema(example = "user:alice")]
+    principal: String,
+    /// What it is about.
+    resource: ResourceBody,
+    /// What may be done; nothing when the rule is gone.
+    #[schema(value_type = Vec<OperationName>)]
+    operations: Vec<String>,
+    /// Whether it allows or denies.
+    #[schema(value_type = EffectName)]
+    effect: String,
+    /// Only from this address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String)]
+    address: Option<String>,
 }
 
 impl RuleDescription {
     fn of((scope, operations): (&RuleScope, Operations)) -> RuleDescription {
-        RuleDescription { id: scope.id(), rule: RuleBody::of(scope, operations) }
+        RuleDescription {
+            id: scope.id(),
+            principal: scope.subject.to_string(),
+            resource: ResourceBody {
+                kind: scope.kind.as_str().to_owned(),
+                name: Some(scope.name.text().to_owned()),
+                name_match: scope.name.kind().to_owned(),
+                vhost: scope.vhost.as_deref().map(str::to_owned),
+            },
+            operations: operations.names().into_iter().map(str::to_owned).collect(),
+            effect: if scope.effect == Effect::Allow { allow() } else { "deny".into() },
+            address: scope.address.map(|address| address.to_string()),
+        }
     }
 }
 

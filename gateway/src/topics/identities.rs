@@ -97,7 +97,7 @@ impl Topics {
             apply(&mut user, change);
             if is_first && !user.admin && mode != crate::auth::Mode::Off {
                 let detail = "the first user has to be an administrator, or nobody could make another; set `admin` to true";
-                return Err(Refusal::invalid("/admin", detail));
+                return Err(Refusal::new(ErrorCode::ConflictingSettings, detail).in_field("/admin"));
             }
             let becomes = if user.admin { Becomes::Admin } else { Becomes::Other };
             turn.check_an_admin_stays(&name, becomes)?;
@@ -394,7 +394,8 @@ fn check_scope(scope: &RuleScope) -> Result<(), Refusal> {
         })?;
     }
     if scope.vhost.is_some() && !matches!(scope.kind, ResourceKind::Topic | ResourceKind::Exchange) {
-        return Err(Refusal::invalid("/vhost", "only topics and exchanges are in virtual hosts"));
+        let detail = "only topics and exchanges are in virtual hosts";
+        return Err(Refusal::new(ErrorCode::ConflictingSettings, detail).in_field("/vhost"));
     }
     Ok(())
 }
