@@ -7,6 +7,7 @@ mod memory_watch;
 mod notify;
 mod security;
 mod serve;
+mod standard_output;
 mod user;
 mod wiring;
 
@@ -116,13 +117,13 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<ExitC
             return Ok(ExitCode::SUCCESS);
         }
         Command::Openapi => {
-            print!("{}", crate::http::docs::specification());
+            standard_output::print(crate::http::docs::specification())?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Config(settings) => {
             return Ok(match settings.load(environment) {
                 Ok(config) => {
-                    print!("{}", config.to_toml());
+                    standard_output::print(&config.to_toml())?;
                     ExitCode::SUCCESS
                 }
                 Err(error) => refuse(&error),

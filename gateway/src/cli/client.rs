@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
 use serde_json::Value;
 
+use super::standard_output;
+
 /// Which server is asked, and as whom. Secrets come from the environment or a file, never from the command line, where
 /// others could see them.
 #[derive(Args, Debug)]
@@ -87,6 +89,7 @@ pub fn first_line(path: &str) -> anyhow::Result<String> {
 }
 
 /// Prints an answer for people and programs alike.
-pub fn print(answer: &Value) {
-    println!("{}", serde_json::to_string_pretty(answer).unwrap_or_default());
+pub fn print(answer: &Value) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(answer).context("cannot print the answer")?;
+    Ok(standard_output::print(&format!("{text}\n"))?)
 }

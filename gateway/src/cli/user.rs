@@ -122,9 +122,9 @@ pub fn user(command: UserCommand) -> anyhow::Result<()> {
             if let Some(file) = password_file {
                 body.insert("password".into(), first_line(&file)?.into());
             }
-            print(&server.ask("PUT", &path(&name), Some(&Value::Object(body)))?);
+            print(&server.ask("PUT", &path(&name), Some(&Value::Object(body)))?)?;
         }
-        UserCommand::List { server } => print(&server.ask("GET", "/v1/users?limit=1000", None)?),
+        UserCommand::List { server } => print(&server.ask("GET", "/v1/users?limit=1000", None)?)?,
         UserCommand::Delete { name, server } => drop(server.ask("DELETE", &path(&name), None)?),
         UserCommand::Key { name, note, hours, server } => {
             let mut body = json!({ "note": note });
@@ -151,7 +151,7 @@ pub fn acl(command: AclCommand) -> anyhow::Result<()> {
             let id = utf8_percent_encode(&id, NON_ALPHANUMERIC);
             drop(server.ask("DELETE", &format!("/v1/acls/{id}"), None)?);
         }
-        AclCommand::List { server } => print(&server.ask("GET", "/v1/acls?limit=1000", None)?),
+        AclCommand::List { server } => print(&server.ask("GET", "/v1/acls?limit=1000", None)?)?,
     }
     Ok(())
 }
@@ -165,6 +165,5 @@ fn add(rule: Rule, effect: &str) -> anyhow::Result<()> {
     }
     let rule =
         json!({ "principal": principal, "resource": resource, "operations": operations, "effect": effect });
-    print(&server.ask("POST", "/v1/acls", Some(&json!({ "rules": [rule] })))?);
-    Ok(())
+    print(&server.ask("POST", "/v1/acls", Some(&json!({ "rules": [rule] })))?)
 }
