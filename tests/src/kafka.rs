@@ -24,6 +24,12 @@ impl Kafka {
 
     /// Asks, and waits for the answer.
     pub async fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+        let id = self.send(version, request).await;
+        self.receive::<R>(version, id).await
+    }
+
+    /// Sends a request, and answers the id that its answer will have.
+    pub async fn send<R: Request>(&mut self, version: i16, request: &R) -> i32 {
         assert!(R::VERSIONS.contains(&version), "{} has no version {version}", R::NAME);
         let form = Version::of::<R>(version);
         let id = self.next_id;
@@ -35,6 +41,12 @@ impl Kafka {
         request.write(&mut frame, form);
         let bytes = frame.finish_frame().concat();
         soon("a request is sent", self.stream.write_all(&bytes)).await.expect("the server takes it");
+        id
+    }
+
+    /// Waits for the answer to the request that was sent with this id, which has to be the next.
+    pub async fn receive<R: Request>(&mut self, version: i16, id: i32) -> R::Response {
+        let form = Version::of::<R>(version);
         let mut from = soon(R::NAME, self.frame()).await;
         assert_eq!(from.split_to(4)[..], id.to_be_bytes(), "answers come in order");
         let mut from = Reader::new(from);

@@ -22,6 +22,7 @@ mod groups;
 mod idempotency;
 mod jobs;
 mod kafka_bad_input;
+mod kafka_fetch;
 mod kafka_produce;
 mod keeping;
 mod lapin_client;

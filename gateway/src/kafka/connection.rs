@@ -105,8 +105,9 @@ impl Connection {
         let idle = Duration::from_millis(self.door.config().idle_timeout_ms);
         loop {
             self.watch_login();
-            self.begin_requests().await?;
             self.write()?;
+            // After writing: nothing else may come that would bring back requests which waited for room to answer.
+            self.begin_requests().await?;
             if self.ending.is_some() && self.in_flight.is_empty() && self.out.is_empty() {
                 return Ok(());
             }
