@@ -38,7 +38,7 @@ run("declare", "operator_policy", "name=tool.op", "pattern=^tool[.]q$", 'definit
 refused = run("declare", "queue", "name=tool.q", "durable=false", fails=True)
 assert "inequivalent arg 'durable' for queue 'tool.q' in vhost '/'" in refused, refused
 refused = run("declare", "user", "name=somebody", "password=secret", "tags=", fails=True)
-assert "users and permissions cannot be changed yet" in refused, refused
+assert "users and permissions are changed at /v1/users" in refused, refused
 
 for n in range(3):
     assert "published" in (told := run("publish", "exchange=tool.x", "routing_key=a.b", f"payload=message {n}", 'properties={"delivery_mode": 2}')) and "NOT" not in told, told

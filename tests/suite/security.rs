@@ -79,6 +79,9 @@ async fn the_first_user_is_an_administrator_and_closes_the_doors() {
     let admin = As::password(&server, "admin", "secret");
     let topics = admin.get("/v1/topics").await.expect(200);
     assert_eq!(topics["topics"], json!([]));
+    let users = admin.get("/api/users").await.expect(200);
+    assert_eq!((&users[0]["name"], &users[0]["tags"]), (&json!("admin"), &json!(["administrator"])));
+    assert_eq!(users.as_array().map(Vec::len), Some(1), "guest is nobody any more");
     // Health stays open, metrics do not.
     server.http().get("/livez").await.expect(200);
     assert_eq!(server.http().get("/metrics").await.status, 401);

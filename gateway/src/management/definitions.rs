@@ -11,7 +11,6 @@ use super::parameters::OPERATOR_POLICY;
 use super::{
     COMPATIBLE_WITH, Management, bindings, exchanges, parameters, policies, queues, requests, users, vhosts,
 };
-use crate::amqp::login::GUEST;
 use crate::http::reply;
 use crate::topics::{PolicyKind, VirtualHost};
 
@@ -68,7 +67,7 @@ pub async fn export(State(management): State<Management>) -> Result<Response, Fa
     let hosts = management.topics().list_virtual_hosts(None, usize::MAX).into_iter();
     let whole = json!({
         "rabbitmq_version": COMPATIBLE_WITH, "product_name": "Sluice",
-        "product_version": env!("CARGO_PKG_VERSION"), "users": users::all(),
+        "product_version": env!("CARGO_PKG_VERSION"), "users": users::all(&management),
         "vhosts": hosts.map(|name| json!({"name": name})).collect::<Vec<_>>(),
         "permissions": users::all_permissions(&management), "topic_permissions": [], "global_parameters": [],
     });
@@ -126,7 +125,7 @@ async fn take(
     vhost: Option<&str>,
     object: &Map<String, Value>,
 ) -> Result<(), Failure> {
-    check(object)?;
+    check(management, object)?;
     if vhost.is_none() {
         for row in rows(object, "vhosts")? {
             vhosts::create(management, requests::needed_text(row, "name")?, row).await?;
@@ -175,11 +174,13 @@ fn host(
 }
 
 /// Refuses what could only be passed over.
-fn check(object: &Map<String, Value>) -> Result<(), Failure> {
+fn check(management: &Management, object: &Map<String, Value>) -> Result<(), Failure> {
+    let users = users::all(management);
+    let is_known = |name: Option<&Value>| users.iter().any(|user| Some(&user["name"]) == name);
     for (list, member) in [("users", "name"), ("permissions", "user"), ("topic_permissions", "user")] {
-        let stranger = rows(object, list)?.into_iter().find(|row| row.get(member) != Some(&json!(GUEST)));
+        let stranger = rows(object, list)?.into_iter().find(|row| !is_known(row.get(member)));
         if stranger.is_some() {
-            let why = "users and permissions other than guest's cannot be taken in yet; leave them out";
+            let why = "only users that are there already can be named here; make them at /v1/users or leave them out";
             return Err(Failure::bad(format!("{list}: {why}")));
         }
     }
