@@ -98,7 +98,7 @@ pub use queue_producing::{BatchRefusal, QueueBatch};
 pub use queue_topic::{Hold, QueueSubscription, QueueTopic, SubscribeOptions};
 pub use record_chunk::RecordChunk;
 pub use record_properties::amqp_form;
-pub use retry_settings::RetrySettings;
+pub use retry_settings::{RetryLinear, RetrySettings};
 pub use settling::{SettleAction, SettleRequest, SettledLease};
 pub use shard::{IdempotencySettings, StagingSettings};
 pub use spec::{

@@ -301,7 +301,9 @@ impl LogEngine {
         self.place(block, partition, batch, now)
     }
 
-    /// Appends what the broker itself brings: messages that passed elsewhere, whatever their size.
+    /// Appends what the broker itself brings: messages that passed elsewhere, whatever their size. They are in the journal
+    /// or in this log's block, and have nowhere to wait: who brings them asks [`LogEngine::has_room`] before it takes
+    /// any in.
     pub fn append_passed(
         &mut self,
         block: &mut Block,
@@ -309,8 +311,13 @@ impl LogEngine {
         batch: Batch,
         now: Timestamp,
     ) -> Result<Appended, LogError> {
-        self.settling.check_room(self.config.unsettled_bytes_max)?;
         self.place(block, partition, batch, now)
+    }
+
+    /// Whether appends are taken: while too many batches wait to be settled they are refused.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.settling.check_room(self.config.unsettled_bytes_max).is_ok()
     }
 
     fn place(

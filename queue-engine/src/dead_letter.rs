@@ -115,6 +115,9 @@ impl QueueEngine {
             self.drop_dead(id, sequence);
             return true;
         };
+        if self.is_held(&route) {
+            return self.core.keep_undelivered(block, dying, now);
+        }
         if strategy == DeadLetterStrategy::AtLeastOnce {
             self.core.undelivered.progress(now);
         }
@@ -148,9 +151,11 @@ impl QueueEngine {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.totals.count_dead(Reason::MaxLen);
         }
-        let fits =
-            |parcel: &Parcel| block.fits(room(parcel, &route) + self.logs_room(&route, &parcel.message));
-        let Some(parcel) = letter.filter(fits) else { return };
+        let goes = |parcel: &Parcel| {
+            !self.is_held(&route)
+                && block.fits(room(parcel, &route) + self.logs_room(&route, &parcel.message))
+        };
+        let Some(parcel) = letter.filter(goes) else { return };
         let shown = self.deliver(block, &route, parcel, None, now);
         self.outbox.log_appends.extend(log_targets(block, &route, &shown));
     }

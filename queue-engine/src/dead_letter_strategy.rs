@@ -54,7 +54,7 @@ const RETRY_MS_MOST: u64 = 60_000;
 /// The wait after one of them was taken.
 const PROGRESS_MS: u64 = 100;
 
-/// The dead letters that wait, and when they are tried again.
+/// The dead letters that wait, for whoever takes them or for room in logs, and when they are tried again.
 #[derive(Debug)]
 pub(crate) struct Undelivered {
     letters: std::collections::VecDeque<Dying>,

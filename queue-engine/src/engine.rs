@@ -54,6 +54,8 @@ pub struct QueueEngine {
     pub(crate) pools: Pools,
     /// Whether any queue ever kept in a log what passes it.
     pub(crate) keeps_any: bool,
+    /// Whether logs take nothing more for now.
+    pub(crate) logs_full: bool,
     /// Exclusive queues by owner.
     pub(crate) owned: HashMap<OwnerId, Vec<QueueId>>,
     /// When to look at which queue again.
@@ -262,6 +264,7 @@ impl QueueEngine {
             next_consumer: 1,
             pools: Pools::default(),
             keeps_any: false,
+            logs_full: false,
             owned: HashMap::new(),
             alarms: BinaryHeap::new(),
             touched: Vec::new(),

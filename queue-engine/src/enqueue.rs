@@ -11,7 +11,7 @@ use crate::holder::Holder;
 use crate::identity::IdMap;
 use crate::key_order::KeyMark;
 use crate::message::Message;
-use crate::outbox::{LogTarget, log_room};
+use crate::outbox::LogTarget;
 use crate::queue::{Queue, after};
 use crate::record::{MOVED, PUBLISHED, PublishTarget, published_bound, put_published};
 use crate::routing::{Route, delay_ms};
@@ -218,22 +218,6 @@ impl Core {
 }
 
 impl QueueEngine {
-    /// Bytes of the block that logs take for a message on this route: those that it leads to, and those that keep what
-    /// passes its queues.
-    pub(crate) fn logs_room(&self, route: &Route, message: &Message) -> usize {
-        match self.logs_on(route) {
-            0 => 0,
-            logs => logs * (log_room(message) + segment_store::RECORD_OVERHEAD),
-        }
-    }
-
-    /// How many records of logs a message on this route becomes.
-    pub(crate) fn logs_on(&self, route: &Route) -> usize {
-        let keeps = |id: &&QueueId| self.queues.get(*id).is_some_and(|queue| queue.options.keep_in.is_some());
-        let kept = if self.keeps_any { route.queues.iter().filter(keeps).count() } else { 0 };
-        route.logs.len() + kept
-    }
-
     /// Stores one message in everything of this engine that its route leads to; what it replaces (`moved`) goes. The
     /// caller checked that the block has [`room`]. Answers the message as logs on the route get it.
     pub(crate) fn deliver(

@@ -115,6 +115,9 @@ pub enum QueueError {
     /// The queue is at its length limit and refuses. Other queues that the message was routed to have it.
     #[error("queue {0} is full (max_length or max_length_bytes); retry when it has drained")]
     QueueFull(TopicName),
+    /// A log that would get the message has too much waiting for its disk. Nothing has the message.
+    #[error("a log that keeps what passes here has too much waiting for the disk; retry")]
+    LogsFull,
     /// The journal's block has no room for this request. Flush it and call again.
     #[error("the journal block is full; retry")]
     BlockFull,
@@ -159,7 +162,7 @@ impl QueueError {
             QueueError::CarbonCopy(_) => ErrorCode::InvalidRequest,
             QueueError::Headers(error) => error.code(),
             QueueError::QueueFull(_) => ErrorCode::QueueFull,
-            QueueError::BlockFull => ErrorCode::Overloaded,
+            QueueError::BlockFull | QueueError::LogsFull => ErrorCode::Overloaded,
             QueueError::OutOfIds => ErrorCode::Internal,
             QueueError::CorruptRecord(_) | QueueError::Damaged { .. } => ErrorCode::DataDamaged,
         }

@@ -108,6 +108,10 @@ impl QueueEngine {
         let parcel = Parcel { message, delay_ms: 0, copies };
         let mut route = Route::default();
         self.topology.route_parcel(exchange, &parcel, &mut route);
+        if self.is_held(&route) {
+            self.hold_back(held, now);
+            return true;
+        }
         if !block.fits(room(&parcel, &route) + self.logs_room(&route, &parcel.message)) {
             return false;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
-use crate::{DeadLetterStrategy, Overflow, QueueError, QueueOptions, QueueType};
+use crate::{DeadLetterStrategy, LinearRetry, Overflow, QueueError, QueueOptions, QueueType, RetryPolicy};
 
 /// Who sets a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +67,8 @@ pub struct PolicyDefinition {
     pub dead_letter_strategy: Option<DeadLetterStrategy>,
     /// As in [`QueueOptions`], for quorum queues; the smallest value wins.
     pub consumer_timeout_ms: Option<u64>,
+    /// RabbitMQ's delayed retry, for quorum queues; the queue's own retry of whatever kind wins.
+    pub delayed_retry: Option<LinearRetry>,
     /// For exchanges; the exchange's own wins.
     pub alternate_exchange: Option<String>,
 }
@@ -116,6 +118,7 @@ impl PolicyDefinition {
         if self.alternate_exchange.as_ref().is_some_and(String::is_empty) {
             return invalid("alternate_exchange", "must be the name of an exchange");
         }
+        self.delayed_retry.map_or(Ok(()), |retry| retry.check("delayed_retry"))?;
         if kind == PolicyKind::User {
             return Ok(());
         }
@@ -129,6 +132,9 @@ impl PolicyDefinition {
         }
         if self.consumer_timeout_ms.is_some() {
             return invalid("consumer_timeout_ms", why);
+        }
+        if self.delayed_retry.is_some() {
+            return invalid("delayed_retry", why);
         }
         Ok(())
     }
@@ -170,6 +176,7 @@ impl PolicyDefinition {
                 declared.consumer_timeout_ms,
                 self.consumer_timeout_ms.filter(|_| quorum),
             ),
+            retry: declared.retry.clone().or(self.delayed_retry.filter(|_| quorum).map(RetryPolicy::Linear)),
             ..declared.clone()
         }
     }

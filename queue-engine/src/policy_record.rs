@@ -1,7 +1,7 @@
 //! How a policy lies in the journal: its pattern, what it is for, its priority, then tagged settings.
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
 use crate::policy::{ApplyTo, Policy, PolicyDefinition, PolicyKind};
-use crate::{DeadLetterStrategy, Overflow};
+use crate::{DeadLetterStrategy, LinearRetry, Overflow};
 
 const END: u8 = 0;
 const MESSAGE_TTL: u8 = 1;
@@ -15,6 +15,7 @@ const DEAD_LETTER_ROUTING_KEY: u8 = 8;
 const DEAD_LETTER_STRATEGY: u8 = 9;
 const CONSUMER_TIMEOUT: u8 = 10;
 const ALTERNATE_EXCHANGE: u8 = 11;
+const DELAYED_RETRY: u8 = 12;
 
 impl PolicyKind {
     pub(crate) fn number(self) -> u8 {
@@ -66,6 +67,10 @@ impl Policy {
                 put_bytes(out, value.as_bytes());
             }
         }
+        if let Some(retry) = set.delayed_retry {
+            out.push(DELAYED_RETRY);
+            retry.put(out);
+        }
         out.push(END);
     }
 
@@ -98,6 +103,7 @@ impl Policy {
                 DEAD_LETTER_EXCHANGE => set.dead_letter_exchange = Some(fields.text()?.to_owned()),
                 DEAD_LETTER_ROUTING_KEY => set.dead_letter_routing_key = Some(fields.text()?.to_owned()),
                 ALTERNATE_EXCHANGE => set.alternate_exchange = Some(fields.text()?.to_owned()),
+                DELAYED_RETRY => set.delayed_retry = Some(LinearRetry::read(fields)?),
                 _ => return Err(Malformed),
             }
         }
@@ -108,6 +114,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RetryOn;
 
     #[test]
     fn policies_read_back() {
@@ -122,6 +129,7 @@ mod tests {
             dead_letter_routing_key: Some("k".into()),
             dead_letter_strategy: Some(DeadLetterStrategy::AtLeastOnce),
             consumer_timeout_ms: Some(6),
+            delayed_retry: Some(LinearRetry { on: RetryOn::Failed, min_ms: 7, max_ms: Some(8) }),
             alternate_exchange: Some("other".into()),
         };
         for (definition, priority) in [(PolicyDefinition::default(), -3), (full, i32::MAX)] {

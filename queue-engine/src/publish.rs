@@ -8,7 +8,7 @@ use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, bound, room};
 use crate::envelope::HEAD_BOUND;
 use crate::message::{Message, NewMessage, Origin};
-use crate::outbox::{LogTarget, log_room_of};
+use crate::outbox::LogTarget;
 use crate::record::published_bound;
 use crate::routing::{Address, Route};
 use crate::virtual_host::qualify;
@@ -129,8 +129,10 @@ impl QueueEngine {
         messages: u64,
         bytes: u64,
     ) -> Result<(), QueueError> {
-        match self.queue(queue)?.would_refuse(messages, bytes) {
+        let found = self.queue(queue)?;
+        match found.would_refuse(messages, bytes) {
             true => Err(QueueError::QueueFull(queue.clone())),
+            false if self.logs_full && found.options.keep_in.is_some() => Err(QueueError::LogsFull),
             false => Ok(()),
         }
     }
@@ -162,6 +164,7 @@ impl QueueEngine {
             return Err(QueueError::BlockFull);
         }
         if single {
+            self.check_logs(route)?;
             return Ok(self.publish_all(block, route, &parcels, now));
         }
         let again = copied || route.per_message;
@@ -213,6 +216,7 @@ impl QueueEngine {
         if !block.fits(room(&parcel, route) + self.logs_room(route, &parcel.message)) {
             return Err(QueueError::BlockFull);
         }
+        self.check_logs(route)?;
         if let Some((rest, known)) = self.set_duplicates_aside(route, &parcel.message, now) {
             let reached = self.publish_routed(block, &rest, parcel, now)?;
             return Ok(known.with(reached));
@@ -326,14 +330,6 @@ impl QueueEngine {
         }
         let keys: Vec<&str> = std::iter::once(key).chain(parcel.copies.iter().map(String::as_str)).collect();
         self.follow(from, &keys, &message.headers, &message.properties, route);
-    }
-
-    /// What [`logs_room`](QueueEngine::logs_room) says of a message that is not made yet.
-    fn logs_bound(&self, route: &Route, key: usize, texts: usize, body: usize) -> usize {
-        match self.logs_on(route) {
-            0 => 0,
-            logs => logs * (log_room_of(key, texts, body) + PER_RECORD),
-        }
     }
 
     fn spread_to(

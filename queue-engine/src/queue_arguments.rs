@@ -3,7 +3,8 @@
 use ::message::{HeaderTable, HeaderValue, TopicName};
 
 use crate::{
-    DeadLetterStrategy, Overflow, QueueDeclaration, QueueError, QueueOptions, QueueType, RetryOn, RetryPolicy,
+    DeadLetterStrategy, LinearRetry, Overflow, QueueDeclaration, QueueError, QueueOptions, QueueType,
+    RetryOn, RetryPolicy,
 };
 
 /// One argument that RabbitMQ knows.
@@ -129,25 +130,27 @@ fn known() -> [Argument; 27] {
             },
         ),
         row("x-delayed-retry-type", QUORUM, read_retry_type, |options| {
-            Some(text_value(linear(options)?.0.as_str()))
+            Some(text_value(linear(options)?.on.as_str()))
         }),
         row(
             "x-delayed-retry-min",
             QUORUM,
             |options, value| {
                 let wait_ms = number(value, 1, LONGEST_MS)?;
-                set_linear(options, |_, min_ms, _| {
-                    *min_ms = wait_ms;
-                    Ok(())
-                })
+                set_linear(options, |linear| linear.min_ms = wait_ms);
+                Ok(())
             },
-            |options| int(Some(linear(options)?.1)),
+            |options| int(Some(linear(options)?.min_ms)),
         ),
         row(
             "x-delayed-retry-max",
             QUORUM,
-            |options, value| set_linear(options, |_, _, max_ms| set(max_ms, number(value, 1, LONGEST_MS))),
-            |options| int(linear(options)?.2),
+            |options, value| {
+                let wait_ms = number(value, 1, LONGEST_MS)?;
+                set_linear(options, |linear| linear.max_ms = Some(wait_ms));
+                Ok(())
+            },
+            |options| int(linear(options)?.max_ms),
         ),
         row("x-quorum-initial-group-size", QUORUM, number_only, unseen),
         row("x-quorum-target-group-size", QUORUM, number_only, unseen),
@@ -161,22 +164,19 @@ fn known() -> [Argument; 27] {
 }
 
 /// The delayed retry of a queue, if it is RabbitMQ's.
-fn linear(options: &QueueOptions) -> Option<(RetryOn, u64, Option<u64>)> {
+fn linear(options: &QueueOptions) -> Option<LinearRetry> {
     match options.retry {
-        Some(RetryPolicy::Linear { on, min_ms, max_ms }) => Some((on, min_ms, max_ms)),
+        Some(RetryPolicy::Linear(linear)) => Some(linear),
         _ => None,
     }
 }
 
 /// Sets a part of the delayed retry. What is still missing then is seen when all arguments were read.
-fn set_linear(
-    options: &mut QueueOptions,
-    set: impl FnOnce(&mut RetryOn, &mut u64, &mut Option<u64>) -> Result<(), String>,
-) -> Result<(), String> {
-    let (mut on, mut min_ms, mut max_ms) = linear(options).unwrap_or((RetryOn::All, 0, None));
-    set(&mut on, &mut min_ms, &mut max_ms)?;
-    options.retry = Some(RetryPolicy::Linear { on, min_ms, max_ms });
-    Ok(())
+fn set_linear(options: &mut QueueOptions, set: impl FnOnce(&mut LinearRetry)) {
+    let nothing = LinearRetry { on: RetryOn::All, min_ms: 0, max_ms: None };
+    let mut linear = linear(options).unwrap_or(nothing);
+    set(&mut linear);
+    options.retry = Some(RetryPolicy::Linear(linear));
 }
 
 fn read_retry_type(options: &mut QueueOptions, value: &HeaderValue) -> Result<(), String> {
@@ -186,10 +186,8 @@ fn read_retry_type(options: &mut QueueOptions, value: &HeaderValue) -> Result<()
     }
     let known = RetryOn::from_name(&name);
     let known = known.ok_or_else(|| "it is disabled, all, failed or returned".to_owned())?;
-    set_linear(options, |on, _, _| {
-        *on = known;
-        Ok(())
-    })
+    set_linear(options, |linear| linear.on = known);
+    Ok(())
 }
 
 /// Without a type there is no delayed retry, and without a first wait there can be none.
@@ -198,7 +196,7 @@ fn complete_retry(
     queue: &TopicName,
     arguments: &HeaderTable,
 ) -> Result<(), QueueError> {
-    let Some((_, min_ms, max_ms)) = linear(options) else { return Ok(()) };
+    let Some(LinearRetry { min_ms, max_ms, .. }) = linear(options) else { return Ok(()) };
     match arguments.get("x-delayed-retry-type") {
         None => options.retry = None,
         Some(HeaderValue::Text(name)) if name == "disabled" => options.retry = None,

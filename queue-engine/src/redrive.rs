@@ -133,7 +133,7 @@ impl QueueEngine {
             };
             match done {
                 Ok(()) => step.moved += 1,
-                Err(Stays::Refused(QueueError::BlockFull)) if last != after => {
+                Err(Stays::Refused(QueueError::BlockFull | QueueError::LogsFull)) if last != after => {
                     step.next = last;
                     break;
                 }

@@ -12,14 +12,7 @@ pub enum RetryPolicy {
     Delays(Vec<u64>),
     /// RabbitMQ's delayed retry: after a wait that grows by itself with every failure. How often is for the queue's
     /// delivery limit to say.
-    Linear {
-        /// Which messages wait.
-        on: RetryOn,
-        /// The first wait, in milliseconds.
-        min_ms: u64,
-        /// The longest wait, in milliseconds.
-        max_ms: Option<u64>,
-    },
+    Linear(LinearRetry),
     /// After waits that grow.
     Exponential {
         /// The first wait, in milliseconds.
@@ -34,6 +27,50 @@ pub enum RetryPolicy {
         /// How often a message is tried again.
         retries: u32,
     },
+}
+
+/// Waits that grow by the first one with every failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearRetry {
+    /// Which messages wait.
+    pub on: RetryOn,
+    /// The first wait, in milliseconds.
+    pub min_ms: u64,
+    /// The longest wait, in milliseconds.
+    pub max_ms: Option<u64>,
+}
+
+impl LinearRetry {
+    /// How long a message waits whose deliveries so far count `strikes` times as failures.
+    fn wait_ms(self, strikes: u32) -> u64 {
+        self.min_ms.saturating_mul(strikes.max(1).into()).min(self.max_ms.unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn check(self, field: &'static str) -> Result<(), QueueError> {
+        let why = match (self.min_ms, self.max_ms) {
+            (0, _) => "the wait must be at least 1 ms",
+            (min_ms, Some(max_ms)) if min_ms > max_ms => {
+                "the longest wait must not be shorter than the first"
+            }
+            _ => return Ok(()),
+        };
+        Err(QueueError::InvalidOption { field, why: why.to_owned() })
+    }
+
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
+        out.push(self.on as u8);
+        put_varint(out, self.min_ms);
+        put_varint(out, self.max_ms.map_or(0, |max_ms| max_ms.saturating_add(1)));
+    }
+
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<LinearRetry, Malformed> {
+        let on = fields.byte()?;
+        Ok(LinearRetry {
+            on: RetryOn::ALL.into_iter().find(|known| *known as u8 == on).ok_or(Malformed)?,
+            min_ms: fields.varint()?,
+            max_ms: fields.varint()?.checked_sub(1),
+        })
+    }
 }
 
 /// Which messages that come back [`RetryPolicy::Linear`] lets wait.
@@ -88,19 +125,19 @@ impl RetryPolicy {
         match self {
             RetryPolicy::Delays(delays) => delays.len() as u32,
             RetryPolicy::Exponential { retries, .. } => *retries,
-            RetryPolicy::Linear { .. } => u32::MAX,
+            RetryPolicy::Linear(_) => u32::MAX,
         }
     }
 
     /// Whether a message that comes back has failed an attempt, which is told and counted, rather than only waits.
     pub(crate) fn tells_failures(&self) -> bool {
-        !matches!(self, RetryPolicy::Linear { .. })
+        !matches!(self, RetryPolicy::Linear(_))
     }
 
     /// How long a message waits that comes back, where coming back is all that matters.
     pub(crate) fn pause_ms(&self, failure: Failure, strikes: u32) -> Option<u64> {
         match self {
-            RetryPolicy::Linear { on, .. } => on.takes(failure).then(|| self.wait_ms(MessageId(0), strikes)),
+            RetryPolicy::Linear(linear) => linear.on.takes(failure).then(|| linear.wait_ms(strikes)),
             RetryPolicy::Delays(_) | RetryPolicy::Exponential { .. } => None,
         }
     }
@@ -113,9 +150,7 @@ impl RetryPolicy {
             RetryPolicy::Delays(delays) => {
                 delays.get(failures as usize).or(delays.last()).copied().unwrap_or(0)
             }
-            RetryPolicy::Linear { min_ms, max_ms, .. } => {
-                min_ms.saturating_mul(attempt.max(1).into()).min(max_ms.unwrap_or(u64::MAX))
-            }
+            RetryPolicy::Linear(linear) => linear.wait_ms(attempt),
             RetryPolicy::Exponential { initial_ms, factor_milli, max_ms, jitter_percent, .. } => {
                 let grown = *initial_ms as f64
                     * (f64::from(*factor_milli) / 1000.0).powi(failures.min(10_000) as i32);
@@ -145,11 +180,8 @@ impl RetryPolicy {
             RetryPolicy::Exponential { initial_ms, max_ms, .. } if initial_ms > max_ms => {
                 invalid("the longest wait must not be shorter than the first".to_owned())
             }
-            RetryPolicy::Linear { min_ms: 0, .. } => invalid("the wait must be at least 1 ms".to_owned()),
-            RetryPolicy::Linear { min_ms, max_ms: Some(max_ms), .. } if min_ms > max_ms => {
-                invalid("the longest wait must not be shorter than the first".to_owned())
-            }
-            RetryPolicy::Delays(_) | RetryPolicy::Exponential { .. } | RetryPolicy::Linear { .. } => Ok(()),
+            RetryPolicy::Linear(linear) => linear.check("retry"),
+            RetryPolicy::Delays(_) | RetryPolicy::Exponential { .. } => Ok(()),
         }
     }
 
@@ -160,10 +192,9 @@ impl RetryPolicy {
                 put_varint(out, delays.len() as u64);
                 delays.iter().for_each(|delay| put_varint(out, *delay));
             }
-            RetryPolicy::Linear { on, min_ms, max_ms } => {
-                out.extend_from_slice(&[LINEAR, *on as u8]);
-                put_varint(out, *min_ms);
-                put_varint(out, max_ms.map_or(0, |max_ms| max_ms.saturating_add(1)));
+            RetryPolicy::Linear(linear) => {
+                out.push(LINEAR);
+                linear.put(out);
             }
             RetryPolicy::Exponential { initial_ms, factor_milli, max_ms, jitter_percent, retries } => {
                 out.push(EXPONENTIAL);
@@ -188,14 +219,7 @@ impl RetryPolicy {
                 }
                 RetryPolicy::Delays((0..count).map(|_| fields.varint()).collect::<Result<_, _>>()?)
             }
-            LINEAR => {
-                let on = fields.byte()?;
-                RetryPolicy::Linear {
-                    on: RetryOn::ALL.into_iter().find(|known| *known as u8 == on).ok_or(Malformed)?,
-                    min_ms: fields.varint()?,
-                    max_ms: fields.varint()?.checked_sub(1),
-                }
-            }
+            LINEAR => RetryPolicy::Linear(LinearRetry::read(fields)?),
             EXPONENTIAL => RetryPolicy::Exponential {
                 initial_ms: fields.varint()?,
                 factor_milli: fields.number()?,
@@ -225,7 +249,8 @@ mod tests {
         prop_oneof![
             prop::collection::vec(any::<u64>(), 1..5).prop_map(RetryPolicy::Delays),
             (0usize..3, 1u64..1 << 50, proptest::option::of(0u64..1 << 50)).prop_map(|(on, min_ms, more)| {
-                RetryPolicy::Linear { on: RetryOn::ALL[on], min_ms, max_ms: more.map(|more| min_ms + more) }
+                let max_ms = more.map(|more| min_ms + more);
+                RetryPolicy::Linear(LinearRetry { on: RetryOn::ALL[on], min_ms, max_ms })
             }),
             (0u64..1 << 50, 1000u32..5000, 0u64..1 << 50, 0u8..=100, 1u32..=1000).prop_map(
                 |(initial_ms, factor_milli, more, jitter_percent, retries)| RetryPolicy::Exponential {
@@ -262,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_linear_wait_grows_with_the_failures_up_to_its_bound() {
-        let policy = |max_ms| RetryPolicy::Linear { on: RetryOn::All, min_ms: 1000, max_ms };
+        let policy = |max_ms| RetryPolicy::Linear(LinearRetry { on: RetryOn::All, min_ms: 1000, max_ms });
         let waits = |max_ms| [0, 1, 2, 3, 9].map(|strikes| policy(max_ms).wait_ms(MessageId(1), strikes));
         assert_eq!(waits(Some(2500)), [1000, 1000, 2000, 2500, 2500]);
         assert_eq!(waits(None), [1000, 1000, 2000, 3000, 9000]);

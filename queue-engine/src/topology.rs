@@ -117,6 +117,9 @@ impl QueueEngine {
         if history > 0 && !block.fits(history + BINDING_BYTES + arguments.as_bytes().len()) {
             return Err(QueueError::BlockFull);
         }
+        if history > 0 && self.logs_full {
+            return Err(QueueError::LogsFull);
+        }
         self.change(block, Record::Bound(binding_record(source, target, &stored, routing_key, arguments)))?;
         self.retell(block, id, &stored, now);
         self.wind_up(block, now);

@@ -145,6 +145,7 @@ impl QueueEngine {
             let parcel = parcel(publish.message, origin, now).map_err(fails)?;
             let mut route = Route::default();
             self.spread(&entrance, &parcel, &mut route);
+            self.check_logs(&route).map_err(fails)?;
             let body_len = parcel.message.body.len() as u64;
             for id in &route.queues {
                 let Some(queue) = self.queues.get(id).filter(|queue| queue.may_refuse()) else { continue };

@@ -128,6 +128,7 @@ impl QueueEngine {
         if route.queues.iter().any(refuses) || route.is_empty() {
             return Err(Stays::Nowhere);
         }
+        self.check_logs(&route).map_err(Stays::Refused)?;
         let origin = parcel.message.origin.routing_key.len() + 8;
         let logs = self.logs_room(&route, &parcel.message);
         if !block.fits(room(&parcel, &route) + origin + logs + self.core.pending_bytes()) {

@@ -16,7 +16,9 @@ use super::query::Query;
 use super::refusals::{ChangeRefusals, LookRefusals};
 use super::{document, reply};
 use crate::refusal::Refusal;
-use crate::topics::{Created, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec, VirtualHost};
+use crate::topics::{
+    Created, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec, RetryLinear, VirtualHost,
+};
 
 /// The largest number that every JSON reader reads exactly.
 const LARGEST_EXACT: u64 = (1 << 53) - 1;
@@ -77,6 +79,9 @@ fn check(definition: &PolicyDefinition) -> Result<(), Refusal> {
         ("max_length_bytes", definition.max_length_bytes),
         ("consumer_timeout_ms", definition.consumer_timeout_ms),
     ];
+    if let Some((name, code, why)) = definition.delayed_retry.as_ref().and_then(RetryLinear::fault) {
+        return Err(Refusal::new(code, why).in_field(format!("/definition/delayed_retry/{name}")));
+    }
     match bounded.iter().find(|(_, value)| value.is_some_and(|value| value > LARGEST_EXACT)) {
         None => Ok(()),
         Some((name, _)) => {

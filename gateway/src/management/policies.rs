@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::listing::Listing;
 use super::{Management, requests};
 use crate::topics::{
-    Created, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec, QueueEntry, Table,
+    Created, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec, QueueEntry, RetryLinear, Table,
 };
 
 /// What RabbitMQ and what we call the settings of a policy.
@@ -27,6 +27,12 @@ const SETTINGS: [(&str, &str); 11] = [
 /// Settings whose values are words, written with dashes by RabbitMQ.
 const WORDS: [&str; 2] = ["overflow", "dead_letter_strategy"];
 
+/// Three settings that make one of ours.
+const RETRY: [&str; 3] = [RETRY_TYPE, RETRY_MIN, RETRY_MAX];
+const RETRY_TYPE: &str = "delayed-retry-type";
+const RETRY_MIN: &str = "delayed-retry-min";
+const RETRY_MAX: &str = "delayed-retry-max";
+
 fn invalid(why: impl std::fmt::Display) -> Failure {
     Failure::bad(format!("Validation failed\n\n{why}\n"))
 }
@@ -41,7 +47,40 @@ fn definition_to_json(definition: &PolicyDefinition) -> Table {
         };
         Some(((*theirs).to_owned(), value))
     };
-    SETTINGS.iter().filter_map(row).collect()
+    SETTINGS.iter().filter_map(row).chain(retry_to_json(definition.delayed_retry.as_ref())).collect()
+}
+
+/// RabbitMQ has three settings for it.
+fn retry_to_json(retry: Option<&RetryLinear>) -> impl Iterator<Item = (String, Value)> {
+    let rows = retry.map(|RetryLinear { on, min_ms, max_ms }| {
+        [(RETRY_TYPE, json!(on)), (RETRY_MIN, json!(min_ms)), (RETRY_MAX, json!(max_ms))]
+    });
+    let rows = rows.into_iter().flatten().filter(|(_, value)| !value.is_null());
+    rows.map(|(name, value)| (name.to_owned(), value))
+}
+
+/// The delayed retry that three settings say together: none without a type, or with the type `disabled`.
+fn retry_from_json(theirs: &Table) -> Result<Option<RetryLinear>, Failure> {
+    let kind = theirs.get(RETRY_TYPE).unwrap_or(&Value::Null);
+    if kind.is_null() || kind == "disabled" {
+        return Ok(None);
+    }
+    let on = serde_json::from_value(kind.clone());
+    let on = on.map_err(|_| invalid(format!("{RETRY_TYPE} is disabled, all, failed or returned")))?;
+    let number = |name: &str| match theirs.get(name) {
+        None => Ok(None),
+        Some(value) => {
+            value.as_u64().map(Some).ok_or_else(|| invalid(format!("{name} is a number of milliseconds")))
+        }
+    };
+    let needed = || invalid(format!("{RETRY_TYPE} needs {RETRY_MIN} as well"));
+    let retry =
+        RetryLinear { on, min_ms: number(RETRY_MIN)?.ok_or_else(needed)?, max_ms: number(RETRY_MAX)? };
+    match retry.fault() {
+        None => Ok(Some(retry)),
+        Some(("max_ms", _, _)) => Err(invalid(format!("{RETRY_MAX} is at least {RETRY_MIN}"))),
+        Some(_) => Err(invalid(format!("{RETRY_MIN} is at least 1"))),
+    }
 }
 
 fn definition_from_json(theirs: &Table) -> Result<PolicyDefinition, Failure> {
@@ -49,7 +88,7 @@ fn definition_from_json(theirs: &Table) -> Result<PolicyDefinition, Failure> {
         return Err(invalid("no policy provided"));
     }
     let mut ours = Map::new();
-    for (name, value) in theirs {
+    for (name, value) in theirs.iter().filter(|(name, _)| !RETRY.contains(&name.as_str())) {
         let known = SETTINGS.iter().find(|(theirs, _)| theirs == name);
         let Some((_, our)) = known else {
             return Err(invalid(format!("{name} is not a recognised policy setting")));
@@ -60,11 +99,13 @@ fn definition_from_json(theirs: &Table) -> Result<PolicyDefinition, Failure> {
         };
         ours.insert((*our).to_owned(), value);
     }
-    serde_path_to_error::deserialize(Value::Object(ours)).map_err(|error| {
+    let read = serde_path_to_error::deserialize(Value::Object(ours));
+    let definition: PolicyDefinition = read.map_err(|error| {
         let path = error.path().to_string();
         let named = SETTINGS.iter().find(|(_, our)| *our == path).map_or(path.as_str(), |(theirs, _)| theirs);
         invalid(format!("{named}: {}", error.inner()))
-    })
+    })?;
+    Ok(PolicyDefinition { delayed_retry: retry_from_json(theirs)?, ..definition })
 }
 
 /// A policy as JSON.
@@ -236,10 +277,11 @@ mod tests {
             "message-ttl": 1, "expires": 2, "max-length": 3, "max-length-bytes": 4, "delivery-limit": 5,
             "overflow": "reject-publish-dlx", "dead-letter-exchange": "", "dead-letter-routing-key": "k",
             "dead-letter-strategy": "at-least-once", "consumer-timeout": 6, "alternate-exchange": "ae",
+            "delayed-retry-type": "failed", "delayed-retry-min": 7, "delayed-retry-max": 8,
         });
         let theirs = theirs.as_object().unwrap();
         assert_eq!(definition_to_json(&definition_from_json(theirs).unwrap()), *theirs);
-        assert_eq!(theirs.len(), SETTINGS.len());
+        assert_eq!(theirs.len(), SETTINGS.len() + RETRY.len());
     }
 
     #[test]
@@ -251,5 +293,10 @@ mod tests {
         assert!(refused(json!({"ha-mode": "all"})).contains("ha-mode is not a recognised policy setting"));
         assert!(refused(json!({"max-length": "many"})).contains("max-length: "));
         assert!(refused(json!({})).contains("no policy provided"));
+        let retry = |min: u64, max: u64| json!({"delayed-retry-type": "all", "delayed-retry-min": min, "delayed-retry-max": max});
+        assert!(refused(retry(5, 4)).contains("delayed-retry-max is at least delayed-retry-min"));
+        assert!(refused(retry(0, 4)).contains("delayed-retry-min is at least 1"));
+        assert!(refused(json!({"delayed-retry-type": "all"})).contains("needs delayed-retry-min"));
+        assert!(refused(json!({"delayed-retry-type": "some"})).contains("is disabled, all, failed"));
     }
 }

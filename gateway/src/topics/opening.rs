@@ -117,7 +117,7 @@ impl Topics {
             bells: HashMap::new(),
             partitioner: Partitioner::default(),
             limits: settings.limits,
-            unrouted: Vec::new(),
+            unkept: None,
             identities: Identities::default(),
             guard: settings.guard.clone(),
             vitals: Arc::clone(&vitals),

@@ -125,6 +125,7 @@ impl From<PolicySpec> for Policy {
             dead_letter_routing_key: definition.dead_letter_routing_key,
             dead_letter_strategy: definition.dead_letter_strategy.map(Into::into),
             consumer_timeout_ms: definition.consumer_timeout_ms,
+            delayed_retry: definition.delayed_retry.map(Into::into),
             alternate_exchange: definition.alternate_exchange,
         };
         Policy { pattern, apply_to, priority, definition }
@@ -152,6 +153,7 @@ impl From<PolicyInfo> for PolicyDescription {
             dead_letter_routing_key: definition.dead_letter_routing_key,
             dead_letter_strategy: definition.dead_letter_strategy.map(Into::into),
             consumer_timeout_ms: definition.consumer_timeout_ms,
+            delayed_retry: definition.delayed_retry.map(Into::into),
             alternate_exchange: definition.alternate_exchange,
         };
         let (name, vhost) = (info.name, info.virtual_host);

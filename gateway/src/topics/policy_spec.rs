@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::retry_settings::RetryLinear;
 use super::spec::{DeadLetterStrategy, Overflow};
 
 /// Whose policy it is.
@@ -74,6 +75,10 @@ pub struct PolicyDefinition {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 9007199254740991u64, nullable = false)]
     pub consumer_timeout_ms: Option<u64>,
+    /// RabbitMQ's delayed retry, for quorum queues. A queue's own `retry` wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub delayed_retry: Option<RetryLinear>,
     /// For exchanges: where messages go that no binding takes. An exchange's own choice wins.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 255, nullable = false)]

@@ -45,7 +45,7 @@ impl From<&QueueError> for Refusal {
                 refusal.in_field(format!("/queue/{field}"))
             }
             QueueError::Differs { field, .. } => refusal.in_field(*field),
-            QueueError::QueueFull(_) => refusal.retry_after(1000),
+            QueueError::QueueFull(_) | QueueError::LogsFull => refusal.retry_after(1000),
             QueueError::BlockFull => refusal.retry_after(50),
             _ => refusal,
         }

@@ -1,5 +1,5 @@
 use message::ErrorCode;
-use queue_engine::{RetryOn, RetryPolicy};
+use queue_engine::{LinearRetry, RetryOn, RetryPolicy};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -100,10 +100,52 @@ impl<'de> Deserialize<'de> for RetrySettings {
     }
 }
 
+/// The longest wait.
+const LONGEST_MS: u64 = 1 << 50;
+
+impl RetryLinear {
+    /// The member that cannot be as it is, what kind of fault that is, and what to do.
+    pub(crate) fn fault(&self) -> Option<(&'static str, ErrorCode, &'static str)> {
+        let RetryLinear { min_ms, max_ms, .. } = *self;
+        let fits = |ms: u64| (1..=LONGEST_MS).contains(&ms);
+        let checks = [("min_ms", fits(min_ms)), ("max_ms", max_ms.is_none_or(fits))];
+        let alone = checks.into_iter().find(|(_, fits)| !fits);
+        let together = max_ms.is_some_and(|max_ms| max_ms < min_ms).then_some((
+            "max_ms",
+            ErrorCode::ConflictingSettings,
+            "this is at least min_ms",
+        ));
+        alone.map(|(name, _)| (name, ErrorCode::InvalidConfig, "this is from 1 to 2^50")).or(together)
+    }
+}
+
+impl From<RetryLinear> for LinearRetry {
+    fn from(settings: RetryLinear) -> LinearRetry {
+        let RetryLinear { on, min_ms, max_ms } = settings;
+        let on = match on {
+            RetryReason::All => RetryOn::All,
+            RetryReason::Failed => RetryOn::Failed,
+            RetryReason::Returned => RetryOn::Returned,
+        };
+        LinearRetry { on, min_ms, max_ms }
+    }
+}
+
+impl From<LinearRetry> for RetryLinear {
+    fn from(retry: LinearRetry) -> RetryLinear {
+        let LinearRetry { on, min_ms, max_ms } = retry;
+        let on = match on {
+            RetryOn::All => RetryReason::All,
+            RetryOn::Failed => RetryReason::Failed,
+            RetryOn::Returned => RetryReason::Returned,
+        };
+        RetryLinear { on, min_ms, max_ms }
+    }
+}
+
 impl RetrySettings {
     /// The member that cannot be as it is, what kind of fault that is, and what to do.
     pub(crate) fn fault(&self) -> Option<(&'static str, ErrorCode, &'static str)> {
-        const LONGEST_MS: u64 = 1 << 50;
         match self {
             RetrySettings::Delays(RetryDelays { delays_ms }) => {
                 let fits = (1..=1000).contains(&delays_ms.len());
@@ -111,17 +153,7 @@ impl RetrySettings {
                 let why = "this is a list of 1 to 1000 waits, each at most 2^50 ms";
                 (!fits || !each).then_some(("delays_ms", ErrorCode::InvalidConfig, why))
             }
-            RetrySettings::Linear(RetryLinear { min_ms, max_ms, .. }) => {
-                let fits = |ms: u64| (1..=LONGEST_MS).contains(&ms);
-                let checks = [("min_ms", fits(*min_ms)), ("max_ms", max_ms.is_none_or(fits))];
-                let alone = checks.into_iter().find(|(_, fits)| !fits);
-                let together = max_ms.is_some_and(|max_ms| max_ms < *min_ms).then_some((
-                    "max_ms",
-                    ErrorCode::ConflictingSettings,
-                    "this is at least min_ms",
-                ));
-                alone.map(|(name, _)| (name, ErrorCode::InvalidConfig, "this is from 1 to 2^50")).or(together)
-            }
+            RetrySettings::Linear(linear) => linear.fault(),
             RetrySettings::Backoff(backoff) => {
                 let RetryBackoff { initial_ms, max_ms, multiplier, jitter, retries } = backoff;
                 let checks = [
@@ -149,14 +181,7 @@ impl From<RetrySettings> for RetryPolicy {
             RetrySettings::Delays(RetryDelays { delays_ms }) => {
                 RetryPolicy::Delays(delays_ms.into_iter().map(|delay| delay.0).collect())
             }
-            RetrySettings::Linear(RetryLinear { on, min_ms, max_ms }) => {
-                let on = match on {
-                    RetryReason::All => RetryOn::All,
-                    RetryReason::Failed => RetryOn::Failed,
-                    RetryReason::Returned => RetryOn::Returned,
-                };
-                RetryPolicy::Linear { on, min_ms, max_ms }
-            }
+            RetrySettings::Linear(linear) => RetryPolicy::Linear(linear.into()),
             RetrySettings::Backoff(backoff) => RetryPolicy::Exponential {
                 initial_ms: backoff.initial_ms,
                 factor_milli: (backoff.multiplier * 1000.0).round() as u32,
@@ -174,14 +199,7 @@ impl From<RetryPolicy> for RetrySettings {
             RetryPolicy::Delays(delays) => {
                 RetrySettings::Delays(RetryDelays { delays_ms: delays.into_iter().map(RetryDelay).collect() })
             }
-            RetryPolicy::Linear { on, min_ms, max_ms } => {
-                let on = match on {
-                    RetryOn::All => RetryReason::All,
-                    RetryOn::Failed => RetryReason::Failed,
-                    RetryOn::Returned => RetryReason::Returned,
-                };
-                RetrySettings::Linear(RetryLinear { on, min_ms, max_ms })
-            }
+            RetryPolicy::Linear(linear) => RetrySettings::Linear(linear.into()),
             RetryPolicy::Exponential { initial_ms, factor_milli, max_ms, jitter_percent, retries } => {
                 RetrySettings::Backoff(RetryBackoff {
                     initial_ms,

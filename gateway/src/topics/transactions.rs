@@ -349,6 +349,10 @@ impl Turn<'_> {
             && let Some(staged) = self.engines.staging.get(id.0)
         {
             if let Err(why) = staged.check(&self.engines.queue) {
+                // Logs take more once they have settled.
+                if why.code == ErrorCode::Overloaded {
+                    return Err(why);
+                }
                 return Err(self.abort_because(&name, id.0, &why));
             }
             let bytes =

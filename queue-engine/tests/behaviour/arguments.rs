@@ -1,7 +1,8 @@
 use bytes::Bytes;
 use message::{HeaderTable, HeaderValue};
 use queue_engine::{
-    Overflow, OwnerId, QueueDeclaration, QueueError, QueueOptions, QueueType, RetryOn, RetryPolicy,
+    LinearRetry, Overflow, OwnerId, QueueDeclaration, QueueError, QueueOptions, QueueType, RetryOn,
+    RetryPolicy,
 };
 
 use crate::bench::{Bench, table, text, topic};
@@ -220,7 +221,7 @@ fn delayed_retry_is_asked_for_with_three_arguments() {
     let max = ("x-delayed-retry-max", int(9000));
     // In any order.
     let full = quorum(&[max.clone(), kind.clone(), min.clone()]);
-    let retry = RetryPolicy::Linear { on: RetryOn::Failed, min_ms: 3000, max_ms: Some(9000) };
+    let retry = RetryPolicy::Linear(LinearRetry { on: RetryOn::Failed, min_ms: 3000, max_ms: Some(9000) });
     assert_eq!(read(&full).unwrap().retry, Some(retry));
     for off in [std::slice::from_ref(&min), &[("x-delayed-retry-type", text("disabled")), min.clone()]] {
         assert_eq!(read(&quorum(off)).unwrap().retry, None);

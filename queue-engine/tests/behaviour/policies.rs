@@ -1,6 +1,6 @@
 use queue_engine::{
-    ApplyTo, ExchangeKind, Overflow, Policy, PolicyDefinition, PolicyKind, QueueError, QueueOptions,
-    QueueType, SettleAction,
+    ApplyTo, ExchangeKind, LinearRetry, Overflow, Policy, PolicyDefinition, PolicyKind, QueueError,
+    QueueOptions, QueueType, RetryOn, RetryPolicy, SettleAction,
 };
 
 use crate::bench::{Bench, bodies, body, exchange, topic};
@@ -210,4 +210,41 @@ fn what_is_no_policy_is_refused() {
         bench.now,
     );
     assert_eq!(nowhere, Err(QueueError::UnknownVirtualHost("nowhere".into())));
+}
+
+#[test]
+fn a_delayed_retry_is_for_quorum_queues_that_have_no_retry_of_their_own() {
+    let mut bench = Bench::new();
+    let quorum = || QueueOptions { kind: QueueType::Quorum, ..QueueOptions::default() };
+    let own = Some(RetryPolicy::Delays(vec![5]));
+    bench.declare("plain", QueueOptions::default());
+    bench.declare("quorum", quorum());
+    bench.declare("own", QueueOptions { retry: own.clone(), ..quorum() });
+    let retry = |min_ms, max_ms| PolicyDefinition {
+        delayed_retry: Some(LinearRetry { on: RetryOn::Failed, min_ms, max_ms }),
+        ..PolicyDefinition::default()
+    };
+    let refused = |set: Result<bool, QueueError>| {
+        assert!(matches!(set, Err(QueueError::InvalidOption { field: "delayed_retry", .. })), "{set:?}");
+    };
+    refused(bench.set_policy(PolicyKind::User, "again", policy("", retry(0, None))));
+    refused(bench.set_policy(PolicyKind::User, "again", policy("", retry(9, Some(8)))));
+    refused(bench.set_policy(PolicyKind::Operator, "again", policy("", retry(9, None))));
+    bench.set_policy(PolicyKind::User, "again", policy("", retry(1000, None))).unwrap();
+    assert_eq!((bench.in_force("plain").retry, bench.in_force("own").retry), (None, own));
+    bench.publish("quorum", body("a")).unwrap();
+    bench.commit();
+    bench.crash();
+    for wait in [1000, 2000] {
+        let taken = bench.one("quorum");
+        bench.settle(&taken, SettleAction::Fail).unwrap();
+        bench.pass(wait - 1);
+        assert_eq!(bench.ready("quorum"), 0);
+        bench.pass(1);
+        assert_eq!(bench.ready("quorum"), 1);
+    }
+    bench.engine.delete_policy(&mut bench.block, PolicyKind::User, "/", "again", bench.now).unwrap();
+    let taken = bench.one("quorum");
+    bench.settle(&taken, SettleAction::Fail).unwrap();
+    assert_eq!(bench.ready("quorum"), 1, "without the policy it is back at once");
 }

@@ -1,7 +1,7 @@
 use message::HeaderValue;
 use queue_engine::{
-    ConsumerOptions, FailedAttempt, MessageState, OpenLeases, Outcome, QueueError, QueueOptions, QueueType,
-    RetryOn, RetryPolicy, SettleAction,
+    ConsumerOptions, FailedAttempt, LinearRetry, MessageState, OpenLeases, Outcome, QueueError, QueueOptions,
+    QueueType, RetryOn, RetryPolicy, SettleAction,
 };
 
 use crate::bench::{Bench, bodies, body, ms, topic};
@@ -184,7 +184,7 @@ fn impossible_policies_are_refused() {
 
 fn linear(on: RetryOn) -> Bench {
     let mut bench = Bench::new();
-    let retry = Some(RetryPolicy::Linear { on, min_ms: 1000, max_ms: Some(1500) });
+    let retry = Some(RetryPolicy::Linear(LinearRetry { on, min_ms: 1000, max_ms: Some(1500) }));
     bench.declare("q", QueueOptions { kind: QueueType::Quorum, retry, ..QueueOptions::default() });
     bench.publish("q", body("m")).unwrap();
     bench

@@ -1,8 +1,9 @@
 //! Random commands.
+use message::TopicName;
 use proptest::prelude::*;
 use queue_engine::{
-    ApplyTo, DeadLetterStrategy, DedupWindow, Overflow, Policy, PolicyDefinition, PolicyKind, QueueOptions,
-    QueueType, RetryPolicy,
+    ApplyTo, DeadLetterStrategy, DedupWindow, LinearRetry, Overflow, Policy, PolicyDefinition, PolicyKind,
+    QueueOptions, QueueType, RetryOn, RetryPolicy,
 };
 
 use crate::consumers::Keep;
@@ -113,6 +114,7 @@ pub enum Command {
         kind: PolicyKind,
         name: u8,
     },
+    HoldLogs(bool),
     Checkpoint,
     Relocate {
         nth: prop::sample::Index,
@@ -207,6 +209,16 @@ fn kind() -> impl Strategy<Value = QueueOptions> {
     })
 }
 
+/// Waits that grow with every failure.
+fn linear() -> impl Strategy<Value = LinearRetry> {
+    let on = prop_oneof![Just(RetryOn::All), Just(RetryOn::Failed), Just(RetryOn::Returned)];
+    (on, 1u64..15, prop::option::of(0u64..20)).prop_map(|(on, min_ms, more)| LinearRetry {
+        on,
+        min_ms,
+        max_ms: more.map(|more| min_ms + more),
+    })
+}
+
 fn options() -> impl Strategy<Value = QueueOptions> {
     let dead = prop_oneof![
         2 => Just((None, None)),
@@ -235,6 +247,7 @@ fn options() -> impl Strategy<Value = QueueOptions> {
         2 => Just(None),
         1 => prop::collection::vec(0u64..30, 1..3).prop_map(|delays| Some(RetryPolicy::Delays(delays))),
         1 => Just(Some(jitter)),
+        2 => linear().prop_map(|linear| Some(RetryPolicy::Linear(linear))),
     ];
     let dedup = prop_oneof![
         1 => Just(None),
@@ -242,7 +255,8 @@ fn options() -> impl Strategy<Value = QueueOptions> {
         1 => Just(Some(DedupWindow { window_ms: 40, max_ids: 3 })),
     ];
     let strategy = prop::option::weighted(0.3, Just(DeadLetterStrategy::AtLeastOnce));
-    let beyond = (any::<bool>(), retry, dedup, strategy);
+    let log = prop::option::weighted(0.3, Just(TopicName::new("past").unwrap()));
+    let beyond = (any::<bool>(), retry, dedup, strategy, log);
     (dead, overflow, limit, ttl, deliveries, kind(), beyond).prop_map(
         |((exchange, key), overflow, max_length, message_ttl_ms, delivery_limit, kind, beyond)| {
             QueueOptions {
@@ -256,6 +270,7 @@ fn options() -> impl Strategy<Value = QueueOptions> {
                 retry: beyond.1,
                 dedup: beyond.2,
                 dead_letter_strategy: beyond.3,
+                keep_in: beyond.4,
                 ..kind
             }
         },
@@ -295,8 +310,9 @@ fn policy() -> impl Strategy<Value = Policy> {
     let overflow = prop::option::weighted(0.3, Just(Overflow::RejectPublish));
     let dead = prop::option::weighted(0.3, Just("amq.fanout".to_owned()));
     let strategy = prop::option::weighted(0.3, Just(DeadLetterStrategy::AtLeastOnce));
-    (pattern, apply_to, -1i32..2, 0u64..6, (ttl, deliveries, overflow, dead, strategy)).prop_map(
-        |(pattern, apply_to, priority, length, (ttl, deliveries, overflow, dead, strategy))| Policy {
+    let retry = prop::option::weighted(0.3, linear());
+    (pattern, apply_to, -1i32..2, 0u64..6, (ttl, deliveries, overflow, dead, strategy, retry)).prop_map(
+        |(pattern, apply_to, priority, length, (ttl, deliveries, overflow, dead, strategy, retry))| Policy {
             pattern: pattern.to_owned(),
             apply_to,
             priority,
@@ -307,6 +323,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 overflow,
                 dead_letter_exchange: dead,
                 dead_letter_strategy: strategy,
+                delayed_retry: retry,
                 ..PolicyDefinition::default()
             },
         },
@@ -321,6 +338,7 @@ fn for_kind(kind: PolicyKind, policy: Policy) -> Policy {
             let definition = PolicyDefinition {
                 dead_letter_exchange: None,
                 dead_letter_strategy: None,
+                delayed_retry: None,
                 ..policy.definition
             };
             Policy { definition, ..policy }
@@ -372,6 +390,7 @@ pub fn command() -> impl Strategy<Value = Command> {
         2 => (queue(), index(), queue()).prop_map(|(queue, nth, to)| Command::Move { queue, nth, to }),
         1 => (queue(), 1u8..5, prop::option::of(queue()))
             .prop_map(|(queue, max, to)| Command::Redrive { queue, max, to }),
+        2 => any::<bool>().prop_map(Command::HoldLogs),
         1 => Just(Command::Checkpoint),
         2 => (index(), 0u64..900).prop_map(|(nth, budget)| Command::Relocate { nth, budget }),
         2 => Just(Command::Crash),

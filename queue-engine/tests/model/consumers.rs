@@ -1,7 +1,8 @@
 //! The model's consumers: who is served, how much each may hold, and which of several is active.
 use queue_engine::{QueueError, QueueType};
 
-use crate::book::{Book, Entry, NEVER, State};
+use crate::book::Book;
+use crate::queue::{Entry, NEVER, State};
 
 /// Why a consumer ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -231,7 +232,7 @@ impl Book {
                 _ => None,
             };
             let held: Vec<u64> = self.queues[&id].entries.iter().filter_map(held).collect();
-            held.into_iter().for_each(|sequence| self.give_back(id, sequence));
+            held.into_iter().for_each(|sequence| self.give_back(id, sequence, true, now));
         }
         self.touched.push(id);
         self.wind_up(now);

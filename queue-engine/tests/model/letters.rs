@@ -3,7 +3,8 @@ use std::collections::VecDeque;
 
 use queue_engine::{DeadLetterStrategy, FailedAttempt, Reason};
 
-use crate::book::{Book, Death, Letter, NEVER, State};
+use crate::book::Book;
+use crate::queue::{Death, Letter, NEVER, State};
 
 const FIRST_WAIT: i64 = 1_000;
 const LONGEST_WAIT: i64 = 60_000;
@@ -97,6 +98,10 @@ impl Book {
         });
         if must_arrive && blocked {
             return false;
+        }
+        if self.is_held(&targets) {
+            // What a full queue refused is its publisher's again.
+            return history.is_none();
         }
         if must_arrive && !targets.is_empty() {
             self.waiting.progress(now);

@@ -2,7 +2,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use queue_engine::{ApplyTo, Overflow, Policy, PolicyDefinition, PolicyKind, QueueOptions, QueueType};
+use queue_engine::{
+    ApplyTo, Overflow, Policy, PolicyDefinition, PolicyKind, QueueOptions, QueueType, RetryPolicy,
+};
 
 use crate::book::Book;
 
@@ -50,6 +52,10 @@ impl BookPolicies {
             },
             dead_letter_exchange: declared.dead_letter_exchange.clone().or(user.dead_letter_exchange),
             dead_letter_strategy: declared.dead_letter_strategy.or(user.dead_letter_strategy),
+            retry: match (&declared.retry, declared.kind) {
+                (None, QueueType::Quorum) => user.delayed_retry.map(RetryPolicy::Linear),
+                (own, _) => own.clone(),
+            },
             ..declared.clone()
         }
     }

@@ -2,7 +2,7 @@
 use message::{HeaderValue, Timestamp};
 use queue_engine::{ConsumerId, Message, MessageState, Outcome, OwnerId, Reason};
 
-use crate::book::{Death, NEVER, State};
+use crate::queue::{Death, NEVER, State};
 use crate::{Pair, topic};
 
 fn deaths(message: &Message) -> Vec<Death> {

@@ -1,6 +1,7 @@
 //! Dead letters sent back to where they came from, step by step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::{ErrorCode, TopicName};
 use queue_engine::{Edits, MessageId, QueueError, Redrive, RedriveBounds, RedriveStep, Search, StepNote};
@@ -17,6 +18,8 @@ use crate::topics::shard::{JobCursor, JobNumber, JobStep, Room, Terms, Turn};
 
 /// Journal bytes that a step may take.
 const STEP_BYTES: usize = 1 << 20;
+/// How long a step waits for logs that take nothing more for now.
+const LOGS_FULL: Duration = Duration::from_secs(1);
 
 impl Topics {
     /// Starts to send a queue's dead letters back to where they came from.
@@ -74,13 +77,17 @@ impl Topics {
                         // A message that needs a block of its own.
                         turn.ensure(largest + TRANSFER_OVERHEAD)?;
                         let one = RedriveBounds { max: 1, ..bounds };
-                        Ok::<_, Refusal>(step(turn, number, &name, one, &selection)?)
+                        Ok::<_, Refusal>(Some(step(turn, number, &name, one, &selection)?))
                     }
-                    outcome => Ok(outcome?),
+                    Err(QueueError::LogsFull) => Ok(None),
+                    outcome => Ok(Some(outcome?)),
                 }
             };
             let terms = Terms { acks: Acks::All, weight: STEP_BYTES, room: Room::Ordinary };
-            let step = self.shard().call(terms, step).await??;
+            let Some(step) = self.shard().call(terms, step).await?? else {
+                tokio::time::sleep(LOGS_FULL).await;
+                continue;
+            };
             left -= step.moved.min(left);
             after = step.next;
             if after.is_none() {

@@ -205,12 +205,22 @@ fn told(want: &str, have: &str) -> (String, String) {
     }
 }
 
+/// What happened to a message before this delivery.
+#[derive(Clone, Copy, Debug)]
+struct DeliveryCounts {
+    /// Deliveries that failed.
+    failed: u32,
+    /// Deliveries, whatever became of them.
+    acquired: u32,
+}
+
 /// A message on its way to a client.
 #[derive(Clone, Debug)]
 pub struct SessionDelivery {
     lease: Option<Lease>,
     redelivered: bool,
-    failures: Option<u32>,
+    /// Of queues that count them.
+    counts: Option<DeliveryCounts>,
     /// Bytes at the start of the exchange's name that say where it belongs.
     host_len: usize,
     message: Arc<Message>,
@@ -225,10 +235,12 @@ impl SessionDelivery {
     ) -> SessionDelivery {
         let exchange = delivery.message.origin.exchange_name();
         let host_len = exchange.len() - host.map_or(exchange.len(), |host| host.local(exchange).len());
+        let counts =
+            DeliveryCounts { failed: delivery.failures, acquired: delivery.attempt.saturating_sub(1) };
         SessionDelivery {
             lease: delivery.lease.map(|lease| Lease(lease.to_bytes())),
             redelivered: delivery.redelivered,
-            failures: counts_failures.then_some(delivery.failures),
+            counts: counts_failures.then_some(counts),
             host_len,
             message: delivery.message,
         }
@@ -236,7 +248,7 @@ impl SessionDelivery {
 
     /// A message that came by no queue.
     pub(super) fn direct(message: Arc<Message>) -> SessionDelivery {
-        SessionDelivery { lease: None, redelivered: false, failures: None, host_len: 0, message }
+        SessionDelivery { lease: None, redelivered: false, counts: None, host_len: 0, message }
     }
 
     /// What to settle it with; `None` when it is gone from the queue already.
@@ -269,18 +281,22 @@ impl SessionDelivery {
         self.message.properties.as_bytes()
     }
 
-    /// Its headers in AMQP's form, with the count of failures where its queue keeps one.
+    /// Its headers in AMQP's form, with the counts of earlier deliveries where its queue keeps them.
     #[must_use]
     pub fn headers(&self) -> Cow<'_, [u8]> {
-        const NAME: &[u8] = b"x-delivery-count";
+        const FAILED: &[u8] = b"x-delivery-count";
+        const ACQUIRED: &[u8] = b"x-acquired-count";
         let own = self.message.headers.as_bytes();
-        let Some(failures) = self.failures else { return Cow::Borrowed(own) };
-        let mut all = Vec::with_capacity(own.len() + NAME.len() + 10);
+        let Some(DeliveryCounts { failed, acquired }) = self.counts else { return Cow::Borrowed(own) };
+        let acquired = Some((ACQUIRED, acquired)).filter(|(_, count)| *count > 0);
+        let mut all = Vec::with_capacity(own.len() + FAILED.len() + ACQUIRED.len() + 20);
         all.extend_from_slice(own);
-        all.push(NAME.len() as u8);
-        all.extend_from_slice(NAME);
-        all.push(b'l');
-        all.extend_from_slice(&i64::from(failures).to_be_bytes());
+        for (name, count) in std::iter::once((FAILED, failed)).chain(acquired) {
+            all.push(name.len() as u8);
+            all.extend_from_slice(name);
+            all.push(b'l');
+            all.extend_from_slice(&i64::from(count).to_be_bytes());
+        }
         Cow::Owned(all)
     }
 
@@ -288,5 +304,57 @@ impl SessionDelivery {
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.message.body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use message::{HeaderTable, HeaderValue, Timestamp};
+    use queue_engine::{MessageId, Origin, Properties, QueueId};
+    use segment_store::Lsn;
+
+    use super::*;
+
+    fn delivery(attempt: u32, failures: u32) -> Delivery {
+        let message = Message {
+            key: None,
+            headers: [("own".to_owned(), HeaderValue::Int(1))].into_iter().collect(),
+            properties: Properties::default(),
+            body: Bytes::new(),
+            origin: Arc::new(Origin { exchange: None, routing_key: "q".into() }),
+            priority: None,
+            ttl_ms: None,
+        };
+        Delivery {
+            queue: QueueId(1),
+            lease: None,
+            id: MessageId(1),
+            attempt,
+            failures,
+            redelivered: attempt > 1,
+            priority: 0,
+            stored_at: Lsn(0),
+            enqueued_at: Timestamp(0),
+            lease_expires_at: None,
+            history: Vec::new(),
+            message: Arc::new(message),
+        }
+    }
+
+    /// The headers of a delivery, by name.
+    fn headers(delivery: Delivery, counts: bool) -> Vec<(String, HeaderValue)> {
+        let shown = SessionDelivery::new(delivery, counts, None);
+        let table = HeaderTable::from_bytes(shown.headers().into_owned().into()).unwrap();
+        table.iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    #[test]
+    fn a_queue_that_counts_tells_how_often_a_message_failed_and_how_often_it_was_out() {
+        let header = |name: &str, count| (name.to_owned(), HeaderValue::Int(count));
+        let own = header("own", 1);
+        assert_eq!(headers(delivery(3, 1), false), std::slice::from_ref(&own));
+        assert_eq!(headers(delivery(1, 0), true), [own.clone(), header("x-delivery-count", 0)]);
+        let told = [own, header("x-delivery-count", 1), header("x-acquired-count", 2)];
+        assert_eq!(headers(delivery(3, 1), true), told);
     }
 }

@@ -66,7 +66,7 @@ impl From<Refusal> for Unpublished {
 impl From<QueueError> for Unpublished {
     fn from(error: QueueError) -> Unpublished {
         match error {
-            QueueError::BlockFull | QueueError::QueueFull(_) => Unpublished::Refused,
+            QueueError::BlockFull | QueueError::LogsFull | QueueError::QueueFull(_) => Unpublished::Refused,
             other => Unpublished::Fatal(other.into()),
         }
     }

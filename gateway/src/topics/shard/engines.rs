@@ -9,7 +9,7 @@ use queue_engine::{
     Browsed, ConsumerId, LeaseToken, LogTarget, OpenLeases, Outbox, QueueEngine, QueueId, Settle,
     SettleAction,
 };
-use segment_store::{Block, Journal};
+use segment_store::{Block, Journal, StoreError};
 use tracing::warn;
 
 use super::idempotency::Idempotency;
@@ -49,8 +49,9 @@ pub(crate) struct Engines {
     pub bells: HashMap<PartitionId, Arc<LogPartition>>,
     pub partitioner: Partitioner,
     pub limits: Limits,
-    /// Dead letters for logs that found no room yet.
-    pub unrouted: Vec<LogTarget>,
+    /// Why the journal did not take what a log was to get of messages that are in their queues: nothing of their block
+    /// may be told.
+    pub unkept: Option<StoreError>,
     /// Users, rules and quotas.
     pub identities: Identities,
     /// Who is shown them.
@@ -79,42 +80,37 @@ impl Engines {
         outbox
     }
 
-    /// Puts what passed queues that logs keep, and dead letters that go to logs, into those. What finds no room, since the
-    /// logs settle too slowly, waits.
+    /// Puts what passed queues that logs keep, and dead letters that go to logs, into those, and tells the queues whether
+    /// logs take more.
     pub(crate) fn append_passed(&mut self, journal: &mut Journal, now: Timestamp) {
-        let fresh = self.queue.take_log_appends();
-        if fresh.is_empty() && self.unrouted.is_empty() {
+        let passed = self.queue.take_log_appends();
+        self.append_routed(journal, passed, now);
+        self.queue.hold_logs(!self.log.has_room());
+    }
+
+    /// Puts messages that an exchange routed to logs into them, now. They are in the block, or nowhere else: that there
+    /// is room for them was seen to before they were taken in.
+    pub(crate) fn append_routed(&mut self, journal: &mut Journal, routed: Vec<LogTarget>, now: Timestamp) {
+        if routed.is_empty() {
             return;
         }
-        fresh.iter().for_each(|target| journal.block().release(target.room()));
-        let mut routed = std::mem::take(&mut self.unrouted);
-        let waited = routed.len();
-        routed.extend(fresh);
-        self.unrouted = self.append_all(journal, routed, now);
-        if self.unrouted.len() > waited {
-            warn!(count = self.unrouted.len(), "messages for a log wait for room");
+        routed.iter().for_each(|target| journal.block().release(target.room()));
+        if let Err(error) = self.append_all(journal, routed, now) {
+            self.unkept = Some(error);
         }
     }
 
-    /// Puts messages that an exchange routed to logs into them, now.
-    pub(crate) fn append_routed(&mut self, journal: &mut Journal, routed: Vec<LogTarget>, now: Timestamp) {
-        routed.iter().for_each(|target| journal.block().release(target.room()));
-        let left = self.append_all(journal, routed, now);
-        self.unrouted.extend(left);
-    }
-
-    /// Appends messages to their logs and answers those that found no room. A log that is gone by now takes nothing.
+    /// Appends messages to their logs. A log that is gone by now takes nothing.
     fn append_all(
         &mut self,
         journal: &mut Journal,
         routed: Vec<LogTarget>,
         now: Timestamp,
-    ) -> Vec<LogTarget> {
+    ) -> Result<(), StoreError> {
         let mut by_log: BTreeMap<TopicName, Vec<LogTarget>> = BTreeMap::new();
         for target in routed {
             by_log.entry(target.topic.clone()).or_default().push(target);
         }
-        let mut left = Vec::new();
         // Each was small enough where it entered; what it became on its way must not keep it out.
         let sizes = Limits {
             key_bytes: usize::MAX,
@@ -130,25 +126,19 @@ impl Engines {
             let config = topic.config().with_batches_of(record_batches::largest(&messages).max(PASSED_BATCH));
             let built =
                 record_batches::build(&messages, partitions, &config, &sizes, &self.partitioner, now, None);
-            let mut failed = vec![false; built.batches.len()];
-            for ((partition, batch), failed) in built.batches.into_iter().zip(&mut failed) {
+            for (partition, batch) in built.batches {
                 let Some(view) = topic.partition(partition) else { continue };
-                let room = journal.ensure(LogEngine::append_record_len(batch.len()));
-                *failed =
-                    room.is_err() || self.log.append_passed(journal.block(), view.id(), batch, now).is_err();
-            }
-            for (target, slot) in targets.into_iter().zip(built.slots) {
-                match slot {
-                    Ok(place) if failed.get(place.batch as usize) == Some(&true) => left.push(target),
-                    Ok(_) => {}
-                    // What the log does not take can go nowhere: as a broker drops what no queue is bound for.
-                    Err(refusal) => {
-                        warn!(log = %name, %refusal, "a message that was routed to a log was dropped")
-                    }
+                journal.ensure(LogEngine::append_record_len(batch.len()))?;
+                if let Err(refusal) = self.log.append_passed(journal.block(), view.id(), batch, now) {
+                    warn!(log = %name, %refusal, "messages that were routed to a log were dropped");
                 }
             }
+            for refusal in built.slots.into_iter().filter_map(Result::err) {
+                // What the log does not take can go nowhere: as a broker drops what no queue is bound for.
+                warn!(log = %name, %refusal, "a message that was routed to a log was dropped");
+            }
         }
-        left
+        Ok(())
     }
 
     /// Forgets producers to queues that were silent for long, or whose queue is gone.

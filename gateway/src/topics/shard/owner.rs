@@ -166,6 +166,7 @@ impl Owner {
         if let Some(done) = self.parked.take() {
             self.finish_upkeep(done);
         }
+        self.engines.queue.hold_logs(!self.engines.log.has_room());
         for mut command in drained.drain(..) {
             match self.admit(command.as_ref()) {
                 Ok(()) => {
@@ -277,6 +278,9 @@ impl Owner {
     }
 
     fn flush(&mut self) -> Result<Lsn, Refusal> {
+        if let Some(error) = self.engines.unkept.take() {
+            return Err(self.poison(&error));
+        }
         self.journal.flush().map_err(|error| self.poison(&error))
     }
 
