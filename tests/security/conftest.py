@@ -52,10 +52,10 @@ class Broker:
             request.add_header("content-type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=30, context=context) as response:
-                status, text = response.status, response.read()
+                status, kind, text = response.status, response.headers.get_content_type(), response.read()
         except urllib.error.HTTPError as error:
-            status, text = error.code, error.read()
-        return status, json.loads(text) if text else None
+            status, kind, text = error.code, error.headers.get_content_type(), error.read()
+        return status, json.loads(text) if kind.endswith("json") else text.decode()
 
     def must(self, *arguments, **named):
         status, answer = self.ask(*arguments, **named)

@@ -67,6 +67,14 @@ def shake(broker, door, made, name="localhost"):
             return wrapped.version()
 
 
+def test_metrics_tell_when_the_certificate_ends(secured):
+    _, told = secured.ask("GET", "/metrics")
+    ends = [line.split()[1] for line in told.splitlines() if line.startswith("sluice_tls_certificate_not_after_seconds ")]
+    shown = subprocess.run(["openssl", "x509", "-enddate", "-noout", "-in", secured.pki / "server.pem"], check=True,
+                           capture_output=True, text=True).stdout
+    assert [float(one) for one in ends] == [ssl.cert_time_to_seconds(shown.strip().removeprefix("notAfter="))]
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_versions(secured, door):
     for version, expected in [(ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")]:

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -22,6 +23,7 @@ type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 pub struct Http {
     base: String,
     client: Client<HttpConnector, Body>,
+    authorization: Option<String>,
 }
 
 /// A complete answer.
@@ -54,7 +56,20 @@ impl Http {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(5))
             .build(HttpConnector::new());
-        Http { base: base.into(), client }
+        Http { base: base.into(), client, authorization: None }
+    }
+
+    /// The same by whoever has this password.
+    #[must_use]
+    pub fn logged_in(self, user: &str, password: &str) -> Http {
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        Http { authorization: Some(format!("Basic {basic}")), ..self }
+    }
+
+    /// The same by whoever has this token.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Http {
+        Http { authorization: Some(format!("Bearer {token}")), ..self }
     }
 
     /// `GET path`.
@@ -152,6 +167,9 @@ impl Http {
     fn request(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
         let uri: Uri = format!("{}{path}", self.base).parse().unwrap_or_else(|_| panic!("{path} is no path"));
         let mut request = Request::builder().method(method).uri(uri);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
         for (name, value) in headers {
             let name: HeaderName = name.parse().expect("a header name");
             request =

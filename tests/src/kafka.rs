@@ -1,6 +1,8 @@
 //! A bare client of the Kafka door: requests of any API and version, and nothing that a client library would do by itself.
 
 use bytes::BytesMut;
+use kafka_wire::messages::sasl_authenticate::SaslAuthenticateRequest;
+use kafka_wire::messages::sasl_handshake::SaslHandshakeRequest;
 use kafka_wire::{Reader, Request, RequestHeader, Version, Wire, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -47,7 +49,7 @@ impl Kafka {
     /// Waits for the answer to the request that was sent with this id, which has to be the next.
     pub async fn receive<R: Request>(&mut self, version: i16, id: i32) -> R::Response {
         let form = Version::of::<R>(version);
-        let mut from = soon(R::NAME, self.frame()).await;
+        let mut from = self.receive_bare().await.unwrap_or_else(|| panic!("{} is answered", R::NAME));
         assert_eq!(from.split_to(4)[..], id.to_be_bytes(), "answers come in order");
         let mut from = Reader::new(from);
         if form.flexible {
@@ -56,11 +58,27 @@ impl Kafka {
         R::Response::read(&mut from, form).expect("an answer in the form of its version")
     }
 
-    async fn frame(&mut self) -> BytesMut {
-        let length = self.stream.read_u32().await.expect("the server answers");
+    /// Logs in with a password, as clients do: in requests.
+    pub async fn log_in(&mut self, user: &str, password: &str) {
+        let plain = SaslHandshakeRequest { mechanism: "PLAIN".to_owned() };
+        assert_eq!(self.ask(1, &plain).await.error_code, 0);
+        let auth_bytes = format!("\0{user}\0{password}").into_bytes().into();
+        let answer = self.ask(2, &SaslAuthenticateRequest { auth_bytes }).await;
+        assert_eq!(answer.error_code, 0, "{answer:?}");
+    }
+
+    /// Sends bytes in a frame, without a request's header.
+    pub async fn send_bare(&mut self, bytes: &[u8]) {
+        let frame = [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat();
+        soon("a frame is sent", self.stream.write_all(&frame)).await.expect("the server takes it");
+    }
+
+    /// Waits for a frame; `None` when the server closes the connection.
+    pub async fn receive_bare(&mut self) -> Option<BytesMut> {
+        let length = soon("a frame, or the end", self.stream.read_u32()).await.ok()?;
         let mut frame = BytesMut::zeroed(length as usize);
-        self.stream.read_exact(&mut frame).await.expect("a whole answer");
-        frame
+        self.stream.read_exact(&mut frame).await.expect("a whole frame");
+        Some(frame)
     }
 }
 

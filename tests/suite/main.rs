@@ -23,6 +23,7 @@ mod idempotency;
 mod jobs;
 mod kafka_bad_input;
 mod kafka_fetch;
+mod kafka_logins;
 mod kafka_produce;
 mod keeping;
 mod lapin_client;

@@ -1,8 +1,6 @@
 //! Users, rules and logins as they are seen over HTTP and WebSocket.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use blackbox::http::{Answer, Http};
+use blackbox::http::Http;
 use blackbox::server::{Launch, Server};
 use blackbox::socket::{JSON, Socket};
 use bytes::Bytes;
@@ -12,56 +10,18 @@ use serde_json::{Value, json};
 /// Tests make mistakes on purpose and do not want to wait for them.
 const CALM: &str = "[auth]\nfailure_delay_ms = 0\n";
 
-/// Somebody who asks.
-struct As(Http, String);
-
-impl As {
-    fn password(server: &Server, user: &str, password: &str) -> As {
-        As(server.http(), format!("Basic {}", BASE64.encode(format!("{user}:{password}"))))
-    }
-
-    fn bearer(server: &Server, token: &str) -> As {
-        As(server.http(), format!("Bearer {token}"))
-    }
-
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let mut headers = vec![("authorization", self.1.as_str())];
-        let bytes = body.map_or_else(Bytes::new, |body| body.to_string().into());
-        if !bytes.is_empty() {
-            headers.push(("content-type", "application/json"));
-        }
-        self.0.send(method, path, &headers, bytes).await
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.ask(Method::GET, path, None).await
-    }
-
-    async fn put(&self, path: &str, body: Value) -> Answer {
-        self.ask(Method::PUT, path, Some(body)).await
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Answer {
-        self.ask(Method::POST, path, Some(body)).await
-    }
-
-    async fn delete(&self, path: &str) -> Answer {
-        self.ask(Method::DELETE, path, None).await
-    }
-
-    async fn allow(&self, principal: &str, operations: &[&str], kind: &str, name: &str) {
-        let resource = json!({"type": kind, "name": name});
-        let rule = json!({"principal": principal, "resource": resource, "operations": operations});
-        self.post("/v1/acls", json!({"rules": [rule]})).await.expect(200);
-    }
+async fn allow(admin: &Http, principal: &str, operations: &[&str], kind: &str, name: &str) {
+    let resource = json!({"type": kind, "name": name});
+    let rule = json!({"principal": principal, "resource": resource, "operations": operations});
+    admin.post("/v1/acls", json!({"rules": [rule]})).await.expect(200);
 }
 
 /// A server with an administrator, and that administrator.
-async fn guarded(config: &str) -> (Server, As) {
+async fn guarded(config: &str) -> (Server, Http) {
     let server = Server::launch(Launch::with_config(&format!("{CALM}{config}")));
     let admin = json!({"password": "secret", "admin": true});
     server.http().put("/v1/users/admin", admin).await.expect(201);
-    let admin = As::password(&server, "admin", "secret");
+    let admin = server.http().logged_in("admin", "secret");
     (server, admin)
 }
 
@@ -76,7 +36,7 @@ async fn the_first_user_is_an_administrator_and_closes_the_doors() {
     assert_eq!((refused.status, refused.value()["code"].clone()), (401, json!("unauthenticated")));
     let challenges: Vec<_> = refused.headers.get_all("www-authenticate").iter().collect();
     assert_eq!(challenges, ["Basic realm=\"sluice\", charset=\"UTF-8\"", "Bearer realm=\"sluice\""]);
-    let admin = As::password(&server, "admin", "secret");
+    let admin = server.http().logged_in("admin", "secret");
     let topics = admin.get("/v1/topics").await.expect(200);
     assert_eq!(topics["topics"], json!([]));
     let users = admin.get("/api/users").await.expect(200);
@@ -100,10 +60,10 @@ async fn credentials_that_are_not_right_are_all_refused_alike() {
     let (server, admin) = guarded("").await;
     let mut details = Vec::new();
     for wrong in [
-        As::password(&server, "admin", "Secret"),
-        As::password(&server, "nobody", "secret"),
-        As::bearer(&server, "slk_AAAAAAAAAAAA.AAAA"),
-        As::bearer(&server, "not.a.token"),
+        server.http().logged_in("admin", "Secret"),
+        server.http().logged_in("nobody", "secret"),
+        server.http().with_token("slk_AAAAAAAAAAAA.AAAA"),
+        server.http().with_token("not.a.token"),
     ] {
         let refused = wrong.get("/v1/topics").await;
         assert_eq!((refused.status, refused.value()["code"].clone()), (401, json!("unauthenticated")));
@@ -127,7 +87,7 @@ async fn credentials_that_are_not_right_are_all_refused_alike() {
 async fn rules_say_what_a_user_may_do_and_hold_at_once() {
     let (server, admin) = guarded("").await;
     admin.put("/v1/users/bob", json!({"password": "pw", "groups": ["staff"]})).await.expect(201);
-    let bob = As::password(&server, "bob", "pw");
+    let bob = server.http().logged_in("bob", "pw");
     let queue = json!({"model": "queue", "queue": {}});
     for name in ["orders", "orders-eu", "secret"] {
         admin.put(&format!("/v1/topics/{name}"), queue.clone()).await.expect(201);
@@ -138,7 +98,7 @@ async fn rules_say_what_a_user_may_do_and_hold_at_once() {
     assert_eq!(bob.get("/v1/topics").await.expect(200)["topics"], json!([]));
     assert_eq!(bob.get("/v1/topics/nothing").await.status, 403, "what is not there is not told");
     // By user, by group and prefix, and for everybody.
-    admin.allow("user:bob", &["write"], "topic", "orders").await;
+    allow(&admin, "user:bob", &["write"], "topic", "orders").await;
     let prefix = json!({"rules": [{"principal": "group:staff", "operations": ["read"],
         "resource": {"type": "topic", "name": "orders", "match": "prefix"}}]});
     admin.post("/v1/acls", prefix).await.expect(200);
@@ -152,7 +112,7 @@ async fn rules_say_what_a_user_may_do_and_hold_at_once() {
     assert_eq!(names, ["orders", "orders-eu"]);
     // A lease is worth nothing to who may not read the queue.
     admin.put("/v1/users/eve", json!({"password": "pw"})).await.expect(201);
-    let eve = As::password(&server, "eve", "pw");
+    let eve = server.http().logged_in("eve", "pw");
     let stolen = eve.post("/v1/settle", json!({"ack": [lease]})).await;
     assert_eq!(stolen.value()["results"][0]["error"]["code"], "access_denied", "{}", stolen.text());
     bob.post("/v1/settle", json!({"ack": [lease]})).await.expect(200);
@@ -167,7 +127,7 @@ async fn rules_say_what_a_user_may_do_and_hold_at_once() {
     for (method, path) in
         [(Method::GET, "/v1/users"), (Method::GET, "/v1/acls"), (Method::DELETE, "/v1/users/eve")]
     {
-        let refused = bob.ask(method, path, None).await;
+        let refused = bob.send(method, path, &[], Bytes::new()).await;
         assert_eq!(
             (refused.status, refused.value()["code"].clone()),
             (403, json!("server_access_denied")),
@@ -187,19 +147,19 @@ async fn an_api_key_is_shown_once_and_ends_with_its_connections() {
     let shown = admin.get("/v1/users/bob").await.expect(200);
     assert_eq!(shown["api_keys"][0]["note"], "ci");
     assert!(!shown.to_string().contains(key));
-    for bob in [As::bearer(&server, key), As::password(&server, "bob", key)] {
+    for bob in [server.http().with_token(key), server.http().logged_in("bob", key)] {
         assert_eq!(bob.get("/v1/me").await.expect(200)["user"], "bob");
     }
-    assert_eq!(As::password(&server, "admin", key).get("/v1/me").await.status, 401, "it is bob's key");
+    assert_eq!(server.http().logged_in("admin", key).get("/v1/me").await.status, 401, "it is bob's key");
     let bearer = format!("Bearer {key}");
     let mut socket = Socket::try_open(server.address(), JSON, &[("authorization", &bearer)]).await.unwrap();
     socket.ask("ping", json!({})).await;
     admin.delete(&format!("/v1/users/bob/keys/{id}")).await.expect(204);
     assert_eq!(socket.closed().await.code, 4401);
-    assert_eq!(As::bearer(&server, key).get("/v1/me").await.status, 401);
+    assert_eq!(server.http().with_token(key).get("/v1/me").await.status, 401);
     // One that has expired.
     let made = admin.post("/v1/users/bob/keys", json!({"ttl_ms": 1})).await.expect(201);
-    let bob = As::bearer(&server, made["key"].as_str().unwrap());
+    let bob = server.http().with_token(made["key"].as_str().unwrap());
     let refused = || async { (bob.get("/v1/me").await.status == 401).then_some(()) };
     blackbox::deadline::until("the key expires", refused).await;
 }
@@ -209,7 +169,7 @@ async fn a_socket_logs_in_by_header_command_or_ticket_and_ends_with_its_login() 
     let (server, admin) = guarded("").await;
     admin.put("/v1/users/bob", json!({"password": "pw"})).await.expect(201);
     admin.put("/v1/topics/orders", json!({"model": "queue", "queue": {}})).await.expect(201);
-    admin.allow("user:bob", &["read", "write"], "topic", "orders").await;
+    allow(&admin, "user:bob", &["read", "write"], "topic", "orders").await;
     let publish = json!({"topic": "orders", "messages": [{"value": "x"}]});
     // Before the login nothing goes, and a wrong one does not help.
     let mut socket = Socket::try_open(server.address(), JSON, &[]).await.unwrap();
@@ -226,7 +186,7 @@ async fn a_socket_logs_in_by_header_command_or_ticket_and_ends_with_its_login() 
     let refused = socket.try_ask("publish", other).await.unwrap_err();
     assert_eq!(refused["code"], "access_denied", "{refused}");
     // A ticket is good once.
-    let bob = As::password(&server, "bob", "pw");
+    let bob = server.http().logged_in("bob", "pw");
     let ticket = bob.post("/v1/tickets", json!({})).await.expect(201)["ticket"].as_str().unwrap().to_owned();
     let path = format!("/v1/ws?ticket={ticket}");
     let mut by_ticket = Socket::try_open_at(server.address(), &path, JSON, &[]).await.unwrap();
@@ -238,6 +198,45 @@ async fn a_socket_logs_in_by_header_command_or_ticket_and_ends_with_its_login() 
     assert_eq!(socket.closed().await.code, 4401);
     assert_eq!(by_ticket.closed().await.code, 4401);
     assert_eq!(bob.get("/v1/me").await.status, 401);
+}
+
+#[tokio::test]
+async fn an_event_stream_ends_with_its_login() {
+    let (server, admin) = guarded("").await;
+    admin.put("/v1/topics/queue", json!({"model": "queue"})).await.expect(201);
+    admin.put("/v1/topics/log", json!({"model": "log"})).await.expect(201);
+    for topic in ["queue", "log"] {
+        admin.put("/v1/users/bob", json!({"password": "pw"})).await.expect(201);
+        allow(&admin, "user:bob", &["read", "write"], "topic", "*").await;
+        let bob = server.http().logged_in("bob", "pw");
+        let path = format!("/v1/topics/{topic}/events");
+        let mut stream = bob.open(Method::GET, &path, &[], Bytes::new()).await;
+        assert_eq!(stream.status, 200);
+        let messages = format!("/v1/topics/{topic}/messages");
+        bob.post(&messages, json!({"messages": [{"value": "for bob"}]})).await.expect(200);
+        assert_eq!(stream.event().await.expect("an event").json()["value"], "for bob");
+        admin.delete("/v1/users/bob").await.expect(204);
+        assert!(stream.event().await.is_none(), "{topic}: the stream ends");
+        admin.post(&messages, json!({"messages": [{"value": "not for bob"}]})).await.expect(200);
+    }
+    let left = admin.get("/v1/topics/queue/messages").await.expect(200);
+    assert_eq!(left["messages"].as_array().map(Vec::len), Some(1), "{left}");
+}
+
+#[tokio::test]
+async fn logins_and_refusals_are_counted() {
+    let (server, admin) = guarded("").await;
+    admin.put("/v1/users/bob", json!({"password": "pw"})).await.expect(201);
+    assert_eq!(server.http().logged_in("bob", "pw").get("/v1/topics/secret").await.status, 403);
+    assert_eq!(server.http().logged_in("bob", "wrong").get("/v1/topics").await.status, 401);
+    let told = admin.get("/metrics").await.text();
+    for line in [
+        "sluice_logins_total{result=\"failed\"} 1",
+        "sluice_access_denied_total 1",
+        "sluice_logins_total{result=\"succeeded\"} 3",
+    ] {
+        assert!(told.lines().any(|one| one == line), "{line} is not in {told}");
+    }
 }
 
 #[tokio::test]
@@ -255,13 +254,13 @@ async fn users_and_rules_survive_kill_9() {
     admin.put("/v1/users/bob", json!({"password": "pw"})).await.expect(201);
     admin.put("/v1/users/gone", json!({"password": "pw"})).await.expect(201);
     admin.put("/v1/topics/orders", json!({"model": "queue", "queue": {}})).await.expect(201);
-    admin.allow("user:bob", &["write"], "topic", "orders").await;
+    allow(&admin, "user:bob", &["write"], "topic", "orders").await;
     admin.delete("/v1/users/gone").await.expect(204);
     server.crash();
-    let bob = As::password(&server, "bob", "pw");
+    let bob = server.http().logged_in("bob", "pw");
     bob.post("/v1/topics/orders/messages", json!({"messages": [{"value": "x"}]})).await.expect(200);
     assert_eq!(bob.post("/v1/topics/orders/receive", json!({})).await.status, 403);
-    assert_eq!(As::password(&server, "gone", "pw").get("/v1/me").await.status, 401);
+    assert_eq!(server.http().logged_in("gone", "pw").get("/v1/me").await.status, 401);
     assert_eq!(server.http().get("/v1/topics").await.status, 401);
 }
 
@@ -289,9 +288,9 @@ async fn the_audit_file_has_changes_and_refusals_and_nothing_secret() {
     let file = std::env::temp_dir().join(format!("sluice-audit-{}", std::process::id()));
     let (server, admin) = guarded(&format!("audit_file = {:?}\n", file.display().to_string())).await;
     admin.put("/v1/users/bob", json!({"password": "hunter2"})).await.expect(201);
-    let bob = As::password(&server, "bob", "hunter2");
+    let bob = server.http().logged_in("bob", "hunter2");
     assert_eq!(bob.get("/v1/topics/orders").await.status, 403);
-    assert_eq!(As::password(&server, "bob", "hunter3").get("/v1/me").await.status, 401);
+    assert_eq!(server.http().logged_in("bob", "hunter3").get("/v1/me").await.status, 401);
     let text = std::fs::read_to_string(&file).unwrap();
     let _ = std::fs::remove_file(&file);
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -326,6 +325,6 @@ async fn an_administrator_can_come_with_the_configuration() {
     let server = Server::launch(Launch::with_config(&config));
     std::fs::remove_file(&home).unwrap();
     assert_eq!(server.http().get("/v1/topics").await.status, 401);
-    let root = As::password(&server, "root", "correct horse");
+    let root = server.http().logged_in("root", "correct horse");
     assert_eq!(root.get("/v1/me").await.expect(200)["admin"], true);
 }

@@ -1,6 +1,6 @@
 //! Share groups with a bare client: what no client library would send, and what the other doors see of a member's leases.
 
-use blackbox::{Http, Kafka, Server, amqp, kafka, values};
+use blackbox::{Http, Kafka, Launch, Server, amqp, kafka, values};
 use kafka_wire::Uuid;
 use kafka_wire::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use kafka_wire::messages::share_acknowledge::{
@@ -17,6 +17,7 @@ const RELEASE: i8 = 2;
 const REJECT: i8 = 3;
 const RENEW: i8 = 4;
 
+const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 const INVALID_REQUEST: i16 = 42;
 const GROUP_ID_NOT_FOUND: i16 = 69;
 const INVALID_RECORD_STATE: i16 = 121;
@@ -34,7 +35,10 @@ struct Member {
 
 impl Member {
     async fn join(server: &Server, group: &str, id: &str, topic: &str) -> Member {
-        let mut kafka = Kafka::connect(server).await;
+        Member::join_over(Kafka::connect(server).await, group, id, topic).await
+    }
+
+    async fn join_over(mut kafka: Kafka, group: &str, id: &str, topic: &str) -> Member {
         let beat = ShareGroupHeartbeatRequest {
             group_id: group.to_owned(),
             member_id: id.to_owned(),
@@ -264,6 +268,48 @@ async fn sessions_are_held_to_their_epochs_and_members_to_what_they_have() {
     assert_eq!(member.settle(-1, 0, &[RENEW]).await, (0, 0));
     stranger.epoch = 2;
     assert_eq!(offsets(&stranger.fetch(10).await), [(0, 2)]);
+}
+
+#[tokio::test]
+async fn whoever_acknowledges_or_fetches_needs_the_right_and_not_whoever_began() {
+    let server = Server::launch(Launch::with_config("[auth]\nfailure_delay_ms = 0\n"));
+    let open = server.http();
+    open.make_queue("queue", json!({})).await;
+    open.make_log("log", 1).await;
+    open.put("/v1/users/alice", json!({"password": "pw", "admin": true})).await.expect(201);
+    let alice = server.http().logged_in("alice", "pw");
+    alice.put("/v1/users/bob", json!({"password": "pw"})).await.expect(201);
+    let rule = |kind: &str, name: &str, operation: &str| json!({"principal": "user:bob", "resource": {"type": kind, "name": name}, "operations": [operation]});
+    // He sees the topics, and may use the group, but not read.
+    let rules = json!([rule("topic", "*", "write"), rule("group", "*", "read")]);
+    alice.post("/v1/acls", json!({"rules": rules})).await.expect(200);
+    for topic in ["queue", "log"] {
+        let mut kafka = Kafka::connect(&server).await;
+        kafka.log_in("alice", "pw").await;
+        let mut member = Member::join_over(kafka, topic, "m", topic).await;
+        assert!(member.fetch(10).await.is_empty());
+        alice.publish_values(topic, ["one", "two"]).await;
+        let got = offsets(&member.fetch(1).await);
+        // Bob knows the member's id, and goes on in its place.
+        let mut kafka = Kafka::connect(&server).await;
+        kafka.log_in("bob", "pw").await;
+        let alices = std::mem::replace(&mut member.kafka, kafka);
+        let epoch = member.epoch;
+        assert_eq!(
+            member.settle(epoch, got[0].0, &[ACCEPT]).await,
+            (0, TOPIC_AUTHORIZATION_FAILED),
+            "{topic}"
+        );
+        let answer = member.ask(epoch + 1, 1).await;
+        let refused: Vec<i16> = answer.responses.iter().map(|one| one.partitions[0].error_code).collect();
+        assert_eq!(refused, [TOPIC_AUTHORIZATION_FAILED], "{topic}");
+        member.kafka = alices;
+        assert_eq!(
+            member.settle(epoch + 2, got[0].0, &[ACCEPT]).await,
+            (0, 0),
+            "{topic}: alice still holds it"
+        );
+    }
 }
 
 #[tokio::test]

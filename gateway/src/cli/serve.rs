@@ -50,7 +50,7 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let drain = Drain::default();
     let connections = Arc::new(Connections::default());
     let counters = Arc::new(HttpCounters::default());
-    let operations = Operations::new(drain.clone(), connections.clone(), counters.clone());
+    let operations = Operations::new(drain.clone(), connections.clone(), counters.clone(), tls.clone());
     let (routes, _) = endpoints().with_state(operations.clone()).split_for_parts();
     let front = Front::new(routes.clone(), counters);
     let limits = ServerLimits::from(&config.http);

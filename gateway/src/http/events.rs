@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 use utoipa::IntoParams;
 
 use super::api::Api;
@@ -49,6 +49,8 @@ pub struct EventsQuery {
 /// A log is followed over all its partitions. The `id` of an event says how far each was read: a reader that comes
 /// back with it as `Last-Event-ID`, as browsers do by themselves, misses and repeats nothing.
 ///
+/// A stream ends with the login that opened it.
+///
 /// A queue's messages are taken, and acked once they were handed to the connection: use `/receive` or a WebSocket
 /// where a message must not be lost with its reader.
 #[utoipa::path(
@@ -64,6 +66,8 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
     media::negotiate(request.headers(), &[Form::Events])?;
     let values = query.values()?;
     let start = query.text("offset").map(start_at::parse).transpose()?;
+    let (guard, pass) = (api.topics().guard().clone(), api.topics().pass().clone());
+    let login_ended = async move { guard.lapsed(&pass).await };
     let body = match api.topics().topic(&topic)? {
         Topic::Log(log) => {
             if let Some(StartAt::Offset(_)) = start {
@@ -87,7 +91,7 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
                     Err(refusal) => Some((farewell(&refusal), None)),
                 }
             });
-            streamed(opening, events)
+            streamed(opening, events.take_until(login_ended))
         }
         Topic::Queue(queue) => {
             if start.is_some() {
@@ -98,7 +102,7 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
                 let piece = events.next().await?;
                 Some((piece, events))
             });
-            streamed(Bytes::new(), events)
+            streamed(Bytes::new(), events.take_until(login_ended))
         }
     };
     let mut response = reply::body(StatusCode::OK, Form::Events, body);
@@ -111,7 +115,6 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
 
 /// The stream after a first line that lets the client know it is open.
 fn streamed(opening: Bytes, events: impl stream::Stream<Item = Bytes> + Send + 'static) -> Body {
-    use futures_util::StreamExt as _;
     let mut first = b"retry: 1000\n".to_vec();
     first.extend_from_slice(&opening);
     first.extend_from_slice(b"\n");

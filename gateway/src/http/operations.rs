@@ -14,6 +14,7 @@ use super::{console, docs, health, login, metrics};
 use crate::drain::Drain;
 use crate::metrics::{HttpCounters, Snapshot};
 use crate::refusal::Refusal;
+use crate::tls::Tls;
 use crate::topics::{Act, Topics};
 
 /// Everything that health and metrics are read from. Cheap to clone.
@@ -25,16 +26,22 @@ struct Inner {
     drain: Drain,
     connections: Arc<Connections>,
     counters: Arc<HttpCounters>,
+    tls: Option<Tls>,
     started_at: f64,
 }
 
 impl Operations {
     /// Of a server that starts now and has not opened its data.
     #[must_use]
-    pub fn new(drain: Drain, connections: Arc<Connections>, counters: Arc<HttpCounters>) -> Operations {
+    pub fn new(
+        drain: Drain,
+        connections: Arc<Connections>,
+        counters: Arc<HttpCounters>,
+        tls: Option<Tls>,
+    ) -> Operations {
         let started_at =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        Operations(Arc::new(Inner { topics: OnceLock::new(), drain, connections, counters, started_at }))
+        Operations(Arc::new(Inner { topics: OnceLock::new(), drain, connections, counters, tls, started_at }))
     }
 
     /// The data is open. Only the first call counts.
@@ -77,6 +84,8 @@ impl Operations {
             http: &inner.counters,
             connections: &inner.connections,
             started_at: inner.started_at,
+            logins: inner.topics.get().map(|topics| topics.guard().counts()),
+            certificate_ends_at: inner.tls.as_ref().map(Tls::ends_at),
         }
     }
 }

@@ -228,8 +228,8 @@ pub const APIS: &[Api] = &[
     api!(
         sasl_handshake::answer,
         sasl_handshake::SaslHandshakeRequest,
-        1..=1,
-        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER. Version 0, whose tokens follow without a header, is not answered."
+        0..=1,
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER. After version 0 the tokens follow bare."
     ),
     api!(api_versions::answer, api_versions::ApiVersionsRequest, 0..=4, ""),
     api!(
@@ -475,6 +475,12 @@ pub fn begin(
         return close(format!("{} came before the login that this server wants", api.name));
     }
     (api.answer)(Asked { door: door.clone(), client: Arc::clone(client), version, correlation_id, frame })
+}
+
+/// Begins to answer what came in place of a request: a bare message of a login.
+pub fn begin_bare(door: &KafkaDoor, client: &Arc<Client>, message: BytesMut) -> Answering {
+    let (door, client) = (door.clone(), Arc::clone(client));
+    Box::pin(async move { sasl_authenticate::answer_bare(&door, &client, &message).await })
 }
 
 /// Reads a request and writes it again, as far as that goes without a broker.

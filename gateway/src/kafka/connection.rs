@@ -165,16 +165,20 @@ impl Connection {
         while self.ending.is_none() && self.out_bytes < OUT_BYTES {
             let front = self.frames.peek().map_err(|error| End::Protocol(error.to_string()))?;
             let Some(front) = front else { break };
-            let Some((key, version, correlation_id)) = RequestHeader::peek(front) else {
+            let header = RequestHeader::peek(front).filter(|_| !self.client.login.is_bare());
+            if header.is_none() && !self.client.login.is_bare() {
                 return Err(End::Protocol("a request is too short for its header".into()));
-            };
-            let pipelined = api::is_pipelined(key);
+            }
+            let pipelined = header.is_some_and(|(key, ..)| api::is_pipelined(key));
             if !self.in_flight.admits(pipelined, most) {
                 break;
             }
             let Ok(Some(frame)) = self.frames.next() else { break };
             let door = self.door.acting_for(self.client.login.pass());
-            let answering = api::begin(&door, &self.client, (key, version, correlation_id), frame);
+            let answering = match header {
+                Some(header) => api::begin(&door, &self.client, header, frame),
+                None => api::begin_bare(&door, &self.client, frame),
+            };
             let permit = self.permit.take();
             let mut started = Some((answering, permit));
             poll_fn(|cx| {

@@ -1,6 +1,7 @@
 //! Who a connection's client is: what SASL has come to, and whose requests are answered until then.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -17,6 +18,8 @@ pub struct Login {
     pass: RwLock<Pass>,
     /// The exchange that a handshake began.
     exchange: Mutex<Option<Exchange>>,
+    /// Whether its messages come bare, not in requests.
+    is_bare: AtomicBool,
 }
 
 /// What an exchange came to.
@@ -42,7 +45,7 @@ impl Login {
             Some(user) if guard.is_required() => Pass::As(guard.certificate(user, origin)),
             _ => guard.stranger(origin),
         };
-        Login { origin, pass: RwLock::new(pass), exchange: Mutex::default() }
+        Login { origin, pass: RwLock::new(pass), exchange: Mutex::default(), is_bare: AtomicBool::new(false) }
     }
 
     /// What the client may do now.
@@ -57,11 +60,18 @@ impl Login {
         matches!(*self.pass.read(), Pass::Nobody)
     }
 
-    /// Begins an exchange.
-    pub async fn begin(&self, name: &str, offered: &[Mechanism]) -> Result<(), KafkaError> {
+    /// Whether what the client sends next is a bare message of the exchange, and no request.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.is_bare.load(Relaxed)
+    }
+
+    /// Begins an exchange, whose messages come in requests or, `bare`, without (the handshake's version 0).
+    pub async fn begin(&self, name: &str, offered: &[Mechanism], bare: bool) -> Result<(), KafkaError> {
         let mechanism = Mechanism::from_name(name).filter(|mechanism| offered.contains(mechanism));
         let mechanism = mechanism.ok_or(KafkaError::UNSUPPORTED_SASL_MECHANISM)?;
         *self.exchange.lock().await = Some(Exchange::new(mechanism));
+        self.is_bare.store(bare, Relaxed);
         Ok(())
     }
 
@@ -100,6 +110,7 @@ impl Login {
                 let lifetime_ms =
                     lifetime.map_or(0, |left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
                 *self.pass.write() = Pass::As(caller);
+                self.is_bare.store(false, Relaxed);
                 Ok(Progress::Done { message, lifetime_ms })
             }
         }

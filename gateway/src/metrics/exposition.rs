@@ -1,9 +1,12 @@
+use std::sync::atomic::Ordering::Relaxed;
+
 use prometheus::TextEncoder;
 
 use super::family::Families;
 use super::http_counters::HttpCounters;
 use super::objects::per_object;
 use super::snapshot::Snapshot;
+use crate::auth::LoginCounts;
 use crate::http::server::Connections;
 
 /// How much `/metrics` tells.
@@ -24,6 +27,10 @@ pub struct Process<'a> {
     pub connections: &'a Connections,
     /// When the server started, in seconds since the epoch.
     pub started_at: f64,
+    /// Logins, once the data is open.
+    pub logins: Option<&'a LoginCounts>,
+    /// When the server's certificate ends, in seconds since the epoch; without TLS there is none.
+    pub certificate_ends_at: Option<i64>,
 }
 
 /// The text that Prometheus reads (exposition format 0.0.4).
@@ -34,6 +41,7 @@ pub fn render(
 ) -> Result<String, prometheus::Error> {
     let mut families = Families::default();
     server(&mut families, process);
+    security(&mut families, process);
     if let Some(snapshot) = snapshot {
         totals(&mut families, snapshot);
         storage(&mut families, snapshot);
@@ -96,6 +104,26 @@ fn server(families: &mut Families, process: &Process<'_>) {
     for (route, method, status, count) in process.http.counted() {
         let status = status.to_string();
         requests.sample(&[("route", route.label()), ("method", method), ("status", &status)], count as f64);
+    }
+}
+
+fn security(families: &mut Families, process: &Process<'_>) {
+    if let Some(logins) = process.logins {
+        let mut by_result = families.counters("sluice_logins_total", "Logins through every door, by result");
+        by_result.sample(&[("result", "succeeded")], logins.succeeded.load(Relaxed) as f64);
+        by_result.sample(&[("result", "failed")], logins.failed.load(Relaxed) as f64);
+        families.counter(
+            "sluice_access_denied_total",
+            "Things that somebody who had logged in was not allowed to do",
+            logins.denied.load(Relaxed),
+        );
+    }
+    if let Some(ends_at) = process.certificate_ends_at {
+        families.gauge(
+            "sluice_tls_certificate_not_after_seconds",
+            "When the server's certificate ends, since the epoch",
+            ends_at as f64,
+        );
     }
 }
 
@@ -218,4 +246,28 @@ fn sums(families: &mut Families, snapshot: &Snapshot, detail: Detail) {
         "Age of the oldest record that a group has not committed, the largest of all groups",
         ages.fold(0.0, f64::max),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_certificate_is_told_where_there_is_one() {
+        let (http, connections) = (HttpCounters::default(), Connections::default());
+        let told = |certificate_ends_at| {
+            let process = Process {
+                http: &http,
+                connections: &connections,
+                started_at: 0.0,
+                logins: None,
+                certificate_ends_at,
+            };
+            render(&process, None, Detail::Aggregated).unwrap()
+        };
+        assert!(
+            told(Some(1_800_000_000)).contains("\nsluice_tls_certificate_not_after_seconds 1800000000\n")
+        );
+        assert!(!told(None).contains("sluice_tls"));
+    }
 }

@@ -47,7 +47,7 @@ struct Story {
 impl Story {
     fn new(topics: &Topics) -> Story {
         let drain = Drain::default();
-        let operations = Operations::new(drain.clone(), Arc::default(), Arc::default());
+        let operations = Operations::new(drain.clone(), Arc::default(), Arc::default(), None);
         operations.open(topics.clone());
         let (operations, _) = operations::endpoints().with_state(operations).split_for_parts();
         let state = AppState::new(topics.clone(), HttpLimits::default(), drain);

@@ -1,6 +1,10 @@
 use kafka_wire::messages::sasl_authenticate::{SaslAuthenticateRequest, SaslAuthenticateResponse};
 
-use super::{Call, Reply};
+use bytes::{BufMut, BytesMut};
+
+use super::{Call, Client, Reply};
+use crate::kafka::door::KafkaDoor;
+use crate::kafka::in_flight::Answer;
 use crate::kafka::login::Progress;
 
 /// A client that failed is told so, and then left.
@@ -22,5 +26,18 @@ pub async fn answer(call: &Call, request: SaslAuthenticateRequest) -> Reply<Sasl
             error_message: Some(why),
             ..Default::default()
         }),
+    }
+}
+
+/// The same for a message that came bare. There is no form in which failing could be told: the connection ends.
+pub async fn answer_bare(door: &KafkaDoor, client: &Client, message: &[u8]) -> Answer {
+    match client.login.step(door.topics().guard(), message, None).await {
+        Ok(Progress::Challenge(message) | Progress::Done { message, .. }) => {
+            let mut frame = BytesMut::with_capacity(4 + message.len());
+            frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+            frame.extend_from_slice(&message);
+            Answer::Frame(vec![frame.freeze()])
+        }
+        Err((_, why)) => Answer::Close(why),
     }
 }

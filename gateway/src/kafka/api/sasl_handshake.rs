@@ -5,7 +5,7 @@ use crate::kafka::error::KafkaError;
 
 pub async fn answer(call: &Call, request: SaslHandshakeRequest) -> SaslHandshakeResponse {
     let offered = call.door.mechanisms();
-    let begun = call.client.login.begin(&request.mechanism, offered).await;
+    let begun = call.client.login.begin(&request.mechanism, offered, call.version == 0).await;
     SaslHandshakeResponse {
         error_code: begun.err().unwrap_or(KafkaError::NONE).0,
         mechanisms: offered.iter().map(|mechanism| mechanism.name().to_owned()).collect(),

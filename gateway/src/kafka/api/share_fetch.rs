@@ -282,7 +282,7 @@ impl<'a> Gathering<'a> {
                         shared.records
                     })
                 }
-                Some(Source::Queue(hold)) => hold.lock().await.take(left).await,
+                Some(Source::Queue(hold)) => hold.lock().await.take(self.call.door.topics(), left).await,
             };
             if let Ok(records) = &gave {
                 left = left.saturating_sub(records.count());
@@ -297,6 +297,7 @@ impl<'a> Gathering<'a> {
         &mut self,
     ) -> impl Iterator<Item = BoxFuture<'_, Option<(usize, Result<ShareRecords, Refusal>)>>> {
         let left = self.left();
+        let topics = self.call.door.topics();
         self.parts.iter_mut().enumerate().filter_map(move |(at, part)| match &part.source {
             Some(Source::Log(..)) => {
                 let watch = part.watch.as_mut()?;
@@ -304,7 +305,7 @@ impl<'a> Gathering<'a> {
             }
             Some(Source::Queue(hold)) => {
                 let hold = Arc::clone(hold);
-                Some(async move { Some((at, hold.lock().await.arrived(left).await)) }.boxed())
+                Some(async move { Some((at, hold.lock().await.arrived(topics, left).await)) }.boxed())
             }
             None => None,
         })
@@ -314,7 +315,7 @@ impl<'a> Gathering<'a> {
     async fn calm(&mut self) {
         for part in &mut self.parts {
             let Some(Source::Queue(hold)) = &part.source else { continue };
-            let gave = hold.lock().await.calm().await;
+            let gave = hold.lock().await.calm(self.call.door.topics()).await;
             part.take(gave);
         }
     }
@@ -344,16 +345,17 @@ async fn hold(
     topic: Uuid,
     queue: &QueueTopic,
 ) -> Result<Arc<Mutex<QueueHold>>, Wrong> {
+    let topics = call.door.topics();
     let known = call.door.share_sessions().lock().hold(key, topic);
     if let Some(hold) = known {
+        hold.lock().await.allow(topics, queue)?;
         return Ok(hold);
     }
-    let topics = call.door.topics();
     let lock = topics.share_record_lock(&key.group).await?;
     let client = call.client_id.as_deref().unwrap_or("a client");
     let holder =
         format!("share group {}, member {} ({client} at {})", key.group, key.member, call.client.host);
-    let hold = Arc::new(Mutex::new(QueueHold::open(topics, queue, &holder, lock).await?));
+    let hold = Arc::new(Mutex::new(QueueHold::open(topics, queue, &key.group, &holder, lock).await?));
     call.door.share_sessions().lock().keep(key, topic, Arc::clone(&hold));
     Ok(hold)
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use kafka_wire::Uuid;
+
 use super::Call;
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::kafka::share_sessions::{Ended, SessionKey, SharePartitionKey};
 use crate::kafka::topic_ids;
-use crate::topics::Topic;
 use crate::topics::share::{AcknowledgeType, Acknowledgement};
+use crate::topics::{QueueTopic, Topic};
 
 /// From this version on records are renewed (KIP-1222).
 pub const RENEW_FROM: i16 = 2;
@@ -41,8 +43,8 @@ pub async fn settle(
                 places.push(at);
                 of_logs.push((log, number, parsed));
             }
-            (Some(Topic::Queue(_)), Ok(0)) => {
-                let outcome = of_queue(call, key, at, &parsed).await;
+            (Some(Topic::Queue(queue)), Ok(0)) => {
+                let outcome = of_queue(call, key, (at.0, &queue), &parsed).await;
                 outcomes.insert(at, outcome);
             }
             _ => _ = outcomes.insert(at, Err(unknown())),
@@ -62,14 +64,14 @@ pub async fn settle(
 async fn of_queue(
     call: &Call,
     key: &SessionKey,
-    (topic, _): SharePartitionKey,
+    (topic, queue): (Uuid, &QueueTopic),
     acknowledgements: &[Acknowledgement],
 ) -> Result<(), Wrong> {
     let hold = call.door.share_sessions().lock().hold(key, topic);
     let Some(hold) = hold else {
         return Err(Wrong::new(KafkaError::INVALID_RECORD_STATE, "the member has no message of this queue"));
     };
-    Ok(hold.lock().await.acknowledge(acknowledgements).await?)
+    Ok(hold.lock().await.acknowledge(call.door.topics(), queue, acknowledgements).await?)
 }
 
 fn unknown() -> Wrong {

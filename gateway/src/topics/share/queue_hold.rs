@@ -4,11 +4,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use log_engine::batch::BatchBuilder;
 use log_engine::{AcknowledgeType, Acknowledgement, AcquiredRecords, Offset};
-use message::{ErrorCode, Timestamp};
+use message::{ErrorCode, GroupName, Timestamp};
 
 use super::ShareRecords;
 use crate::refusal::Refusal;
 use crate::topics::Topics;
+use crate::topics::authorization::Act;
 use crate::topics::delivery::QueueDelivery;
 use crate::topics::lease::Lease;
 use crate::topics::outgoing::{Acks, Outgoing};
@@ -19,8 +20,10 @@ use crate::topics::view::Standing;
 
 /// What one member of a share group holds of a queue: leases like any others, under the ids of the messages, which its
 /// client takes for offsets. Dropping it returns everything to the queue.
+///
+/// It outlives the login of whoever began it, so each use of it asks anew whether its user may.
 pub struct QueueHold {
-    topics: Topics,
+    group: GroupName,
     subscription: QueueSubscription,
     lock: Duration,
     /// By message, with the time at which they end by themselves.
@@ -28,13 +31,16 @@ pub struct QueueHold {
 }
 
 impl QueueHold {
-    /// Begins to hold messages of a queue, for `lock` each. `holder` is for whoever looks at them.
+    /// Begins to hold messages of a queue for a member of a group, for `lock` each. `holder` is for whoever looks at
+    /// them.
     pub async fn open(
         topics: &Topics,
         queue: &QueueTopic,
+        group: &GroupName,
         holder: &str,
         lock: Duration,
     ) -> Result<QueueHold, Refusal> {
+        topics.allow(Act::UseGroup, group.as_str())?;
         let options = SubscribeOptions {
             credit_messages: 0,
             credit_bytes: 0,
@@ -43,7 +49,13 @@ impl QueueHold {
             exclusive: false,
         };
         let subscription = queue.subscribe_as(options, holder).await?;
-        Ok(QueueHold { topics: topics.clone(), subscription, lock, leases: BTreeMap::new() })
+        Ok(QueueHold { group: group.clone(), subscription, lock, leases: BTreeMap::new() })
+    }
+
+    /// Whether whoever got this handle of the queue may take messages of it for the group, and settle them.
+    pub fn allow(&self, topics: &Topics, queue: &QueueTopic) -> Result<(), Refusal> {
+        topics.allow(Act::UseGroup, self.group.as_str())?;
+        queue.allow(Act::Consume)
     }
 
     /// How long each message is held.
@@ -53,40 +65,39 @@ impl QueueHold {
     }
 
     /// Takes what is ready, up to `most` messages.
-    pub async fn take(&mut self, most: u64) -> Result<ShareRecords, Refusal> {
+    pub async fn take(&mut self, topics: &Topics, most: u64) -> Result<ShareRecords, Refusal> {
         let mut taken = self.subscription.pushed();
         let more = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(taken.len());
         if more > 0 {
             taken.extend(self.subscription.take_ready(more).await?);
         }
-        Ok(self.keep(taken))
+        Ok(self.keep(taken, topics.now()))
     }
 
     /// Waits for messages, up to `most`. Whoever stops waiting calls [`QueueHold::calm`].
-    pub async fn arrived(&mut self, most: u64) -> Result<ShareRecords, Refusal> {
+    pub async fn arrived(&mut self, topics: &Topics, most: u64) -> Result<ShareRecords, Refusal> {
         self.subscription.allow(u32::try_from(most).unwrap_or(u32::MAX)).await?;
         match self.subscription.next().await {
-            Some(taken) => Ok(self.keep(taken)),
+            Some(taken) => Ok(self.keep(taken, topics.now())),
             None => Err(self.subscription.end()),
         }
     }
 
     /// Ends a wait: nothing more is pushed. Answers what came meanwhile.
-    pub async fn calm(&mut self) -> Result<ShareRecords, Refusal> {
+    pub async fn calm(&mut self, topics: &Topics) -> Result<ShareRecords, Refusal> {
         self.subscription.allow(0).await?;
         let taken = self.subscription.pushed();
-        Ok(self.keep(taken))
+        Ok(self.keep(taken, topics.now()))
     }
 
-    fn keep(&mut self, mut taken: Vec<QueueDelivery>) -> ShareRecords {
+    fn keep(&mut self, mut taken: Vec<QueueDelivery>, now: Timestamp) -> ShareRecords {
         // Clients want offsets in order; priorities and redeliveries mix ids.
         taken.sort_by_key(QueueDelivery::id);
         let mut records = ShareRecords::default();
         for run in taken.chunk_by(|a, b| a.id() + 1 == b.id()) {
             records.batches.extend(batch(run));
         }
-        let now = self.topics.now().0;
-        self.leases.retain(|_, (_, ends_at)| *ends_at > now);
+        self.leases.retain(|_, (_, ends_at)| *ends_at > now.0);
         for delivery in taken {
             let Standing::Leased { lease, expires_at } = delivery.standing else { continue };
             let deliveries = u16::try_from(delivery.attempt).unwrap_or(u16::MAX);
@@ -101,7 +112,13 @@ impl QueueHold {
     }
 
     /// Takes a member's word on messages that it holds: on all of them, or, if it does not hold one of them, on none.
-    pub async fn acknowledge(&mut self, acknowledgements: &[Acknowledgement]) -> Result<(), Refusal> {
+    pub async fn acknowledge(
+        &mut self,
+        topics: &Topics,
+        queue: &QueueTopic,
+        acknowledgements: &[Acknowledgement],
+    ) -> Result<(), Refusal> {
+        self.allow(topics, queue)?;
         let mut requests = Vec::new();
         let mut settled = Vec::new();
         for (first, last, kind) in acknowledgements.iter().flat_map(Acknowledgement::runs) {
@@ -121,7 +138,7 @@ impl QueueHold {
                 return Err(Refusal::new(ErrorCode::StaleLease, detail));
             }
         }
-        let outcomes = self.topics.settle(requests, Acks::All).await?;
+        let outcomes = topics.settle(requests, Acks::All).await?;
         let mut told = Ok(());
         for ((id, kind), outcome) in settled.into_iter().zip(outcomes) {
             match outcome.map(|settled| settled.lease_expires_at) {

@@ -223,7 +223,8 @@ impl Topics {
         self.allow(Act::UseGroup, group.as_str())?;
         let mut outcomes = Vec::with_capacity(acknowledgements.len());
         for (log, partition, batches) in acknowledgements {
-            let id = match log.partition(partition) {
+            let allowed = log.allow(Act::Consume);
+            let id = match allowed.and_then(|()| log.partition(partition)) {
                 Ok(partition) => partition.id,
                 Err(refusal) => {
                     outcomes.push(Err(refusal));
