@@ -9,6 +9,7 @@ pub mod console;
 pub mod cors;
 pub mod docs;
 mod document;
+mod endpoints;
 mod events;
 mod exchange_shapes;
 mod exchanges;

@@ -15,7 +15,7 @@ use crate::drain::Drain;
 use crate::http::api::{self, AppState};
 use crate::http::cors;
 use crate::http::front::Front;
-use crate::http::operations::{Operations, endpoints};
+use crate::http::operations::{self, Operations};
 use crate::http::server::{self, Connections, ServerLimits};
 use crate::kafka::{self, KafkaDoor};
 use crate::logging;
@@ -51,7 +51,7 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let connections = Arc::new(Connections::default());
     let counters = Arc::new(HttpCounters::default());
     let operations = Operations::new(drain.clone(), connections.clone(), counters.clone(), tls.clone());
-    let (routes, _) = endpoints().with_state(operations.clone()).split_for_parts();
+    let routes = operations::router().with_state(operations.clone());
     let front = Front::new(routes.clone(), counters);
     let limits = ServerLimits::from(&config.http);
     let servers: Vec<_> = std::mem::take(&mut listeners.http)
@@ -143,7 +143,7 @@ fn doors(
     let state = AppState::with_origins(topics.clone(), wiring::http(config), drain.clone(), cors);
     let (bodies, body_bytes) = (state.bodies().clone(), state.limits().body_bytes);
     let management = Management::new(topics.clone(), roster, bodies, body_bytes, node);
-    let (api, _) = api::endpoints().with_state(state).split_for_parts();
+    let api = api::endpoints(axum::Router::new()).with_state(state);
     let all = operations.merge(api).merge(sockets);
     cors::allow(api::finish(all).merge(management::routes(management)), &config.http.cors_origins)
 }

@@ -7,10 +7,10 @@ use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::BodyMemory;
+use super::endpoints::Endpoints;
 use super::problem::Problem;
 use super::refusals::ProblemSchema;
 use super::{
@@ -141,11 +141,11 @@ impl Api {
 /// What no endpoint names by itself.
 #[derive(OpenApi)]
 #[openapi(components(schemas(ProblemSchema)))]
-struct Description;
+pub(super) struct Description;
 
-/// The endpoints with their description.
-pub fn endpoints() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Description::openapi())
+/// Adds the endpoints.
+pub fn endpoints<E: Endpoints<AppState>>(collection: E) -> E {
+    collection
         .routes(routes!(topics::list))
         .routes(routes!(topics::put, topics::get, topics::patch, topics::delete))
         .routes(routes!(publish::publish, browse::browse, browse::purge))

@@ -3,11 +3,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::Router;
 use axum::http::request::Parts;
 use message::ErrorCode;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::endpoints::Endpoints;
 use super::problem::Problem;
 use super::server::Connections;
 use super::{console, docs, health, login, metrics};
@@ -90,14 +91,17 @@ impl Operations {
     }
 }
 
-/// The endpoints with their description.
-pub fn endpoints() -> OpenApiRouter<Operations> {
-    OpenApiRouter::new()
+/// Adds the endpoints.
+pub fn endpoints<E: Endpoints<Operations>>(collection: E) -> E {
+    collection
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
         .routes(routes!(metrics::metrics_per_object))
         .routes(routes!(docs::openapi))
-        .merge(docs::explorer().into())
-        .merge(console::pages().into())
+}
+
+/// The endpoints and the pages for people.
+pub fn router() -> Router<Operations> {
+    endpoints(Router::new()).merge(docs::explorer()).merge(console::pages())
 }

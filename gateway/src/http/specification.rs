@@ -1,5 +1,7 @@
+use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, ServerBuilder, tag::TagBuilder};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::{api, operations};
 
@@ -26,8 +28,8 @@ const TAGS: [(&str, &str); 10] = [
 /// The description of all endpoints.
 #[must_use]
 pub fn specification() -> OpenApi {
-    let mut api = api::endpoints().into_openapi();
-    api.merge(operations::endpoints().into_openapi());
+    let mut api = api::endpoints(OpenApiRouter::with_openapi(api::Description::openapi())).into_openapi();
+    api.merge(operations::endpoints(OpenApiRouter::new()).into_openapi());
     api.info = InfoBuilder::new()
         .title("Sluice")
         .version(env!("CARGO_PKG_VERSION"))

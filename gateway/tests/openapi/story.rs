@@ -49,9 +49,9 @@ impl Story {
         let drain = Drain::default();
         let operations = Operations::new(drain.clone(), Arc::default(), Arc::default(), None);
         operations.open(topics.clone());
-        let (operations, _) = operations::endpoints().with_state(operations).split_for_parts();
+        let operations = operations::router().with_state(operations);
         let state = AppState::new(topics.clone(), HttpLimits::default(), drain);
-        let (api, _) = api::endpoints().with_state(state).split_for_parts();
+        let api = api::endpoints(axum::Router::new()).with_state(state);
         Story { client: Client(api::finish(operations.merge(api))), examples: BTreeMap::new() }
     }
 
