@@ -18,6 +18,8 @@ mod messages;
 mod nodes;
 mod overview;
 mod parameters;
+mod password;
+mod permissions;
 mod policies;
 mod queues;
 mod rates;
@@ -235,18 +237,22 @@ fn things() -> Router<Management> {
 fn people() -> Router<Management> {
     Router::new()
         .route("/users", get(users::list))
-        .route("/users/without-permissions", get(parameters::empty))
-        .route("/users/bulk-delete", post(users::refuse))
-        .route("/users/{user}", get(users::one).put(users::refuse).delete(users::refuse))
-        .route("/users/{user}/permissions", get(users::permissions_of_user))
-        .route("/users/{user}/topic-permissions", get(parameters::empty))
-        .route("/vhosts/{vhost}/permissions", get(users::permissions_of_vhost))
-        .route("/vhosts/{vhost}/topic-permissions", get(parameters::empty))
-        .route("/permissions", get(users::permissions))
-        .route("/permissions/{vhost}/{user}", get(users::permission).put(users::refuse).delete(users::refuse))
-        .route("/topic-permissions", get(parameters::empty))
+        .route("/users/without-permissions", get(users::without_permissions))
+        .route("/users/bulk-delete", post(users::bulk_delete))
+        .route("/users/{user}", get(users::one).put(users::put).delete(users::delete))
+        .route("/users/{user}/permissions", get(permissions::of_user))
+        .route("/users/{user}/topic-permissions", get(permissions::topics_of_user))
+        .route("/vhosts/{vhost}/permissions", get(permissions::of_vhost))
+        .route("/vhosts/{vhost}/topic-permissions", get(permissions::topics_of_vhost))
+        .route("/permissions", get(permissions::list))
+        .route(
+            "/permissions/{vhost}/{user}",
+            get(permissions::one).put(permissions::put).delete(permissions::delete),
+        )
+        .route("/topic-permissions", get(permissions::list_of_topics))
         .route(
             "/topic-permissions/{vhost}/{user}",
-            get(parameters::empty).put(users::refuse).delete(users::refuse),
+            get(permissions::topics_of_both).put(permissions::put_topic).delete(permissions::delete_topics),
         )
+        .route("/topic-permissions/{vhost}/{user}/{exchange}", delete(permissions::delete_topic))
 }

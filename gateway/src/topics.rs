@@ -32,6 +32,7 @@ mod message_edit;
 mod opening;
 mod outgoing;
 mod partitioner;
+mod permissions;
 mod policies;
 mod policy_spec;
 mod producer_wire;

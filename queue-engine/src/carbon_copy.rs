@@ -13,8 +13,8 @@ pub(crate) fn is_copied(headers: &HeaderTable) -> bool {
     !headers.is_empty() && (header_edit::has(headers, OPEN) || header_edit::has(headers, BLIND))
 }
 
-/// The further routing keys.
-pub(crate) fn keys(headers: &HeaderTable) -> Result<Vec<String>, QueueError> {
+/// The further routing keys of a message with these headers.
+pub fn keys(headers: &HeaderTable) -> Result<Vec<String>, QueueError> {
     let mut keys = Vec::new();
     if !is_copied(headers) {
         return Ok(keys);

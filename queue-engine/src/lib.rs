@@ -101,6 +101,7 @@ pub use crate::message::{Delivery, Message, NewMessage, Origin};
 pub use amend::Amendment;
 pub use binding::BindingTarget;
 pub use browse::{BrowsePage, Browsed, MessageState};
+pub use carbon_copy::keys as carbon_copies;
 pub use config::EngineConfig;
 pub use consumer::{ConsumerOptions, LeaseFor, OpenLeases};
 pub use dead_letter::Reason;

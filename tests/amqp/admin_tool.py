@@ -12,8 +12,8 @@ import pika
 TOOL, AMQP, HTTP, HOME = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 
 
-def run(*words, fails=False):
-    command = [sys.executable, TOOL, "-H", "127.0.0.1", "-P", HTTP, "-u", "guest", "-p", "guest", "-f", "raw_json", *words]
+def run(*words, fails=False, user="guest", password="guest"):
+    command = [sys.executable, TOOL, "-H", "127.0.0.1", "-P", HTTP, "-u", user, "-p", password, "-f", "raw_json", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode != 0) == fails, (words, done.returncode, done.stdout, done.stderr)
     return done.stdout + done.stderr
@@ -37,8 +37,24 @@ run("declare", "policy", "name=tool.p", "pattern=^tool[.]q$", 'definition={"mess
 run("declare", "operator_policy", "name=tool.op", "pattern=^tool[.]q$", 'definition={"max-length": 5}', "apply-to=queues")
 refused = run("declare", "queue", "name=tool.q", "durable=false", fails=True)
 assert "inequivalent arg 'durable' for queue 'tool.q' in vhost '/'" in refused, refused
-refused = run("declare", "user", "name=somebody", "password=secret", "tags=", fails=True)
-assert "users and permissions are changed at /v1/users" in refused, refused
+run("declare", "user", "name=tool.user", "password=secret", "tags=")
+run("declare", "user", "name=tool.admin", "password=secret", "tags=administrator")
+run("declare", "permission", "vhost=/", "user=tool.user", "configure=^tool[.]", "write=^tool[.]", "read=^tool[.]")
+refused = run("declare", "permission", "vhost=/", "user=tool.admin", "configure=", "write=", "read=", fails=True)
+assert "tool.admin is an administrator" in refused, refused
+refused = run("declare", "user", "name=tool.user", "password_hash=kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", "tags=", fails=True)
+assert "was made by RabbitMQ" in refused, refused
+assert json.loads(run("list", "users", user="tool.admin", password="secret"))
+assert "Access refused" in run("list", "users", user="tool.user", password="secret", fails=True)
+for user, allowed in (("tool.user", False), ("tool.admin", True)):
+    parameters = pika.ConnectionParameters("127.0.0.1", AMQP, credentials=pika.PlainCredentials(user, "secret"))
+    with pika.BlockingConnection(parameters) as connection:
+        connection.channel().queue_declare("tool.own", exclusive=True)
+        try:
+            connection.channel().queue_declare("other", exclusive=True)
+            assert allowed
+        except pika.exceptions.ChannelClosedByBroker as error:
+            assert error.reply_code == 403 and not allowed, error
 
 for n in range(3):
     assert "published" in (told := run("publish", "exchange=tool.x", "routing_key=a.b", f"payload=message {n}", 'properties={"delivery_mode": 2}')) and "NOT" not in told, told
@@ -74,12 +90,12 @@ except pika.exceptions.ConnectionClosed as error:
 kept = os.path.join(HOME, "definitions.json")
 run("export", kept)
 for words in (
-    ("binding", "source=tool.x", "destination_type=queue", "destination=tool.q", f"properties_key={next(row for row in rows('list', 'bindings') if row['source'] == 'tool.x')['properties_key']}"),
+    ("permission", "vhost=/", "user=tool.user"), ("user", "name=tool.user"), ("user", "name=tool.admin"), ("binding", "source=tool.x", "destination_type=queue", "destination=tool.q", f"properties_key={next(row for row in rows('list', 'bindings') if row['source'] == 'tool.x')['properties_key']}"),
     ("policy", "name=tool.p"), ("operator_policy", "name=tool.op"), ("exchange", "name=tool.x"), ("queue", "name=tool.q"),
     ("queue", "name=tool.quorum"), ("vhost", "name=tool"),
 ):
     run("delete", *words)
-assert not [name for kind in ("queues", "exchanges", "policies", "vhosts") for name in names("list", kind) if name.startswith("tool")]
+assert not [name for kind in ("queues", "exchanges", "policies", "vhosts", "users") for name in names("list", kind) if name.startswith("tool")]
 run("import", kept)
 again = os.path.join(HOME, "definitions-again.json")
 run("export", again)
@@ -91,6 +107,7 @@ def read(path):
 
 
 assert read(kept) == read(again), (read(kept), read(again))
-for words in (("policy", "name=tool.p"), ("operator_policy", "name=tool.op"), ("exchange", "name=tool.x"), ("queue", "name=tool.q"), ("queue", "name=tool.quorum"), ("vhost", "name=tool")):
+assert json.loads(run("list", "users", user="tool.admin", password="secret")), "an imported user's password is good"
+for words in (("user", "name=tool.user"), ("user", "name=tool.admin"), ("policy", "name=tool.p"), ("operator_policy", "name=tool.op"), ("exchange", "name=tool.x"), ("queue", "name=tool.q"), ("queue", "name=tool.quorum"), ("vhost", "name=tool")):
     run("delete", *words)
-print("rabbitmqadmin: declare, list, publish, get, purge, close, export, import, delete")
+print("rabbitmqadmin: declare, list, publish, get, purge, close, export, import, delete; users and permissions")

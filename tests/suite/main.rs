@@ -33,6 +33,7 @@ mod ndjson;
 mod operations;
 mod order_retry_dedup;
 mod paging;
+mod permissions;
 mod policies;
 mod publish;
 mod queue_limits;

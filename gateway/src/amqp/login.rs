@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use message::{HeaderTable, HeaderValue};
 
-use crate::auth::sasl;
+use crate::auth::{GUEST, sasl};
 
 /// How clients may say who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +47,6 @@ pub struct Credentials {
     /// The password; `None` where the mechanism asks for none.
     pub password: Option<Vec<u8>>,
 }
-
-/// The user that is there before any is configured.
-pub const GUEST: &str = "guest";
 
 impl Credentials {
     /// Reads a response.

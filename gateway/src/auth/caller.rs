@@ -9,6 +9,7 @@ use super::guard::Guard;
 use super::identities::Identities;
 use super::permission::{Operation, Resource, ResourceKind};
 use super::quota::Consumer;
+use super::routing_keys::{KeyUse, RoutingKeys};
 use super::rule_index::{SubjectRules, Verdict};
 use super::subject::Subject;
 
@@ -92,6 +93,8 @@ struct View {
     revoked: bool,
     admin: bool,
     rules: Vec<Arc<SubjectRules>>,
+    /// Its topic permissions, if it has any.
+    routing_keys: Option<Arc<RoutingKeys>>,
 }
 
 impl View {
@@ -102,7 +105,9 @@ impl View {
         let subjects = subjects.into_iter().chain(groups.map(|group| Subject::Group(group.clone())));
         let rules = subjects.filter_map(|subject| identities.arranged(&subject).cloned()).collect();
         let revoked = !identity.holds(identities);
-        View { generation, revoked, admin: user.is_some_and(|user| user.admin) && !revoked, rules }
+        let admin = user.is_some_and(|user| user.admin) && !revoked;
+        let routing_keys = identities.routing_keys(&identity.user).filter(|_| !admin).cloned();
+        View { generation, revoked, admin, rules, routing_keys }
     }
 }
 
@@ -162,6 +167,20 @@ impl Caller {
             let permits = || verdicts().fold(Verdict::default(), Verdict::and).permits(operation);
             view.admin || (!view.revoked && permits())
         })
+    }
+
+    /// Whether its topic permissions let it use a routing key, or every one, with an exchange of a virtual host.
+    #[must_use]
+    pub fn may_use_key(&self, exchange: (&str, &str), use_of: KeyUse, key: Option<&str>) -> bool {
+        self.with_view(|view| {
+            view.routing_keys.as_ref().is_none_or(|keys| keys.permit(exchange, use_of, key))
+        })
+    }
+
+    /// Whether it has topic permissions at all.
+    #[must_use]
+    pub fn has_topic_permissions(&self) -> bool {
+        self.with_view(|view| view.routing_keys.is_some())
     }
 
     /// Whether it may do something to some resource of a kind.

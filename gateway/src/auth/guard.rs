@@ -19,6 +19,10 @@ use super::tickets::Tickets;
 use super::token::TokenJudge;
 use super::verifier::{ScramHash, Verifier};
 
+/// The user that is there before any is made. Its password is known to everybody, so it is let in from the machine itself
+/// only, whatever that is by now.
+pub const GUEST: &str = "guest";
+
 /// When clients have to say who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -76,6 +80,13 @@ pub struct Origin {
     pub door: &'static str,
     /// From which address.
     pub address: IpAddr,
+}
+
+impl Origin {
+    /// Whether a user of that name may come from here with a password.
+    fn lets_in(self, user: &str) -> bool {
+        user != GUEST || self.address.to_canonical().is_loopback()
+    }
 }
 
 /// Why somebody was not let in.
@@ -252,6 +263,10 @@ impl Guard {
     /// A user's password, or an API key or a token of theirs in its place.
     pub async fn password(&self, user: &str, password: &[u8], origin: Origin) -> Result<Caller, LoginError> {
         self.slow_down(user, origin).await;
+        if !origin.lets_in(user) {
+            self.failed(user, origin, "guest may log in from the machine itself only");
+            return Err(LoginError::Wrong);
+        }
         if let Some(key) = std::str::from_utf8(password).ok().filter(|text| ApiKey::id_in(text).is_some()) {
             return self.judged(user, origin, self.api_key_of(key, Some(user), origin));
         }
@@ -296,20 +311,24 @@ impl Guard {
 
     /// The verifier to challenge a user with. One who does not exist, or has none, is challenged too, always alike.
     #[must_use]
-    pub fn challenge(&self, user: &str, hash: ScramHash) -> (Verifier, Option<u64>) {
+    pub fn challenge(&self, user: &str, hash: ScramHash, origin: Origin) -> (Verifier, Option<u64>) {
         let (_, identities) = self.seen();
         let known = identities
             .user(user)
+            .filter(|_| origin.lets_in(user))
             .and_then(|user| Some((user.verifier(hash)?.clone(), user.password_version)));
-        if let Some((verifier, version)) = known {
-            return (verifier, Some(version));
+        match known {
+            Some((verifier, version)) => (verifier, Some(version)),
+            None => (self.made_up_verifier(user, hash), None),
         }
+    }
+
+    /// What somebody who does not exist is challenged with.
+    fn made_up_verifier(&self, user: &str, hash: ScramHash) -> Verifier {
         let made_up = |what: &[u8]| hash.hmac(&self.0.secret, &[what, user.as_bytes()].concat());
         let salt = made_up(b"salt").into_iter().take(16).collect();
         let iterations = self.0.settings.scram_iterations;
-        let verifier =
-            Verifier { hash, iterations, salt, stored_key: made_up(b"key"), server_key: made_up(b"server") };
-        (verifier, None)
+        Verifier { hash, iterations, salt, stored_key: made_up(b"key"), server_key: made_up(b"server") }
     }
 
     /// A SCRAM exchange ended well: that user's password of that version was proved.
@@ -388,7 +407,7 @@ impl Guard {
         let verifier = known.and_then(|user| user.verifiers.first().cloned());
         let exists = verifier.is_some();
         // Whoever does not exist takes as long as whoever does.
-        let verifier = verifier.unwrap_or_else(|| self.challenge(user, ScramHash::Sha256).0);
+        let verifier = verifier.unwrap_or_else(|| self.made_up_verifier(user, ScramHash::Sha256));
         let password = password.to_vec();
         let _turn = self.0.hashing.acquire().await;
         let hashed = tokio::task::spawn_blocking(move || verifier.is_of(&password)).await;

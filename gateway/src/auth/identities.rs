@@ -2,8 +2,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::identity_record::Change;
-use super::permission::{Operations, RuleScope};
+use super::permission::{Effect, NameMatch, Operations, ResourceKind, RuleScope};
 use super::quota::{QuotaEntity, QuotaLimits};
+use super::routing_keys::{RoutingKeys, TopicPermission, TopicScope};
 use super::rule_index::SubjectRules;
 use super::subject::Subject;
 use super::user::User;
@@ -19,10 +20,15 @@ pub struct Identities {
     key_owners: HashMap<Box<str>, Box<str>>,
     rules: BTreeMap<Arc<RuleScope>, Operations>,
     quotas: HashMap<QuotaEntity, QuotaLimits>,
+    topic_permissions: BTreeMap<TopicScope, TopicPermission>,
     /// The rules of each subject, arranged.
     arranged: HashMap<Subject, Arc<SubjectRules>>,
     /// Subjects whose rules changed since they were arranged.
     stale: HashSet<Subject>,
+    /// The topic permissions of each user, arranged.
+    routing_keys: HashMap<Box<str>, Arc<RoutingKeys>>,
+    /// Users whose topic permissions changed since they were arranged.
+    stale_keys: HashSet<Box<str>>,
 }
 
 impl Identities {
@@ -54,6 +60,13 @@ impl Identities {
                     self.quotas.insert(entity, limits);
                 }
             }
+            Change::SetTopicPermission(scope, permission) => {
+                self.stale_keys.insert(scope.user.clone());
+                match permission {
+                    Some(permission) => self.topic_permissions.insert(scope, permission),
+                    None => self.topic_permissions.remove(&scope),
+                };
+            }
         }
     }
 
@@ -80,6 +93,14 @@ impl Identities {
                 self.arranged.insert(subject, arranged);
             }
         }
+        for user in std::mem::take(&mut self.stale_keys) {
+            let arranged = RoutingKeys::of(self.topic_permissions_of(&user));
+            if arranged.is_empty() {
+                self.routing_keys.remove(&user);
+            } else {
+                self.routing_keys.insert(user, Arc::new(arranged));
+            }
+        }
     }
 
     /// Changes that make all of it anew.
@@ -88,7 +109,9 @@ impl Identities {
         let rules = self.rules.iter().map(|(scope, set)| Change::SetRule(RuleScope::clone(scope), *set));
         let quotas =
             self.quotas.iter().map(|(entity, limits)| Change::SetQuota(entity.clone(), limits.clone()));
-        users.chain(rules).chain(quotas)
+        let topics = self.topic_permissions.iter();
+        let topics = topics.map(|(scope, one)| Change::SetTopicPermission(scope.clone(), Some(one.clone())));
+        users.chain(rules).chain(quotas).chain(topics)
     }
 
     /// The user of that name.
@@ -119,10 +142,40 @@ impl Identities {
         self.rules.get(scope).copied().unwrap_or_default()
     }
 
-    fn rules_of<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = (&'a RuleScope, Operations)> {
-        // Scopes sort by subject first.
-        let of_it = self.rules().skip_while(move |(scope, _)| scope.subject < *subject);
-        of_it.take_while(move |(scope, _)| scope.subject == *subject)
+    /// The rules of a subject in order.
+    pub fn rules_of<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = (&'a RuleScope, Operations)> {
+        // Scopes sort by subject first, and this is the least of a subject.
+        let least = RuleScope {
+            subject: subject.clone(),
+            kind: ResourceKind::Topic,
+            name: NameMatch::Literal("".into()),
+            vhost: None,
+            address: None,
+            effect: Effect::Allow,
+        };
+        let from = self.rules.range::<RuleScope, _>(least..);
+        let rules = from.map(|(scope, operations)| (&**scope, *operations));
+        rules.take_while(move |(scope, _)| scope.subject == *subject)
+    }
+
+    /// The topic permissions of a user, by virtual host and exchange.
+    pub fn topic_permissions_of<'a>(
+        &'a self,
+        user: &'a str,
+    ) -> impl Iterator<Item = (&'a TopicScope, &'a TopicPermission)> {
+        let least = TopicScope { user: user.into(), vhost: "".into(), exchange: "".into() };
+        self.topic_permissions.range(least..).take_while(move |(scope, _)| &*scope.user == user)
+    }
+
+    /// All topic permissions, by user, virtual host and exchange.
+    pub fn topic_permissions(&self) -> impl Iterator<Item = (&TopicScope, &TopicPermission)> {
+        self.topic_permissions.iter()
+    }
+
+    /// The topic permissions of a user, arranged; `None` if there are none.
+    #[must_use]
+    pub fn routing_keys(&self, user: &str) -> Option<&Arc<RoutingKeys>> {
+        self.routing_keys.get(user)
     }
 
     /// The rules of a subject, arranged.
@@ -169,11 +222,19 @@ mod tests {
         first.fold(Change::SetRule(scope("user:alice", "a"), read));
         first.fold(Change::SetRule(scope("user:alice", "b"), read));
         first.fold(Change::SetRule(scope("user:alice", "b"), Operations::NONE));
+        let keys = TopicScope { user: "alice".into(), vhost: "/".into(), exchange: "x".into() };
+        let permission = TopicPermission { write: "a".into(), read: "b".into() };
+        first.fold(Change::SetTopicPermission(keys.clone(), Some(permission.clone())));
+        let other = TopicScope { user: "bob".into(), ..keys };
+        first.fold(Change::SetTopicPermission(other.clone(), Some(permission)));
+        first.fold(Change::SetTopicPermission(other, None));
         let mut second = Identities::default();
         first.changes().for_each(|change| second.fold(change));
         assert!(second.users().eq(first.users()) && second.rules().eq(first.rules()));
         assert_eq!(second.rules().count(), 1);
+        assert!(second.topic_permissions().eq(first.topic_permissions()));
         second.arrange();
+        assert!(second.routing_keys("alice").is_some() && second.routing_keys("bob").is_none());
         assert!(second.arranged(&Subject::User("alice".into())).is_some());
         assert!(second.arranged(&Subject::Everyone).is_none());
         second.fold(Change::SetRule(scope("user:alice", "a"), Operations::NONE));

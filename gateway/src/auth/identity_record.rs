@@ -1,4 +1,4 @@
-//! Users, rules and quotas as records of the journal: one JSON object a change. They are few and rarely change; what
+//! Users, rules, topic permissions and quotas as records of the journal: one JSON object a change. They are few and rarely change; what
 //! counts is that a later version can read them.
 
 use std::net::IpAddr;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::api_key::ApiKey;
 use super::permission::{Effect, NameMatch, Operations, ResourceKind, RuleScope};
 use super::quota::{QuotaEntity, QuotaLimits};
+use super::routing_keys::{TopicPermission, TopicScope};
 use super::subject::Subject;
 use super::user::User;
 use super::verifier::{ScramHash, Verifier};
@@ -26,6 +27,8 @@ pub enum Change {
     SetRule(RuleScope, Operations),
     /// A quota is there, and so; without any limit it is gone.
     SetQuota(QuotaEntity, QuotaLimits),
+    /// A topic permission is there, and so; or it is gone.
+    SetTopicPermission(TopicScope, Option<TopicPermission>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,6 +38,7 @@ enum Record {
     DeletedUser(Box<str>),
     Rule(RuleRecord),
     Quota(QuotaEntity, QuotaLimits),
+    TopicPermission(TopicRecord),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +83,15 @@ struct RuleRecord {
     operations: Vec<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct TopicRecord {
+    user: Box<str>,
+    vhost: Box<str>,
+    exchange: Box<str>,
+    /// The expressions for writing and reading; none where the permission is gone.
+    expressions: Option<(Box<str>, Box<str>)>,
+}
+
 /// A change as bytes.
 #[must_use]
 pub fn encode(change: &Change) -> Vec<u8> {
@@ -87,6 +100,11 @@ pub fn encode(change: &Change) -> Vec<u8> {
         Change::DeleteUser(name) => Record::DeletedUser(name.clone()),
         Change::SetRule(scope, operations) => Record::Rule(of_rule(scope, *operations)),
         Change::SetQuota(entity, limits) => Record::Quota(entity.clone(), limits.clone()),
+        Change::SetTopicPermission(TopicScope { user, vhost, exchange }, permission) => {
+            let [user, vhost, exchange] = [user, vhost, exchange].map(Clone::clone);
+            let expressions = permission.clone().map(|TopicPermission { write, read }| (write, read));
+            Record::TopicPermission(TopicRecord { user, vhost, exchange, expressions })
+        }
     };
     // Strings, numbers and lists cannot fail to serialize.
     serde_json::to_vec(&record).unwrap_or_default()
@@ -103,6 +121,10 @@ pub fn decode(bytes: &[u8]) -> Option<Change> {
             Change::SetRule(scope, operations)
         }
         Record::Quota(entity, limits) => Change::SetQuota(entity, limits),
+        Record::TopicPermission(TopicRecord { user, vhost, exchange, expressions }) => {
+            let permission = expressions.map(|(write, read)| TopicPermission { write, read });
+            Change::SetTopicPermission(TopicScope { user, vhost, exchange }, permission)
+        }
     })
 }
 
@@ -228,12 +250,16 @@ mod tests {
             address: None,
         };
         let limits = QuotaLimits { produce_bytes_per_s: Some(10), ..QuotaLimits::default() };
+        let topics = TopicScope { user: "alice".into(), vhost: "/".into(), exchange: "x".into() };
+        let expressions = TopicPermission { write: "^{username}".into(), read: "".into() };
         for change in [
             Change::SetUser(user),
             Change::DeleteUser("bob".into()),
             Change::SetRule(scope.clone(), operations),
             Change::SetRule(scope, Operations::NONE),
             Change::SetQuota(entity, limits),
+            Change::SetTopicPermission(topics.clone(), Some(expressions)),
+            Change::SetTopicPermission(topics, None),
         ] {
             assert_eq!(decode(&encode(&change)), Some(change));
         }

@@ -91,7 +91,7 @@ impl Exchange {
                 None => {
                     let first = ClientFirst::parse(message).map_err(|_| malformed(guard, origin))?;
                     guard.slow_down(&first.user, origin).await;
-                    let (verifier, version) = guard.challenge(&first.user, hash);
+                    let (verifier, version) = guard.challenge(&first.user, hash, origin);
                     let nonce = BASE64.encode(random::<18>());
                     let (answer, challenged) = first.challenge(verifier, version.is_some(), &nonce);
                     self.challenged = Some((challenged, version));

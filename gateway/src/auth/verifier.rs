@@ -2,6 +2,10 @@
 //!
 //! A password that is sent in the clear is checked against the same verifier, so there is one thing to keep.
 
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
@@ -94,13 +98,43 @@ pub struct Verifier {
     pub server_key: Vec<u8>,
 }
 
-impl std::fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Verifier({}, {} iterations)", self.hash.mechanism(), self.iterations)
     }
 }
 
+/// As RFC 5803 writes it: `SCRAM-SHA-256$iterations:salt$stored-key:server-key`.
+impl fmt::Display for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Verifier { hash, iterations, salt, stored_key, server_key } = self;
+        let [salt, stored, server] = [salt, stored_key, server_key].map(|bytes| BASE64.encode(bytes));
+        write!(f, "{}${iterations}:{salt}${stored}:{server}", hash.mechanism())
+    }
+}
+
 impl Verifier {
+    /// How often a verifier that comes from elsewhere may hash: enough to be worth something, and no more than a login
+    /// may cost.
+    const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=1_000_000;
+    /// Longest salt of one that comes from elsewhere, in bytes.
+    const SALT_BYTES: usize = 256;
+
+    /// The verifier that its text says.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Verifier> {
+        let (mechanism, rest) = text.split_once('$')?;
+        let (info, value) = rest.split_once('$')?;
+        let ((iterations, salt), (stored, server)) = (info.split_once(':')?, value.split_once(':')?);
+        let (hash, iterations) = (ScramHash::of_mechanism(mechanism)?, iterations.parse().ok()?);
+        let [salt, stored_key, server_key] = [salt, stored, server].map(|part| BASE64.decode(part).ok());
+        let (salt, stored_key, server_key) = (salt?, stored_key?, server_key?);
+        let is_sound = Verifier::ITERATIONS.contains(&iterations)
+            && (1..=Verifier::SALT_BYTES).contains(&salt.len())
+            && [&stored_key, &server_key].iter().all(|key| key.len() == hash.output_bytes());
+        is_sound.then_some(Verifier { hash, iterations, salt, stored_key, server_key })
+    }
+
     /// The verifier of a password. Takes milliseconds.
     #[must_use]
     pub fn of_password(hash: ScramHash, password: &[u8], salt: Vec<u8>, iterations: u32) -> Verifier {
@@ -136,6 +170,24 @@ mod tests {
             assert!(!verifier.is_of(b"Pencil") && !verifier.is_of(b""));
             assert_eq!(verifier.stored_key.len(), hash.output_bytes());
             assert!(!format!("{verifier:?}").contains("salt"));
+            assert_eq!(Verifier::parse(&verifier.to_string()), Some(verifier));
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_sound_verifier_is_none() {
+        let key = BASE64.encode([7; 32]);
+        assert!(Verifier::parse(&format!("SCRAM-SHA-256$4096:c2FsdA==${key}:{key}")).is_some());
+        for bad in [
+            String::new(),
+            format!("SCRAM-SHA-512$4096:c2FsdA==${key}:{key}"),
+            format!("SCRAM-SHA-1$4096:c2FsdA==${key}:{key}"),
+            format!("SCRAM-SHA-256$1:c2FsdA==${key}:{key}"),
+            format!("SCRAM-SHA-256$4096:${key}:{key}"),
+            format!("SCRAM-SHA-256$4096:c2FsdA==${key}"),
+            format!("SCRAM-SHA-256$4294967295:c2FsdA==${key}:{key}"),
+        ] {
+            assert_eq!(Verifier::parse(&bad), None, "{bad}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! All definitions at once, to be kept or brought elsewhere.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -7,12 +8,17 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::login::Asker;
 use super::parameters::OPERATOR_POLICY;
 use super::{
-    COMPATIBLE_WITH, Management, bindings, exchanges, parameters, policies, queues, requests, users, vhosts,
+    COMPATIBLE_WITH, Management, bindings, exchanges, parameters, permissions, policies, queues, requests,
+    users, vhosts,
 };
 use crate::http::reply;
 use crate::topics::{PolicyKind, VirtualHost};
+
+/// The lists of who there is and what they may do.
+const PEOPLE: [&str; 3] = ["users", "permissions", "topic_permissions"];
 
 fn without(mut described: Value, members: &[&str]) -> Value {
     if let Value::Object(described) = &mut described {
@@ -67,9 +73,10 @@ pub async fn export(State(management): State<Management>) -> Result<Response, Fa
     let hosts = management.topics().list_virtual_hosts(None, usize::MAX).into_iter();
     let whole = json!({
         "rabbitmq_version": COMPATIBLE_WITH, "product_name": "Sluice",
-        "product_version": env!("CARGO_PKG_VERSION"), "users": users::all(&management),
+        "product_version": env!("CARGO_PKG_VERSION"), "users": users::definitions(&management),
         "vhosts": hosts.map(|name| json!({"name": name})).collect::<Vec<_>>(),
-        "permissions": users::all_permissions(&management), "topic_permissions": [], "global_parameters": [],
+        "permissions": permissions::all(&management),
+        "topic_permissions": permissions::all_of_topics(&management), "global_parameters": [],
     });
     all.extend(whole.as_object().cloned().unwrap_or_default());
     Ok(reply::json(StatusCode::OK, &all))
@@ -84,9 +91,15 @@ pub async fn export_vhost(
 }
 
 /// `POST /api/definitions`
-pub async fn import(State(management): State<Management>, body: Body) -> Result<Response, Failure> {
+pub async fn import(
+    State(management): State<Management>,
+    Extension(asker): Extension<Asker>,
+    body: Body,
+) -> Result<Response, Failure> {
     let object = management.object(body).await.map_err(not_parsed)?;
+    check_people(&management, &object)?;
     take(&management, None, &object).await?;
+    take_people(&management, &asker, &object).await?;
     Ok(requests::done())
 }
 
@@ -98,6 +111,12 @@ pub async fn import_vhost(
 ) -> Result<Response, Failure> {
     let object = management.object(body).await.map_err(not_parsed)?;
     management.host(&vhost)?;
+    if let Some(list) = PEOPLE.into_iter().find(|list| !rows(&object, list).is_ok_and(|rows| rows.is_empty()))
+    {
+        return Err(Failure::bad(format!(
+            "{list}: these belong to no virtual host; import them at /api/definitions"
+        )));
+    }
     take(&management, Some(&vhost), &object).await?;
     Ok(requests::done())
 }
@@ -125,7 +144,7 @@ async fn take(
     vhost: Option<&str>,
     object: &Map<String, Value>,
 ) -> Result<(), Failure> {
-    check(management, object)?;
+    check(object)?;
     if vhost.is_none() {
         for row in rows(object, "vhosts")? {
             vhosts::create(management, requests::needed_text(row, "name")?, row).await?;
@@ -174,16 +193,7 @@ fn host(
 }
 
 /// Refuses what could only be passed over.
-fn check(management: &Management, object: &Map<String, Value>) -> Result<(), Failure> {
-    let users = users::all(management);
-    let is_known = |name: Option<&Value>| users.iter().any(|user| Some(&user["name"]) == name);
-    for (list, member) in [("users", "name"), ("permissions", "user"), ("topic_permissions", "user")] {
-        let stranger = rows(object, list)?.into_iter().find(|row| !is_known(row.get(member)));
-        if stranger.is_some() {
-            let why = "only users that are there already can be named here; make them at /v1/users or leave them out";
-            return Err(Failure::bad(format!("{list}: {why}")));
-        }
-    }
+fn check(object: &Map<String, Value>) -> Result<(), Failure> {
     for row in rows(object, "parameters")? {
         let component = requests::needed_text(row, "component")?;
         if component != OPERATOR_POLICY {
@@ -201,4 +211,53 @@ fn check(management: &Management, object: &Map<String, Value>) -> Result<(), Fai
         Some(_) => Err(Failure::bad("global_parameters: there are none here; leave them out")),
         None => Ok(()),
     }
+}
+
+/// Refuses users and permissions that could not all be taken, before any is.
+fn check_people(management: &Management, object: &Map<String, Value>) -> Result<(), Failure> {
+    let [users, permissions, topic_permissions] = PEOPLE;
+    for row in rows(object, users)? {
+        users::read(name(row)?, row)?;
+    }
+    let is_named = |list: &str, name: &str| {
+        rows(object, list).is_ok_and(|rows| rows.iter().any(|row| row.get("name") == Some(&json!(name))))
+    };
+    for list in [permissions, topic_permissions] {
+        for row in rows(object, list)? {
+            let (vhost, user) = (requests::needed_text(row, "vhost")?, requests::needed_text(row, "user")?);
+            let is_known = users::is_known(management, user) || is_named(users, user);
+            if !is_known || !(management.host(vhost).is_ok() || is_named("vhosts", vhost)) {
+                return Err(Failure::bad(format!(
+                    "{list}: there is no user {user} or no virtual host {vhost}"
+                )));
+            }
+            if list == permissions {
+                permissions::read(row)?;
+            } else {
+                permissions::read_topic(row)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes users and permissions in, once the virtual hosts are there. What is there already and not named stays.
+async fn take_people(
+    management: &Management,
+    asker: &Asker,
+    object: &Map<String, Value>,
+) -> Result<(), Failure> {
+    let [users, permissions, topic_permissions] = PEOPLE;
+    for row in rows(object, users)? {
+        users::set(management, asker, name(row)?, row).await?;
+    }
+    for row in rows(object, permissions)? {
+        let whose = (requests::needed_text(row, "vhost")?, requests::needed_text(row, "user")?);
+        permissions::set(management, asker, whose, row).await?;
+    }
+    for row in rows(object, topic_permissions)? {
+        let whose = (requests::needed_text(row, "vhost")?, requests::needed_text(row, "user")?);
+        permissions::set_topic(management, asker, whose, row).await?;
+    }
+    Ok(())
 }

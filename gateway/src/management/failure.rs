@@ -25,6 +25,8 @@ pub enum Failure {
     },
     /// 401: nobody may do this.
     Refused,
+    /// 401: whoever asks may not; with what they are not.
+    NotTagged(&'static str),
     /// 401: who are you?
     Login {
         /// Whether the client said who it is.
@@ -100,6 +102,9 @@ impl IntoResponse for Failure {
             Failure::Bad(reason) => (StatusCode::BAD_REQUEST, "bad_request", reason),
             Failure::List { error, reason } => (StatusCode::BAD_REQUEST, error, json!(reason)),
             Failure::Refused => (StatusCode::UNAUTHORIZED, "not_authorised", json!("Access refused.")),
+            Failure::NotTagged(tag) => {
+                (StatusCode::UNAUTHORIZED, "not_authorised", json!(format!("Not {tag} user")))
+            }
             Failure::Login { tried } => return login(tried),
             Failure::TooLarge(reason) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", json!(reason)),
             Failure::Unavailable { reason, retry_after_ms } => {
@@ -125,7 +130,8 @@ fn login(tried: bool) -> Response {
         }
         false => StatusCode::UNAUTHORIZED.into_response(),
     };
-    let realm = HeaderValue::from_static("Basic realm=\"Sluice Management\"");
+    // Tools look up by this name what to log in with.
+    let realm = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
     response
 }

@@ -1,5 +1,6 @@
 //! Who asks, what the cluster of one is called, and what there is beside the API.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -7,15 +8,15 @@ use serde_json::json;
 
 use super::Management;
 use super::failure::Failure;
-use crate::amqp::login::GUEST;
+use super::login::Asker;
 use crate::http::reply;
 
 /// The name of the cluster of one; the same as in AMQP's `server-properties`.
 pub const CLUSTER: &str = "sluice";
 
 /// `GET /api/whoami`
-pub async fn whoami() -> Response {
-    reply::json(StatusCode::OK, &json!({"name": GUEST, "tags": ["administrator"]}))
+pub async fn whoami(Extension(asker): Extension<Asker>) -> Response {
+    reply::json(StatusCode::OK, &json!({"name": asker.name, "tags": asker.tags}))
 }
 
 /// `GET /api/auth`: there is no OAuth.

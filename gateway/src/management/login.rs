@@ -1,41 +1,86 @@
 //! Who asks: HTTP's Basic scheme (RFC 7617) with the same names and passwords as on AMQP's door.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Management;
 use super::failure::Failure;
+use super::{Management, users};
 use crate::amqp::login::Credentials;
-use crate::auth::Caller;
+use crate::auth::{GUEST, Pass};
 use crate::http::login;
 
-/// Lets a request pass that says who it is. Where users are configured it is for administrators alone: the API shows and
-/// changes what belongs to others.
+/// Who asks, as far as that is told.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// The user's name.
+    pub name: String,
+    /// What RabbitMQ's tools call it.
+    pub tags: Vec<String>,
+    /// What it may do at the seam.
+    pub pass: Pass,
+}
+
+/// Lets a request pass that says who it is. Where users are configured, administrators may do everything: the API shows
+/// and changes what belongs to others. Who is tagged with `monitoring` may look, except at users and definitions.
 pub async fn check(State(management): State<Management>, request: Request, next: Next) -> Response {
-    if management.topics().guard().is_required() {
-        return check_admin(&management, request, next).await;
-    }
-    match credentials(request.headers()) {
-        // As open as the rest of the HTTP listener, where nobody says who they are.
-        Some(credentials) if credentials.are_guest_on(true) => next.run(request).await,
-        Some(_) => Failure::Login { tried: true }.into_response(),
-        None => Failure::Login { tried: false }.into_response(),
+    let (mut parts, body) = request.into_parts();
+    match asker(&management, &parts).await {
+        Ok(asker) => {
+            parts.extensions.insert(asker);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(failure) => failure.into_response(),
     }
 }
 
-async fn check_admin(management: &Management, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let tried = parts.headers.contains_key(header::AUTHORIZATION);
-    let pass = login::known(management.topics().guard(), &parts).await;
-    let is_admin = pass.is_ok_and(|pass| pass.caller().is_some_and(Caller::is_admin));
-    if !is_admin || login::check_origin(&parts, &[]).is_err() {
-        return Failure::Login { tried }.into_response();
+async fn asker(management: &Management, parts: &Parts) -> Result<Asker, Failure> {
+    let guard = management.topics().guard();
+    if !guard.is_required() {
+        return match credentials(&parts.headers) {
+            // As open as the rest of the HTTP listener, where nobody says who they are.
+            Some(credentials) if credentials.are_guest_on(true) => {
+                let tags = vec![users::ADMINISTRATOR.to_owned()];
+                Ok(Asker { name: GUEST.to_owned(), tags, pass: Pass::Open })
+            }
+            Some(_) => Err(Failure::Login { tried: true }),
+            None => Err(Failure::Login { tried: false }),
+        };
     }
-    next.run(Request::from_parts(parts, body)).await
+    let tried = parts.headers.contains_key(header::AUTHORIZATION);
+    let pass = login::known(guard, parts).await.map_err(|_| Failure::Login { tried })?;
+    login::check_origin(parts, &[]).map_err(|_| Failure::Login { tried })?;
+    let caller = pass.caller().ok_or(Failure::Login { tried })?;
+    let (_, identities) = guard.seen();
+    let tags = identities.user(caller.user()).map(|user| users::tags_of(user));
+    let tags: Vec<String> = tags.into_iter().flatten().map(str::to_owned).collect();
+    let asker = Asker { name: caller.user().to_owned(), tags, pass: pass.clone() };
+    let looks = matches!(parts.method, Method::GET | Method::HEAD);
+    if caller.is_admin() {
+        Ok(asker)
+    } else if !asker.tags.iter().any(|tag| tag == "monitoring") {
+        Err(Failure::NotTagged("management"))
+    } else if looks && !is_for_administrators(parts.uri.path()) {
+        Ok(asker)
+    } else {
+        Err(Failure::NotTagged("administrator"))
+    }
+}
+
+/// Whether what a path shows is for administrators alone, as in RabbitMQ.
+fn is_for_administrators(path: &str) -> bool {
+    let mut parts = path.trim_start_matches('/').split('/');
+    match parts.next() {
+        Some(
+            "users" | "permissions" | "topic-permissions" | "definitions" | "parameters" | "aliveness-test",
+        ) => true,
+        Some("vhosts") => matches!(parts.nth(1), Some("permissions" | "topic-permissions")),
+        _ => false,
+    }
 }
 
 fn credentials(headers: &HeaderMap) -> Option<Credentials> {
@@ -57,6 +102,18 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static(value));
         credentials(&headers)
+    }
+
+    #[test]
+    fn what_shows_users_is_for_administrators() {
+        for path in
+            ["/users", "/users/a", "/permissions/%2F/a", "/definitions/%2F", "/vhosts/%2F/permissions"]
+        {
+            assert!(is_for_administrators(path), "{path}");
+        }
+        for path in ["/overview", "/vhosts", "/vhosts/users", "/queues/users", "/vhosts/%2F/connections"] {
+            assert!(!is_for_administrators(path), "{path}");
+        }
     }
 
     #[test]

@@ -1,57 +1,75 @@
-//! Users and permissions, for reading: `guest` may do everything until there are users, then administrators may.
-//! Rules say more than RabbitMQ's permissions can, so nobody else's are shown.
+//! Users: those of the one store that every door asks. Until there are any, `guest` is there alone.
 
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use message::ErrorCode;
+use serde_json::{Map, Value, json};
 
-use super::Management;
 use super::failure::Failure;
 use super::listing::Listing;
-use crate::amqp::login::GUEST;
-use crate::auth::User;
-use crate::http::reply;
+use super::login::Asker;
+use super::password::Password;
+use super::{Management, permissions, requests};
+use crate::auth::{GUEST, ScramHash, User, Verifier};
+use crate::topics::{Created, UserChange};
 
-fn described(name: &str, tags: &[&str]) -> Value {
+/// The tag of those who may do everything.
+pub const ADMINISTRATOR: &str = "administrator";
+/// How RabbitMQ calls the way in which it keeps passwords; here it is SCRAM's.
+const HASHING: &str = "scram";
+
+fn described(name: &str, tags: &[&str], password_hash: &str) -> Value {
     json!({
-        "name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": tags, "limits": {},
+        "name": name, "password_hash": password_hash, "hashing_algorithm": HASHING, "tags": tags, "limits": {},
     })
 }
 
-fn describe(user: &User) -> Value {
-    let administrator = user.admin.then_some("administrator");
-    let others = user.tags.iter().map(|tag| &**tag).filter(|tag| Some(*tag) != administrator);
-    let tags: Vec<&str> = administrator.into_iter().chain(others).collect();
-    described(&user.name, &tags)
+/// What a user is tagged with.
+pub fn tags_of(user: &User) -> Vec<&str> {
+    let administrator = user.admin.then_some(ADMINISTRATOR);
+    let others = user.tags.iter().map(|tag| &**tag).filter(|tag| *tag != ADMINISTRATOR);
+    administrator.into_iter().chain(others).collect()
 }
 
-/// All users.
-pub fn all(management: &Management) -> Vec<Value> {
+/// All users. What their passwords are kept as is for definitions alone.
+fn described_all(management: &Management, with_passwords: bool) -> Vec<Value> {
     let (_, identities) = management.topics().guard().seen();
     if !identities.has_users() {
-        return vec![described(GUEST, &["administrator"])];
+        return vec![described(GUEST, &[ADMINISTRATOR], "")];
     }
+    let describe = |user: &User| {
+        let hash = if with_passwords { Password::text(&user.verifiers) } else { String::new() };
+        described(&user.name, &tags_of(user), &hash)
+    };
     identities.users().map(|user| describe(user)).collect()
 }
 
-/// The permissions of everybody who may do everything.
-pub fn all_permissions(management: &Management) -> Vec<Value> {
+/// All users, to be kept or brought elsewhere.
+pub fn definitions(management: &Management) -> Vec<Value> {
+    described_all(management, true)
+}
+
+/// Whether there is a user of that name.
+pub fn is_known(management: &Management, name: &str) -> bool {
     let (_, identities) = management.topics().guard().seen();
-    let admins = identities.users().filter(|user| user.admin).map(|user| &*user.name);
-    let names: Vec<&str> = if identities.has_users() { admins.collect() } else { vec![GUEST] };
-    let hosts = management.topics().list_virtual_hosts(None, usize::MAX);
-    let of_host = |vhost: &_| {
-        let of_user = |user: &&str| json!({"user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"});
-        names.iter().map(of_user).collect::<Vec<_>>()
-    };
-    hosts.iter().flat_map(of_host).collect()
+    identities.user(name).is_some() || (name == GUEST && !identities.has_users())
 }
 
 /// `GET /api/users`
 pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
-    listing.all(all(&management))
+    listing.all(described_all(&management, false))
+}
+
+/// `GET /api/users/without-permissions`
+pub async fn without_permissions(
+    State(management): State<Management>,
+    listing: Listing,
+) -> Result<Response, Failure> {
+    let permitted = permissions::all(&management);
+    let has_none = |user: &Value| !permitted.iter().any(|permission| permission["user"] == user["name"]);
+    listing.all(described_all(&management, false).into_iter().filter(has_none).collect())
 }
 
 /// `GET /api/users/{user}`
@@ -60,56 +78,109 @@ pub async fn one(
     Path(user): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
-    let found = all(&management).into_iter().find(|known| known["name"] == user.as_str());
+    let found = described_all(&management, false).into_iter().find(|known| known["name"] == user.as_str());
     found.map(|user| listing.one(user)).ok_or(Failure::NotFound)
 }
 
-/// `GET /api/permissions`
-pub async fn permissions(
+/// `PUT /api/users/{user}`
+pub async fn put(
     State(management): State<Management>,
-    listing: Listing,
+    Extension(asker): Extension<Asker>,
+    Path(user): Path<String>,
+    body: Body,
 ) -> Result<Response, Failure> {
-    listing.all(all_permissions(&management))
+    let object = management.object(body).await?;
+    set(&management, &asker, &user, &object).await.map(requests::put)
 }
 
-/// `GET /api/users/{user}/permissions`
-pub async fn permissions_of_user(
+/// What a body says of a user: its password and tags.
+pub fn read(name: &str, object: &Map<String, Value>) -> Result<(Password, Vec<String>), Failure> {
+    let tags = object.get("tags").ok_or_else(|| Failure::bad("tags_not_present"))?;
+    let no_tags = || Failure::bad("tags is a list of texts, or one text with commas");
+    let tags: Vec<&str> = match tags {
+        Value::String(text) => text.split(',').map(str::trim).collect(),
+        Value::Array(list) => {
+            list.iter().map(|tag| tag.as_str().ok_or_else(no_tags)).collect::<Result<_, _>>()?
+        }
+        _ => return Err(no_tags()),
+    };
+    let tags = tags.into_iter().filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+    Ok((Password::read(name, object)?, tags))
+}
+
+/// Makes a user, or changes one. As in RabbitMQ, one that comes without a password has none.
+pub async fn set(
+    management: &Management,
+    asker: &Asker,
+    name: &str,
+    object: &Map<String, Value>,
+) -> Result<Created, Failure> {
+    let (password, tags) = read(name, object)?;
+    let admin = tags.iter().any(|tag| tag == ADMINISTRATOR);
+    let topics = management.topics().acting_for(asker.pass.clone());
+    let (_, identities) = topics.guard().seen();
+    let is_as_ever = password == Password::Missing || password == Password::Plain(GUEST.to_owned());
+    if name == GUEST && admin && !identities.has_users() && is_as_ever {
+        return Ok(Created::Same);
+    }
+    let first = if topics.guard().is_required() { None } else { Some(guest(management).await?) };
+    let verifiers = match password {
+        // A new one would end the user's connections.
+        Password::Plain(password) if topics.has_password(name, password.clone()).await => None,
+        Password::Plain(password) => Some(topics.hash_password(password, ScramHash::ALL.to_vec()).await?),
+        Password::Kept(verifiers) => Some(verifiers),
+        Password::Missing => Some(Vec::new()),
+    };
+    let verifiers = verifiers.filter(|new| identities.user(name).is_none_or(|user| user.verifiers != *new));
+    let tags = tags.into_iter().filter(|tag| tag != ADMINISTRATOR).collect();
+    let change = UserChange { verifiers, admin: Some(admin), groups: None, tags: Some(tags) };
+    Ok(topics.put_user_after(first, name, change).await?)
+}
+
+/// The default user, to be kept from the first change of users on: tools go on as they began.
+async fn guest(management: &Management) -> Result<User, Failure> {
+    let hashed = management.topics().hash_password(GUEST.to_owned(), ScramHash::ALL.to_vec());
+    let verifiers: Vec<Verifier> = hashed.await?;
+    Ok(User { name: GUEST.into(), admin: true, verifiers, ..User::default() })
+}
+
+/// `DELETE /api/users/{user}`: with its permissions.
+pub async fn delete(
     State(management): State<Management>,
+    Extension(asker): Extension<Asker>,
     Path(user): Path<String>,
-    listing: Listing,
 ) -> Result<Response, Failure> {
-    if !all(&management).iter().any(|known| known["name"] == user.as_str()) {
+    if !is_known(&management, &user) {
         return Err(Failure::NotFound);
     }
-    let all = all_permissions(&management).into_iter();
-    listing.all(all.filter(|permission| permission["user"] == user.as_str()).collect())
+    delete_all(&management, &asker, vec![user]).await
 }
 
-/// `GET /api/vhosts/{vhost}/permissions`
-pub async fn permissions_of_vhost(
+/// `POST /api/users/bulk-delete`
+pub async fn bulk_delete(
     State(management): State<Management>,
-    Path(vhost): Path<String>,
-    listing: Listing,
+    Extension(asker): Extension<Asker>,
+    body: Body,
 ) -> Result<Response, Failure> {
-    management.host(&vhost)?;
-    let all = all_permissions(&management).into_iter();
-    listing.all(all.filter(|permission| permission["vhost"] == vhost.as_str()).collect())
+    let object = management.object(body).await?;
+    let no_list = || Failure::bad("users is a list of names");
+    let names = requests::needed(&object, "users")?.as_array().ok_or_else(no_list)?;
+    let names = names.iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(no_list));
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    if let Some(stranger) = names.iter().find(|name| !is_known(&management, name)) {
+        return Err(Failure::Bad(json!(["no_such_user", stranger])));
+    }
+    delete_all(&management, &asker, names).await
 }
 
-/// `GET /api/permissions/{vhost}/{user}`
-pub async fn permission(
-    State(management): State<Management>,
-    Path((vhost, user)): Path<(String, String)>,
-) -> Result<Response, Failure> {
-    let wanted =
-        |permission: &Value| permission["vhost"] == vhost.as_str() && permission["user"] == user.as_str();
-    let found = all_permissions(&management).into_iter().find(wanted);
-    found.map(|permission| reply::json(StatusCode::OK, &permission)).ok_or(Failure::NotFound)
-}
-
-/// Every change.
-pub async fn refuse() -> Failure {
-    Failure::bad(
-        "users and permissions are changed at /v1/users and /v1/acls, or with `sluice user` and `sluice acl`",
-    )
+async fn delete_all(management: &Management, asker: &Asker, names: Vec<String>) -> Result<Response, Failure> {
+    let topics = management.topics().acting_for(asker.pass.clone());
+    let (_, identities) = topics.guard().seen();
+    if !identities.has_users() && !names.is_empty() {
+        return Err(Failure::bad("guest is there until there is another administrator; make one first"));
+    }
+    match topics.delete_users_with_rules(names).await {
+        Err(refusal) if refusal.code == ErrorCode::UnknownUser => Err(Failure::NotFound),
+        other => Ok(other.map(|()| requests::done())?),
+    }
 }

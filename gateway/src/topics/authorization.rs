@@ -7,6 +7,7 @@ use message::ErrorCode;
 
 use super::{LogTopic, QueueTopic, Topic, Topics, VirtualHost};
 use crate::auth::permission::{Operation, Resource, ResourceKind};
+use crate::auth::routing_keys::KeyUse;
 use crate::auth::{Guard, Pass};
 use crate::refusal::Refusal;
 
@@ -195,6 +196,35 @@ impl Topics {
         }
         let (topic, default) = (host.full(routing_key), host.full(DEFAULT_EXCHANGE));
         if self.may(Act::PublishThrough, &default) { Ok(()) } else { self.allow(Act::Publish, &topic) }
+    }
+
+    /// Whether topic permissions let the client use a routing key, or every one, with an exchange of that full name.
+    pub(crate) fn allow_routing_key(
+        &self,
+        use_of: KeyUse,
+        exchange: &str,
+        routing_key: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let Pass::As(caller) = &self.1 else { return Ok(()) };
+        if !caller.has_topic_permissions() {
+            return Ok(());
+        }
+        let host = self.virtual_host_of(exchange);
+        let local = host.local(exchange);
+        if caller.may_use_key((host.name(), local), use_of, routing_key) {
+            return Ok(());
+        }
+        let shown: String = routing_key.unwrap_or("*").chars().take(255).collect();
+        let (user, host) = (caller.user(), host.name());
+        caller.denied(&format!("routing key {shown} of exchange {exchange}"));
+        let access = match use_of {
+            KeyUse::Publish => "write",
+            KeyUse::Bind => "read",
+        };
+        let detail = format!(
+            "{access} access to topic '{shown}' in exchange '{local}' in vhost '{host}' refused for user '{user}'"
+        );
+        Err(Refusal::new(ErrorCode::AccessDenied, detail))
     }
 }
 

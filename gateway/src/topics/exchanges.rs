@@ -14,6 +14,7 @@ use super::queue_topic::LOOK;
 use super::shard::{Room, Terms, Turn};
 use super::spec::Created;
 use super::{Topics, header_json};
+use crate::auth::routing_keys::KeyUse;
 use crate::refusal::Refusal;
 
 const DEFINE: Terms = Terms { acks: Acks::All, weight: 128 << 10, room: Room::Ordinary };
@@ -141,6 +142,7 @@ impl Topics {
     /// A binding is made and taken away by who may take from the one end and put into the other.
     fn allow_binding(&self, spec: &BindingSpec) -> Result<(), Refusal> {
         self.allow(Act::BindFrom, &spec.source)?;
+        self.allow_routing_key(KeyUse::Bind, &spec.source, Some(&spec.routing_key))?;
         match spec.destination_type {
             DestinationType::Queue | DestinationType::Log => self.allow(Act::BindToTopic, &spec.destination),
             DestinationType::Exchange => self.allow(Act::BindToExchange, &spec.destination),

@@ -14,6 +14,7 @@ use crate::auth::api_key::{ApiKey, ShownKey};
 use crate::auth::identity_record::{self, Change};
 use crate::auth::permission::{NameMatch, Operations, ResourceKind, RuleScope};
 use crate::auth::quota::{QuotaEntity, QuotaLimits};
+use crate::auth::routing_keys::TopicScope;
 use crate::auth::{Guard, Identities, Origin, Pass, ScramHash, User, Verifier, is_name, random, rule_index};
 use crate::refusal::Refusal;
 
@@ -25,7 +26,7 @@ const RULES_MAX: usize = 100_000;
 const QUOTAS_MAX: usize = 10_000;
 const KEYS_MAX: usize = 100;
 /// Changes that one call may bring.
-const CHANGES_MAX: usize = 1000;
+pub(super) const CHANGES_MAX: usize = 1000;
 /// Longest password, in bytes.
 const PASSWORD_BYTES: usize = 1024;
 
@@ -71,8 +72,30 @@ impl Topics {
         hashed.map_err(|_| Refusal::new(ErrorCode::ShuttingDown, "the server is going down"))
     }
 
+    /// Whether a user has this password, for whoever may set another. Takes milliseconds of a blocking thread.
+    pub async fn has_password(&self, user: &str, password: String) -> bool {
+        if self.allow_on_server(Act::ChangeServer).is_err() {
+            return false;
+        }
+        let (_, identities) = self.guard().seen();
+        let verifier = identities.user(user).and_then(|user| user.verifiers.first().cloned());
+        let Some(verifier) = verifier else { return false };
+        let asked = tokio::task::spawn_blocking(move || verifier.is_of(password.as_bytes())).await;
+        asked.unwrap_or(false)
+    }
+
     /// Makes a user, or changes one.
     pub async fn put_user(&self, name: &str, change: UserChange) -> Result<Created, Refusal> {
+        self.put_user_after(None, name, change).await
+    }
+
+    /// The same, after an administrator who is made if there is nobody yet.
+    pub async fn put_user_after(
+        &self,
+        first: Option<User>,
+        name: &str,
+        change: UserChange,
+    ) -> Result<Created, Refusal> {
         self.allow_on_server(Act::ChangeServer)?;
         if !is_name(name) || name.contains(':') {
             let detail =
@@ -89,7 +112,8 @@ impl Topics {
         let put = move |turn: &mut Turn<'_>| {
             let known = turn.engines.identities.user(&name).map(|user| User::clone(user));
             let created = if known.is_some() { Created::Same } else { Created::Made };
-            let is_first = !turn.engines.identities.has_users();
+            let first = first.filter(|first| !turn.engines.identities.has_users() && first.name != name);
+            let is_first = first.is_none() && !turn.engines.identities.has_users();
             if created == Created::Made && turn.engines.identities.users().count() >= USERS_MAX {
                 return Err(too_many("users", USERS_MAX));
             }
@@ -100,11 +124,15 @@ impl Topics {
                 return Err(Refusal::new(ErrorCode::ConflictingSettings, detail).in_field("/admin"));
             }
             let becomes = if user.admin { Becomes::Admin } else { Becomes::Other };
-            turn.check_an_admin_stays(&name, becomes)?;
+            turn.check_an_admin_stays(&[&name], becomes)?;
+            turn.check_size(&Change::SetUser(user.clone()))?;
+            if let Some(first) = first {
+                turn.note(Change::SetUser(first), &by, "user_set");
+            }
             turn.change(Change::SetUser(user), &by, "user_set")?;
             Ok(created)
         };
-        self.identity_call(1, put).await
+        self.identity_call(2, put).await
     }
 
     /// Deletes a user; its connections end. Its rules stay until they are deleted.
@@ -115,7 +143,7 @@ impl Topics {
             if turn.engines.identities.user(&name).is_none() {
                 return Err(unknown_user(&name));
             }
-            turn.check_an_admin_stays(&name, Becomes::Nobody)?;
+            turn.check_an_admin_stays(&[&name], Becomes::Nobody)?;
             turn.change(Change::DeleteUser(name), &by, "user_deleted")
         };
         self.identity_call(1, delete).await
@@ -238,9 +266,7 @@ impl Topics {
         let by = self.author();
         let count = rules.len();
         let change = move |turn: &mut Turn<'_>| {
-            if turn.engines.identities.rules().count() + rules.len() > RULES_MAX {
-                return Err(too_many("rules", RULES_MAX));
-            }
+            turn.check_room_for_rules(rules.len())?;
             for (scope, given) in rules {
                 let operations = combine(turn.engines.identities.rule(&scope), given);
                 turn.note(Change::SetRule(scope, operations), &by, "rule_set");
@@ -269,7 +295,7 @@ impl Topics {
         self.identity_call(1, set).await
     }
 
-    async fn identity_call<T, F>(&self, changes: usize, work: F) -> Result<T, Refusal>
+    pub(super) async fn identity_call<T, F>(&self, changes: usize, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
         F: FnOnce(&mut Turn<'_>) -> Result<T, Refusal> + Send + 'static,
@@ -286,7 +312,7 @@ impl Topics {
         }
     }
 
-    fn author(&self) -> Author {
+    pub(super) fn author(&self) -> Author {
         match self.pass() {
             Pass::As(caller) => {
                 let identity = caller.identity();
@@ -301,43 +327,60 @@ impl Topics {
 
 /// What a change makes of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Becomes {
+pub(super) enum Becomes {
     Admin,
     Other,
     Nobody,
 }
 
 /// Who makes a change, for the audit log.
-type Author = (Box<str>, Origin);
+pub(super) type Author = (Box<str>, Origin);
 
 impl Turn<'_> {
     /// Journals a change and takes it in; it is shown by [`super::shard::Engines::show_identities`].
-    fn note(&mut self, change: Change, (user, origin): &Author, event: &str) {
+    pub(super) fn note(&mut self, change: Change, (user, origin): &Author, event: &str) {
         self.journal.block().push(RecordKind::IDENTITY, &[&identity_record::encode(&change)]);
         self.engines.guard.record(event, user, *origin, &about(&change));
         self.engines.identities.fold(change);
     }
 
-    fn change(&mut self, change: Change, by: &Author, event: &str) -> Result<(), Refusal> {
-        if identity_record::encode(&change).len() > CHANGE_BYTES {
+    fn check_size(&self, change: &Change) -> Result<(), Refusal> {
+        if identity_record::encode(change).len() > CHANGE_BYTES {
             return Err(Refusal::new(ErrorCode::TooLarge, "that is too much for one user, rule or quota"));
         }
+        Ok(())
+    }
+
+    pub(super) fn change(&mut self, change: Change, by: &Author, event: &str) -> Result<(), Refusal> {
+        self.check_size(&change)?;
         self.note(change, by, event);
         self.engines.show_identities();
         Ok(())
     }
 
     /// As long as there are users, one of them can make others.
-    fn check_an_admin_stays(&self, changed: &str, becomes: Becomes) -> Result<(), Refusal> {
+    pub(super) fn check_an_admin_stays(
+        &self,
+        changed: &[impl AsRef<str>],
+        becomes: Becomes,
+    ) -> Result<(), Refusal> {
         let identities = &self.engines.identities;
-        let was_admin = identities.user(changed).is_some_and(|user| user.admin);
-        let mut others = identities.users().filter(|user| &*user.name != changed).peekable();
+        let is_changed = |name: &str| changed.iter().any(|one| one.as_ref() == name);
+        let was_admin = identities.users().any(|user| user.admin && is_changed(&user.name));
+        let mut others = identities.users().filter(|user| !is_changed(&user.name)).peekable();
         let is_last_user = becomes == Becomes::Nobody && others.peek().is_none();
         if becomes == Becomes::Admin || !was_admin || is_last_user || others.any(|user| user.admin) {
             return Ok(());
         }
-        let detail = format!("{changed} is the only administrator; make another one first");
+        let detail = "there has to be an administrator as long as there are users; make another one first";
         Err(Refusal::new(ErrorCode::InUse, detail))
+    }
+
+    pub(super) fn check_room_for_rules(&self, count: usize) -> Result<(), Refusal> {
+        if self.engines.identities.rules().count() + count > RULES_MAX {
+            return Err(too_many("rules", RULES_MAX));
+        }
+        Ok(())
     }
 }
 
@@ -358,6 +401,9 @@ fn about(change: &Change) -> String {
             format!("{effect:?} {subject} {} {} {:?}: {operations}", kind.as_str(), name.kind(), name.text())
         }
         Change::SetQuota(entity, limits) => format!("{entity:?}: {limits:?}"),
+        Change::SetTopicPermission(TopicScope { user, vhost, exchange }, permission) => {
+            format!("user {user}, exchange {exchange:?} of {vhost:?}: {permission:?}")
+        }
     }
 }
 
@@ -400,11 +446,11 @@ fn check_scope(scope: &RuleScope) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn too_many(what: &str, most: usize) -> Refusal {
+pub(super) fn too_many(what: &str, most: usize) -> Refusal {
     Refusal::new(ErrorCode::InUse, format!("there can be at most {most} {what}; delete some first"))
 }
 
-fn unknown_user(name: &str) -> Refusal {
+pub(super) fn unknown_user(name: &str) -> Refusal {
     let shown: String = name.chars().take(255).collect();
     Refusal::new(ErrorCode::UnknownUser, format!("there is no user {shown:?}"))
 }

@@ -16,6 +16,7 @@ use super::outgoing::Acks;
 use super::queue_topic::LOOK;
 use super::shard::{JobAtWork, JobNumber, JobStart, JobWork, Room, Terms, Turn};
 use crate::auth::Pass;
+use crate::auth::routing_keys::KeyUse;
 use crate::refusal::Refusal;
 
 /// Cancels the tasks of jobs that are at work in this process.
@@ -133,7 +134,8 @@ impl Topics {
         match target {
             ReplayTarget::Topic(name) => self.allow(Act::Publish, name),
             ReplayTarget::Exchange { exchange, routing_key } => {
-                self.allow_publish_through(exchange, routing_key.as_deref().unwrap_or_default())
+                self.allow_publish_through(exchange, routing_key.as_deref().unwrap_or_default())?;
+                self.allow_routing_key(KeyUse::Publish, exchange, routing_key.as_deref())
             }
         }
     }

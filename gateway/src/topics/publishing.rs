@@ -13,6 +13,7 @@ use super::record_batches::{self, Place, RecordBatches};
 use super::shard::{Idempotency, JobStep, Room, Terms, Turn};
 use super::vitals::Vitals;
 use super::{Topic, Topics};
+use crate::auth::routing_keys::KeyUse;
 use crate::refusal::Refusal;
 
 /// Journal bytes that a message takes beside its own: ids, lengths, the delivery that it may cause at once.
@@ -143,6 +144,7 @@ impl Topics {
         beside: Beside,
     ) -> Result<Receipts, Refusal> {
         self.allow_publish_through(exchange, routing_key)?;
+        self.allow_routing_key(KeyUse::Publish, exchange, Some(routing_key))?;
         self.check_not_draining()?;
         let count = messages.len();
         let (messages, bytes) = convert(messages, self.limits());

@@ -8,11 +8,11 @@ use message::ErrorCode;
 use parking_lot::RwLock;
 use queue_engine::DEFAULT_HOST;
 
-use super::Topics;
 use super::authorization::Act;
 use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
 use super::spec::Created;
+use super::Topics;
 use crate::refusal::Refusal;
 
 const DEFINE: Terms = Terms { acks: Acks::All, weight: 4 << 10, room: Room::Ordinary };
@@ -140,24 +140,25 @@ impl Topics {
         self.shard().call(DEFINE, create).await?
     }
 
-    /// Deletes a virtual host with every queue, exchange, binding and policy in it.
+    /// Deletes a virtual host with every queue, exchange, binding and policy in it, and the rules for what is in it.
     pub async fn delete_virtual_host(&self, name: &str) -> Result<(), Refusal> {
         self.allow(Act::DeleteHost, name)?;
-        let name = name.to_owned();
+        let host = name.to_owned();
         let delete = move |turn: &mut Turn<'_>| {
             let queue = &mut turn.engines.queue;
             let totals: Vec<_> = queue
                 .queues()
-                .filter(|info| queue.virtual_host_of(info.name.as_str()) == name)
+                .filter(|info| queue.virtual_host_of(info.name.as_str()) == host)
                 .map(|info| info.totals)
                 .collect();
-            let gone = queue.delete_virtual_host(turn.journal.block(), &name)?;
+            let gone = queue.delete_virtual_host(turn.journal.block(), &host)?;
             turn.engines.directory.hosts.set(turn.engines.queue.virtual_hosts());
             gone.iter().for_each(|queue| turn.engines.directory.remove(queue));
             totals.iter().for_each(|totals| turn.engines.vitals.keep_counts_of(totals));
-            Ok(())
+            Ok::<(), Refusal>(())
         };
-        self.shard().call(UNDEFINE, delete).await?
+        self.shard().call(UNDEFINE, delete).await??;
+        self.forget_rules_within(name).await
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn commit(
     let (mut kept, mut beside, mut bytes) = (Vec::new(), Vec::new(), 0);
     for step in steps {
         if let Action::Publish(publish) = &step {
-            names.allow_publish(&publish.exchange, &publish.routing_key)?;
+            names.allow_publish(publish)?;
         }
         match step {
             Action::Publish(publish) if publishing::goes_beside(turn, names, &publish) => {

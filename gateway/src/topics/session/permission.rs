@@ -3,10 +3,11 @@
 use message::{ErrorCode, HeaderTable, HeaderValue};
 
 use super::names::Names;
-use super::operation::{Action, BindTo, Operation, Request};
+use super::operation::{Action, BindTo, Operation, Publish, Request};
 use super::outcome::SessionError;
 use super::replies::{REPLY_TO, ReplyBook};
 use crate::auth::Pass;
+use crate::auth::routing_keys::KeyUse;
 use crate::refusal::Refusal;
 use crate::topics::authorization::{Act, DEFAULT_EXCHANGE};
 
@@ -54,7 +55,9 @@ impl Names<'_> {
                     BindTo::Queue => self.needs(Act::BindToTopic, &binding.destination)?,
                     BindTo::Exchange => self.needs(Act::BindToExchange, &binding.destination)?,
                 }
-                self.needs(Act::BindFrom, &binding.source)
+                self.needs(Act::BindFrom, &binding.source)?;
+                let key = Some(&*binding.routing_key);
+                Ok(self.topics.allow_routing_key(KeyUse::Bind, &binding.source, key)?)
             }
             Request::DeclareExchange(exchange) if exchange.passive => {
                 self.needs(Act::SeeExchange, &exchange.exchange)
@@ -84,30 +87,42 @@ impl Names<'_> {
     }
 
     /// Whether a message may be published so. Replies go to whoever gave out the address.
-    pub(super) fn allow_publish(&self, exchange: &str, routing_key: &str) -> Result<(), SessionError> {
+    ///
+    /// Topic permissions are asked for `CC` and `BCC`, too: a key is used, whatever names it.
+    pub(super) fn allow_publish(&self, publish: &Publish) -> Result<(), SessionError> {
+        let Publish { exchange, routing_key, headers, .. } = publish;
         if exchange.is_empty() && ReplyBook::is_address(routing_key) {
             return Ok(());
         }
         let full = self.exchange(exchange)?;
         let allowed = self.topics.allow_publish_through(&full, routing_key);
-        allowed.map_err(|refusal| self.in_rabbit_words(refusal, Act::PublishThrough, &full))
+        allowed.map_err(|refusal| self.in_rabbit_words(refusal, Act::PublishThrough, &full))?;
+        // Headers that cannot be read are refused where the message is routed.
+        let copies = queue_engine::carbon_copies(headers).unwrap_or_default();
+        let keys = std::iter::once(&**routing_key).chain(copies.iter().map(String::as_str));
+        for key in keys {
+            self.topics.allow_routing_key(KeyUse::Publish, &full, Some(key))?;
+        }
+        Ok(())
     }
 
     /// Replaces publishes that are not allowed. Those in a row that go the same way are asked for once.
     pub(super) fn refuse_publishes(&self, operations: &mut [Operation]) {
-        if let Pass::Open = self.topics.pass() {
-            return;
-        }
+        let by_key = match self.topics.pass() {
+            Pass::Open => return,
+            Pass::Nobody => false,
+            Pass::As(caller) => caller.has_topic_permissions(),
+        };
         let mut last: Option<(std::sync::Arc<str>, std::sync::Arc<str>)> = None;
         for operation in operations {
             let Action::Publish(publish) = &operation.action else { continue };
             let is_as_last = last.as_ref().is_some_and(|(exchange, key)| {
                 *exchange == publish.exchange && (!exchange.is_empty() || *key == publish.routing_key)
             });
-            if is_as_last {
+            if is_as_last && !by_key {
                 continue;
             }
-            match self.allow_publish(&publish.exchange, &publish.routing_key) {
+            match self.allow_publish(publish) {
                 Ok(()) => last = Some((publish.exchange.clone(), publish.routing_key.clone())),
                 Err(error) => operation.action = Action::RefusedPublish(Box::new(error)),
             }

@@ -24,6 +24,52 @@ func expect(holds bool, what ...any) {
 	}
 }
 
+// people makes users and says what they may do, as operators and provisioning tools do.
+func people(client *rabbithole.Client) {
+	_, err := client.PutUser("ann", rabbithole.UserSettings{Password: "secret", Tags: rabbithole.UserTags{"monitoring"}})
+	check(err)
+	_, err = client.PutUserWithoutPassword("bob", rabbithole.UserSettings{Tags: rabbithole.UserTags{}})
+	check(err)
+	_, err = client.UpdatePermissionsIn("hole", "ann", rabbithole.Permissions{Configure: "^ann", Write: ".*", Read: "^ann"})
+	check(err)
+	_, err = client.UpdateTopicPermissionsIn("hole", "ann", rabbithole.TopicPermissions{Exchange: "x", Write: "^{username}", Read: ".*"})
+	check(err)
+	permission, err := client.GetPermissionsIn("hole", "ann")
+	check(err)
+	expect(permission.Configure == "^ann" && permission.Write == ".*" && permission.Read == "^ann", permission)
+	topics, err := client.GetTopicPermissionsIn("hole", "ann")
+	check(err)
+	expect(len(topics) == 1 && topics[0].Exchange == "x" && topics[0].Write == "^{username}", topics)
+	permissions, err := client.ListPermissions()
+	check(err)
+	expect(len(permissions) >= 3, permissions)
+	user, err := client.GetUser("ann")
+	check(err)
+	expect(len(user.Tags) == 1 && user.Tags[0] == "monitoring", user)
+	ann, err := rabbithole.NewClient(client.Endpoint, "ann", "secret")
+	check(err)
+	whoami, err := ann.Whoami()
+	check(err)
+	expect(whoami.Name == "ann", whoami)
+	_, err = ann.ListQueues()
+	check(err)
+	_, err = ann.ListUsers()
+	expect(err != nil && strings.Contains(err.Error(), "401"), err)
+	_, err = client.DeleteTopicPermissionsIn("hole", "ann", "x")
+	check(err)
+	_, err = client.ClearPermissionsIn("hole", "ann")
+	check(err)
+	_, err = client.GetPermissionsIn("hole", "ann")
+	expect(err != nil && strings.Contains(err.Error(), "404"), err)
+	for _, name := range []string{"ann", "bob"} {
+		_, err = client.DeleteUser(name)
+		check(err)
+	}
+	left, err := client.ListUsers()
+	check(err)
+	expect(len(left) == 1 && left[0].Name == "guest", left)
+}
+
 func main() {
 	client, err := rabbithole.NewClient("http://127.0.0.1:"+os.Args[1], "guest", "guest")
 	check(err)
@@ -39,6 +85,7 @@ func main() {
 	hosts, err := client.ListVhosts()
 	check(err)
 	expect(len(hosts) >= 2, hosts)
+	people(client)
 
 	_, err = client.DeclareQueue("hole", "q", rabbithole.QueueSettings{Durable: true, Type: "quorum", Arguments: map[string]any{"x-delivery-limit": 5}})
 	check(err)
@@ -125,5 +172,5 @@ func main() {
 	check(err)
 	_, err = client.GetVhost("hole")
 	expect(err != nil, "the virtual host is still there")
-	fmt.Println("rabbit-hole: overview, nodes, vhosts, queues, exchanges, bindings, policies, connections, channels, definitions")
+	fmt.Println("rabbit-hole: overview, nodes, vhosts, queues, exchanges, bindings, policies, connections, channels, definitions, users, permissions")
 }
