@@ -21,6 +21,10 @@ const TIME: Duration = Duration::from_millis(1500);
 const UNDER_WAY: usize = 8 << 20;
 /// Unsettled bytes from which on the producers wait.
 const WAIT_FROM: u64 = 192 << 20;
+/// Bytes after which every partition has its files: making them is not what appending costs.
+const SETTLED_IN: u64 = 2 * WAIT_FROM;
+/// When a load that does not get so far is given up.
+const GIVE_UP: Duration = Duration::from_secs(20);
 
 /// One way to append.
 #[derive(Clone, Copy)]
@@ -112,14 +116,15 @@ fn append(dir: &Path, load: Load) -> (f64, f64) {
     let producers = (UNDER_WAY / wire.len()).max(1);
     let (mut ready, mut acknowledged, mut turn) = (producers, 0_u64, 0);
     let began = Instant::now();
-    let mut mark = None;
-    while began.elapsed() < WARM_UP + TIME {
+    let mut mark: Option<(u64, f64, Instant)> = None;
+    while mark.is_none_or(|(_, _, since)| since.elapsed() < TIME) && began.elapsed() < GIVE_UP {
         let full = shard.log.unsettled_bytes() > WAIT_FROM;
         for count in shard.released(ready == 0 || full) {
             ready += count;
             acknowledged += count as u64;
         }
-        if mark.is_none() && began.elapsed() >= WARM_UP {
+        let warm = began.elapsed() >= WARM_UP && acknowledged * wire.len() as u64 >= SETTLED_IN;
+        if mark.is_none() && warm {
             mark = Some((acknowledged, cpu_seconds_of(std::process::id()), Instant::now()));
         }
         if ready == 0 || full {
@@ -138,7 +143,7 @@ fn append(dir: &Path, load: Load) -> (f64, f64) {
         }
         shard.commit_with(group, load.synced);
     }
-    let (before, cpu_before, since) = mark.expect("the warm-up ends");
+    let (before, cpu_before, since) = mark.expect("the warm-up ends in time");
     let batches = (acknowledged - before) as f64;
     let rate = batches * wire.len() as f64 / since.elapsed().as_secs_f64();
     let cpu = (cpu_seconds_of(std::process::id()) - cpu_before) * 1e6 / (batches * count as f64);

@@ -8,11 +8,11 @@ use message::ErrorCode;
 use parking_lot::RwLock;
 use queue_engine::DEFAULT_HOST;
 
+use super::Topics;
 use super::authorization::Act;
 use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
 use super::spec::Created;
-use super::Topics;
 use crate::refusal::Refusal;
 
 const DEFINE: Terms = Terms { acks: Acks::All, weight: 4 << 10, room: Room::Ordinary };
