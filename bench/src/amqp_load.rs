@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::amqp::{Arrived, Client, FrameReader, Shape, push_ack, push_publish};
 use crate::latency::{Latencies, histogram};
-use crate::process::cpu_seconds_of;
+use crate::process::{Broker, cpu_seconds_of};
 use crate::setup::payload;
 
 /// Messages that one publisher may have unconfirmed.
@@ -25,14 +25,6 @@ pub const PREFETCH: u16 = 200;
 const STRIDE: u64 = 50;
 /// Deliveries that publishers may be ahead of consumers: what is measured is both.
 const AHEAD: u64 = 20_000;
-
-/// A broker under load.
-#[derive(Clone, Copy, Debug)]
-pub struct Broker {
-    pub name: &'static str,
-    pub address: SocketAddr,
-    pub pid: u32,
-}
 
 /// Messages as bytes, sent over and over.
 #[derive(Clone, Debug, Default)]

@@ -6,9 +6,12 @@
 
 mod amqp;
 mod amqp_load;
+mod apache_kafka;
 mod batches;
 mod frames;
 mod http;
+mod kafka;
+mod kafka_load;
 mod latency;
 mod multiplexed;
 mod process;

@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A broker under load.
+#[derive(Clone, Copy, Debug)]
+pub struct Broker {
+    pub name: &'static str,
+    pub address: SocketAddr,
+    pub pid: u32,
+}
+
 /// A running server process.
 #[derive(Debug)]
 pub struct Process {
@@ -14,6 +22,8 @@ pub struct Process {
     pub address: SocketAddr,
     /// Where it speaks AMQP, if it was asked to.
     pub amqp: Option<SocketAddr>,
+    /// Where it speaks Kafka's protocol, if it was asked to.
+    pub kafka: Option<SocketAddr>,
     /// From the start of the process to its ready line.
     pub ready_after: Duration,
 }
@@ -57,7 +67,7 @@ impl Process {
             .expect("the server's binary is built");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
-        let mut amqp = None;
+        let (mut amqp, mut kafka) = (None, None);
         let address = loop {
             line.clear();
             if lines.read_line(&mut line).unwrap_or(0) == 0 {
@@ -65,6 +75,9 @@ impl Process {
             }
             if let Some((_, address)) = line.trim_end().split_once("listens: amqp://") {
                 amqp = address.parse().ok();
+            }
+            if let Some((_, address)) = line.trim_end().split_once("listens: kafka://") {
+                kafka = address.parse().ok();
             }
             if let Some((_, address)) = line.trim_end().split_once("is ready: http://") {
                 break address.parse().expect("an address");
@@ -78,7 +91,7 @@ impl Process {
                 sink.clear();
             }
         });
-        Process { child, address, amqp, ready_after }
+        Process { child, address, amqp, kafka, ready_after }
     }
 
     /// Its process id.
@@ -106,6 +119,12 @@ impl Process {
     /// `kill -9`.
     pub fn kill(mut self) {
         self.end();
+    }
+
+    /// Ends it in good order.
+    pub fn stop(mut self) {
+        let _ = Command::new("kill").arg(self.pid().to_string()).status();
+        let _ = self.child.wait();
     }
 
     fn end(&mut self) {

@@ -6,6 +6,8 @@ mod compaction;
 mod declare;
 mod download;
 mod engine;
+mod kafka;
+mod kafka_clients;
 mod latency;
 mod log_append;
 mod log_read;
@@ -32,7 +34,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 38] = [
+pub const ROWS: [Row; 46] = [
     Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
     Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
@@ -79,4 +81,12 @@ pub const ROWS: [Row; 38] = [
     Row { name: "amqp-priority", about: "AMQP with 1 million ready of ten priorities", run: amqp::priority },
     Row { name: "amqp-queues", about: "AMQP over 10,000 queues", run: amqp::queues },
     Row { name: "amqp-crowd", about: "10 AMQP producers and 10 consumers on one queue", run: amqp::crowd },
+    Row { name: "kafka-produce", about: "produce beside Apache Kafka: 100 B, 1 KiB", run: kafka::produce },
+    Row { name: "kafka-synced", about: "the same, each batch on disk", run: kafka::produce_synced },
+    Row { name: "kafka-single", about: "one record per produce request", run: kafka::single },
+    Row { name: "kafka-partitions", about: "produce to 1,000 partitions in turn", run: kafka::partitions },
+    Row { name: "kafka-consume", about: "fetch from the page cache and from the disk", run: kafka::consume },
+    Row { name: "kafka-latency", about: "1,000 records a second, produced and fetched", run: kafka::latency },
+    Row { name: "kafka-start", about: "start, first produce, resident memory", run: kafka::start },
+    Row { name: "kafka-clients", about: "kafka-producer-perf-test and kcat", run: kafka_clients::run },
 ];

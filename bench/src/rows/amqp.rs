@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::amqp::{Client, Shape};
-use crate::amqp_load::{Broker, Load, Messages, Reached, paced};
+use crate::amqp_load::{Load, Messages, Reached, paced};
 use crate::latency::{middle, precise_timers};
-use crate::process::{Process, Scratch, resident_of};
+use crate::process::{Broker, Process, Scratch, resident_of};
 use crate::rabbitmq::RabbitMq;
 use crate::table::{Line, grouped, median};
 
