@@ -46,6 +46,7 @@ pub mod replay_body;
 mod replays;
 pub(crate) mod reply;
 mod reset_place;
+mod rule_body;
 mod rules;
 pub mod server;
 mod settle;

@@ -2,10 +2,14 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::subject::Subject;
 
 /// A kind of thing that can be protected. Queues and logs are topics, whatever door names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ResourceKind {
     /// A topic of either model.
     Topic,
@@ -16,6 +20,7 @@ pub enum ResourceKind {
     /// A transactional id.
     TransactionalId,
     /// A virtual host.
+    #[serde(rename = "vhost")]
     VirtualHost,
     /// The server itself.
     Cluster,
@@ -240,9 +245,13 @@ impl NameMatch {
 }
 
 /// What a rule does. Where rules disagree, the denial wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// It lets.
+    #[default]
     Allow,
     /// It keeps from.
     Deny,

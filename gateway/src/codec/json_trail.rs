@@ -67,7 +67,7 @@ impl Trail {
             pointer.push_str(step);
         }
         let detail = match error.classify() {
-            serde_json::error::Category::Data => error.to_string(),
+            serde_json::error::Category::Data => without_place(&error.to_string()).to_owned(),
             _ => format!("the body is not valid JSON: {error}"),
         };
         Refusal::invalid(pointer, detail)
@@ -84,4 +84,13 @@ pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
         .min()
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
         .map(|(_, candidate)| candidate)
+}
+
+/// What a reader says without the line and column: a pointer says where.
+#[must_use]
+pub fn without_place(text: &str) -> &str {
+    match text.rsplit_once(" at line ") {
+        Some((said, place)) if place.bytes().next().is_some_and(|byte| byte.is_ascii_digit()) => said,
+        _ => text,
+    }
 }

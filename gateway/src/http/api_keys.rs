@@ -18,20 +18,12 @@ use super::{document, reply};
 use crate::auth::Guard;
 
 /// Longest life of a key: a hundred years.
-const LIFE_MAX_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+const LIFE_MAX_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[allow(dead_code, reason = "described, never built")]
 pub struct KeyPath {
-    /// The user's name, percent-encoded.
-    #[param(
-        min_length = 1,
-        max_length = 255,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f:]+$",
-        example = "alice"
-    )]
-    user: String,
     /// The key's id.
     #[param(min_length = 1, max_length = 64, example = "AAECAwQFBgcI")]
     key: String,
@@ -43,10 +35,10 @@ pub struct KeyPath {
 pub struct KeyBody {
     /// What it is for.
     #[serde(default)]
-    #[schema(required = false, max_length = 255, value_type = String)]
-    note: Option<String>,
+    #[schema(required = false, max_length = 255)]
+    note: String,
     /// How long it lasts, in milliseconds; for ever unless said.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "document::maybe_whole::<1, LIFE_MAX_MS, u64, _>")]
     #[schema(required = false, minimum = 1, maximum = 3153600000000u64, value_type = u64)]
     ttl_ms: Option<u64>,
 }
@@ -70,19 +62,13 @@ pub struct MadeKey {
     operation_id = "makeApiKey",
     tag = "security",
     params(UserPath),
-    request_body(content = KeyBody, description = "May be left out"),
+    request_body(content = Option<KeyBody>, content_type = "application/json"),
     responses((status = 201, description = "Made", body = MadeKey), ChangeRefusals)
 )]
 pub async fn make(api: Api, At(user): At<String>, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let KeyBody { note, ttl_ms } = document::read_or_default(&api, &parts.headers, body).await?;
-    let note = note.unwrap_or_default();
+    let KeyBody { note, ttl_ms } = document::of_or_default(&api, request).await?;
     if note.len() > 255 {
         return Err(Problem::invalid("/note", "a note has at most 255 bytes"));
-    }
-    if ttl_ms.is_some_and(|ttl| !(1..=LIFE_MAX_MS).contains(&ttl)) {
-        return Err(Problem::invalid("/ttl_ms", format!("a key lasts from 1 to {LIFE_MAX_MS} milliseconds")));
     }
     let expires_at = ttl_ms.map(|ttl| Guard::now().plus(Duration::from_millis(ttl)));
     let (key, shown) = api.topics().make_api_key(&user, note, expires_at).await?;
@@ -96,7 +82,7 @@ pub async fn make(api: Api, At(user): At<String>, request: Request) -> Result<Re
     path = "/v1/users/{user}/keys/{key}",
     operation_id = "deleteApiKey",
     tag = "security",
-    params(KeyPath),
+    params(UserPath, KeyPath),
     responses((status = 204, description = "Gone; connections that it opened end"), ChangeRefusals)
 )]
 pub async fn delete(

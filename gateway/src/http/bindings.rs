@@ -87,15 +87,7 @@ pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     )
 )]
 pub async fn bind(api: Api, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body = document::read_document(&api, &parts.headers, body).await?;
-    if body.get("arguments").is_some_and(Value::is_null) {
-        return Err(Problem::invalid("/arguments", "this cannot be null; leave it out"));
-    }
-    document::refuse_nulls(&body, &["arguments"])?;
-    let spec: BindingSpec = document::convert(body)?;
-    check(&spec)?;
+    let spec = spec(document::whole_of(&api, request).await?)?;
     let (created, binding) = api.topics().bind(spec).await?;
     Ok(match created {
         Created::Made => {
@@ -106,7 +98,13 @@ pub async fn bind(api: Api, request: Request) -> Result<Response, Problem> {
     })
 }
 
-fn check(spec: &BindingSpec) -> Result<(), Refusal> {
+/// What a body asks to bind.
+pub fn spec(body: Value) -> Result<BindingSpec, Refusal> {
+    if body.get("arguments").is_some_and(Value::is_null) {
+        return Err(Refusal::invalid("/arguments", "this cannot be null; leave it out"));
+    }
+    document::refuse_nulls(&body, &["arguments"])?;
+    let spec: BindingSpec = document::convert(body)?;
     if spec.routing_key.len() > 255 {
         return Err(Refusal::invalid("/routing_key", "a routing key has at most 255 bytes"));
     }
@@ -115,7 +113,7 @@ fn check(spec: &BindingSpec) -> Result<(), Refusal> {
         let field = format!("/arguments/{}", name.chars().take(80).collect::<String>());
         return Err(Refusal::invalid(field, "an argument's name has 1 to 255 bytes"));
     }
-    Ok(())
+    Ok(spec)
 }
 
 /// A binding

@@ -1,6 +1,7 @@
 //! JSON bodies of a fixed shape, refused with a pointer to what is wrong.
 
 use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::http::HeaderMap;
 use serde::de::{DeserializeOwned, DeserializeSeed as _, Deserializer, Error as _};
 use serde_json::Value;
@@ -8,11 +9,33 @@ use serde_json::Value;
 use super::api::Api;
 use super::media;
 use super::problem::Problem;
+use super::query::Query;
 use crate::codec::json_message::is_json;
 use crate::codec::json_objects::Objects;
 use crate::codec::json_scalar::Whole;
-use crate::codec::json_trail::nearest;
+use crate::codec::json_trail::{nearest, without_place};
 use crate::refusal::Refusal;
+
+/// Reads the JSON body of a request that has no parameters.
+pub async fn of<T: DeserializeOwned>(api: &Api, request: Request) -> Result<T, Problem> {
+    let (parts, body) = request.into_parts();
+    Query::parse(parts.uri.query(), &[])?;
+    read(api, &parts.headers, body).await
+}
+
+/// The same as a document, in which `3.0` became `3`, as JSON Schema has it.
+pub async fn whole_of(api: &Api, request: Request) -> Result<Value, Problem> {
+    let mut document = of::<Value>(api, request).await?;
+    make_whole(&mut document);
+    Ok(document)
+}
+
+/// The same, where the body may be left out.
+pub async fn of_or_default<T: DeserializeOwned + Default>(api: &Api, request: Request) -> Result<T, Problem> {
+    let (parts, body) = request.into_parts();
+    Query::parse(parts.uri.query(), &[])?;
+    read_or_default(api, &parts.headers, body).await
+}
 
 /// Reads a JSON body.
 pub async fn read<T: DeserializeOwned>(api: &Api, headers: &HeaderMap, body: Body) -> Result<T, Problem> {
@@ -118,7 +141,7 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
     if let Some(missing) = named("missing field `") {
         return Refusal::invalid(format!("{pointer}/{missing}"), "this field is required");
     }
-    Refusal::invalid(pointer, text)
+    Refusal::invalid(pointer, without_place(&text))
 }
 
 /// Refuses every `null` in a document, save below the members named in `except`.

@@ -4,6 +4,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use message::ExchangeName;
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::Api;
@@ -103,15 +104,8 @@ pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     )
 )]
 pub async fn put(api: Api, At(exchange): At<String>, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
     let name = ExchangeName::new(&exchange).map_err(|error| Refusal::from(error).in_field("exchange"))?;
-    let body = document::read_document(&api, &parts.headers, body).await?;
-    document::refuse_nulls(&body, &[])?;
-    let spec: ExchangeSpec = document::convert(body)?;
-    if spec.alternate_exchange.as_ref().is_some_and(|name| name.is_empty() || name.len() > 255) {
-        return Err(Problem::invalid("/alternate_exchange", "an exchange's name has 1 to 255 bytes"));
-    }
+    let spec = spec(document::whole_of(&api, request).await?)?;
     let created = api.topics().declare_exchange(&name, spec).await?;
     let described = api.topics().exchange(&exchange).await?;
     Ok(match created {
@@ -121,6 +115,16 @@ pub async fn put(api: Api, At(exchange): At<String>, request: Request) -> Result
         }
         Created::Same => reply::json(StatusCode::OK, &described),
     })
+}
+
+/// What a body asks to make.
+pub fn spec(body: Value) -> Result<ExchangeSpec, Refusal> {
+    document::refuse_nulls(&body, &[])?;
+    let spec: ExchangeSpec = document::convert(body)?;
+    if spec.alternate_exchange.as_ref().is_some_and(|name| name.is_empty() || name.len() > 255) {
+        return Err(Refusal::invalid("/alternate_exchange", "an exchange's name has 1 to 255 bytes"));
+    }
+    Ok(spec)
 }
 
 /// An exchange

@@ -134,9 +134,7 @@ async fn set_paused(
     request: Request,
     paused: bool,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body: PauseBody = document::convert(document::read_document(api, &parts.headers, body).await?)?;
+    let body: PauseBody = document::convert(document::whole_of(api, request).await?)?;
     let paused = api.topics().group_pause(group, member, &body.partitions, paused)?;
     Ok(reply::json(StatusCode::OK, &PausedPartitions { paused }))
 }

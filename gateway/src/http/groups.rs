@@ -127,9 +127,7 @@ pub async fn commit(api: Api, At(group): At<String>, request: Request) -> Result
     responses((status = 200, description = "What changed, or would", body = ResetResults), ChangeRefusals)
 )]
 pub async fn reset(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body: ResetBody = document::convert(document::read_document(&api, &parts.headers, body).await?)?;
+    let body: ResetBody = document::convert(document::whole_of(&api, request).await?)?;
     let reset: GroupReset = body.into();
     let results = api.topics().group_reset(&group, reset).await?;
     Ok(reply::json(StatusCode::OK, &ResetResults { results }))

@@ -115,9 +115,7 @@ pub fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(header::CONTENT_ENCODING) {
         None => Ok(()),
         Some(coding) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
-        Some(_) => {
-            Err(Problem::unsupported_media_type("compressed bodies are not read; send it as it is".into()))
-        }
+        Some(_) => Err(Problem::unsupported_content_encoding()),
     }
 }
 

@@ -10,7 +10,6 @@ use super::media::Form;
 use super::message_body::{MessageChangeBody, MessageChangeSchema, MessageMoveBody};
 use super::path::At;
 use super::problem::Problem;
-use super::query::Query;
 use super::refusals::ChangeRefusals;
 use super::shapes::Message;
 use super::{document, reply};
@@ -35,9 +34,7 @@ pub async fn change(
     At((topic, id)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body: MessageChangeBody = document::read(&api, &parts.headers, body).await?;
+    let body: MessageChangeBody = document::of(&api, request).await?;
     let queue = api.topics().queue(&topic)?;
     let id = id_in_queue(&id).ok_or_else(|| unknown(&topic, &id))?;
     let changed = queue.amend(id, body.try_into()?).await?;
@@ -63,9 +60,7 @@ pub async fn move_to(
     At((topic, id)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body: MessageMoveBody = document::read(&api, &parts.headers, body).await?;
+    let body: MessageMoveBody = document::of(&api, request).await?;
     let queue = api.topics().queue(&topic)?;
     let id = id_in_queue(&id).ok_or_else(|| unknown(&topic, &id))?;
     let (target, edits): (ReplayTarget, MessageEdits) = body.try_into()?;

@@ -2,8 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::problem::Problem;
 use super::query::Query;
@@ -46,11 +45,26 @@ impl Page {
     ) -> Response {
         let more = entries.len() > self.limit;
         entries.truncate(self.limit);
-        let mut body = Map::new();
-        if let Some(last) = entries.last().filter(|_| more) {
-            body.insert("next_cursor".into(), cursor::after_name(self.scope, &name(last)).into());
+        let last = entries.last().filter(|_| more);
+        let next_cursor = last.map(|last| cursor::after_name(self.scope, &name(last)));
+        reply::json(StatusCode::OK, &Listed { items, entries, next_cursor })
+    }
+}
+
+/// A page in JSON: entries look as they do alone.
+struct Listed<T> {
+    items: &'static str,
+    entries: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+impl<T: Serialize> Serialize for Listed<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut body = to.serialize_map(None)?;
+        body.serialize_entry(self.items, &self.entries)?;
+        if let Some(cursor) = &self.next_cursor {
+            body.serialize_entry("next_cursor", cursor)?;
         }
-        body.insert(items.into(), serde_json::to_value(entries).unwrap_or(Value::Array(Vec::new())));
-        reply::json(StatusCode::OK, &Value::Object(body))
+        body.end()
     }
 }

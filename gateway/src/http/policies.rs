@@ -4,6 +4,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use message::ErrorCode;
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::Api;
@@ -91,13 +92,18 @@ fn check(definition: &PolicyDefinition) -> Result<(), Refusal> {
     }
 }
 
-async fn put_of(api: &Api, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let vhost = &host(parts.uri.query())?;
-    let body = document::read_document(api, &parts.headers, body).await?;
+/// What a body asks to set.
+pub fn spec(body: Value) -> Result<PolicySpec, Refusal> {
     document::refuse_nulls(&body, &[])?;
     let spec: PolicySpec = document::convert(body)?;
     check(&spec.definition)?;
+    Ok(spec)
+}
+
+async fn put_of(api: &Api, kind: PolicyKind, name: &str, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let vhost = &host(parts.uri.query())?;
+    let spec = spec(document::read_document(api, &parts.headers, body).await?)?;
     let created = api.topics().put_policy(kind, vhost, name, spec).await?;
     let described = api.topics().policy(kind, vhost, name).await?;
     let status = match created {

@@ -45,6 +45,13 @@ impl Problem {
         Problem::of_http("unsupported_media_type", "Unsupported media type", detail, Some("Content-Type"))
     }
 
+    /// 415: the body is compressed.
+    #[must_use]
+    pub fn unsupported_content_encoding() -> Problem {
+        let detail = "compressed bodies are not read; send it as it is".to_owned();
+        Problem::of_http("unsupported_media_type", "Unsupported media type", detail, Some("Content-Encoding"))
+    }
+
     /// 406: the endpoint cannot answer in any form that the request accepts.
     #[must_use]
     pub fn not_acceptable(offered: &[&str]) -> Problem {

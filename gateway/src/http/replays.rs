@@ -75,9 +75,7 @@ pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     )
 )]
 pub async fn start(api: Api, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body: ReplayBody = document::convert(document::read_document(&api, &parts.headers, body).await?)?;
+    let body: ReplayBody = document::convert(document::whole_of(&api, request).await?)?;
     let job = api.topics().start_replay(body.try_into()?).await?;
     Ok(started(&job))
 }
@@ -130,9 +128,7 @@ pub async fn cancel(api: Api, At(id): At<String>, request: Request) -> Result<Re
     )
 )]
 pub async fn redrive(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body: RedriveBody = document::read_or_default(&api, &parts.headers, body).await?;
+    let body: RedriveBody = document::of_or_default(&api, request).await?;
     let job = api.topics().start_redrive(&topic, body.try_into()?).await?;
     Ok(started(&job))
 }

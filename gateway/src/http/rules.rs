@@ -1,12 +1,9 @@
 //! Permission rules: added, taken away, listed.
 
-use std::net::IpAddr;
-
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use message::ErrorCode;
-use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::Api;
@@ -16,182 +13,11 @@ use super::path::At;
 use super::problem::Problem;
 use super::query::Query;
 use super::refusals::{ChangeRefusals, LookRefusals};
+use super::rule_body::{RuleDescription, RulesBody, principal_schema};
 use super::{document, reply};
 use crate::auth::Subject;
-use crate::auth::permission::{Effect, NameMatch, Operations, ResourceKind, RuleScope};
+use crate::auth::permission::{Operations, RuleScope};
 use crate::refusal::Refusal;
-
-/// A rule: who may, or may not, do what to which resources.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RuleBody {
-    /// Whom it is for: `user:NAME`, `group:NAME`, or `*` for everybody.
-    #[schema(min_length = 1, max_length = 261, pattern = "^(\\*|(user|group):.+)$", example = "user:alice")]
-    principal: String,
-    /// What it is about.
-    resource: ResourceBody,
-    /// What may be done: `all`, `read`, `write`, `create`, `delete`, `alter`, `describe`, `describe_configs`,
-    /// `alter_configs`, `idempotent_write`, `cluster_action`.
-    #[schema(min_items = 1, max_items = 20, value_type = Vec<OperationName>)]
-    operations: Vec<String>,
-    /// `allow` unless said. What no rule allows is denied, and a denial wins.
-    #[serde(default = "allow")]
-    #[schema(required = false, value_type = EffectName)]
-    effect: String,
-    /// Only from this address.
-    #[serde(default, deserialize_with = "document::given", skip_serializing_if = "Option::is_none")]
-    #[schema(required = false, value_type = String, format = "ipv4")]
-    address: Option<String>,
-}
-
-/// Which resources.
-#[derive(Clone, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResourceBody {
-    /// Their kind; queues and logs are topics.
-    #[serde(rename = "type")]
-    #[schema(value_type = ResourceName)]
-    kind: String,
-    /// Their name; `*` is every one. Only the cluster needs none.
-    #[serde(default, deserialize_with = "document::given", skip_serializing_if = "Option::is_none")]
-    #[schema(required = false, max_length = 1024, value_type = String, example = "orders")]
-    name: Option<String>,
-    /// How the name is meant: `literal` unless said, `prefix`, or `pattern`, a regular expression that is looked for.
-    #[serde(default = "literal", rename = "match")]
-    #[schema(required = false, value_type = MatchName)]
-    name_match: String,
-    /// The virtual host that the name is one of, for topics and exchanges. Without it names are full: `vhost/name`.
-    #[serde(default, deserialize_with = "document::given", skip_serializing_if = "Option::is_none")]
-    #[schema(required = false, min_length = 1, max_length = 127, value_type = String)]
-    vhost: Option<String>,
-}
-
-fn allow() -> String {
-    "allow".into()
-}
-
-fn literal() -> String {
-    "literal".into()
-}
-
-macro_rules! names {
-    ($(#[$doc:meta])* $name:ident: $($variant:ident)*) => {
-        $(#[$doc])*
-        #[derive(ToSchema)]
-        #[schema(rename_all = "snake_case")]
-        #[allow(dead_code, missing_docs, reason = "described, never built")]
-        pub enum $name { $($variant),* }
-    };
-}
-
-names!(
-    /// An operation.
-    OperationName: All Read Write Create Delete Alter Describe DescribeConfigs AlterConfigs IdempotentWrite ClusterAction
-);
-names!(
-    /// What a rule does.
-    EffectName: Allow Deny
-);
-names!(
-    /// A kind of resource.
-    ResourceName: Topic Exchange Group TransactionalId Vhost Cluster
-);
-names!(
-    /// How a name is meant.
-    MatchName: Literal Prefix Pattern
-);
-
-impl RuleBody {
-    fn read(self, at: usize) -> Result<(RuleScope, Operations), Refusal> {
-        let refuse = |field: &str, detail: String| Refusal::invalid(format!("/rules/{at}/{field}"), detail);
-        let subject = Subject::parse(&self.principal);
-        let subject =
-            subject.ok_or_else(|| refuse("principal", "this is `user:NAME`, `group:NAME` or `*`".into()))?;
-        let ResourceBody { kind: kind_name, name, name_match, vhost } = self.resource;
-        let kind = ResourceKind::parse(&kind_name)
-            .ok_or_else(|| refuse("resource/type", format!("there is no kind of resource {kind_name:?}")))?;
-        let name: Box<str> = match (kind.only_name(), name) {
-            (Some(only), _) => only.into(),
-            (None, Some(name)) => name.into(),
-            (None, None) => return Err(refuse("resource/name", "say which; `*` is every one".into())),
-        };
-        let name = match name_match.as_str() {
-            "literal" => NameMatch::Literal(name),
-            "prefix" => NameMatch::Prefix(name),
-            "pattern" => NameMatch::Pattern(name),
-            other => {
-                return Err(refuse("resource/match", format!("{other:?} is not literal, prefix or pattern")));
-            }
-        };
-        let effect = match self.effect.as_str() {
-            "allow" => Effect::Allow,
-            "deny" => Effect::Deny,
-            other => return Err(refuse("effect", format!("{other:?} is not allow or deny"))),
-        };
-        let address = self.address.map(|text| text.parse::<IpAddr>().map(|address| address.to_canonical()));
-        let address = address.transpose().map_err(|error| refuse("address", error.to_string()))?;
-        let mut operations = Operations::NONE;
-        for operation in &self.operations {
-            let unknown = || refuse("operations", format!("there is no operation {operation:?}"));
-            operations = operations.and(Operations::parse(operation).ok_or_else(unknown)?);
-        }
-        if operations.is_empty() {
-            return Err(refuse("operations", "name at least one operation".into()));
-        }
-        let vhost = vhost.map(String::into_boxed_str);
-        Ok((RuleScope { subject, kind, name, vhost, address, effect }, operations))
-    }
-}
-
-/// A rule as it stands.
-#[derive(Serialize, ToSchema)]
-pub struct RuleDescription {
-    /// Names it; it is made of whom and what the rule is for.
-    #[schema(pattern = "^[0-9a-f]{20}$", example = "00112233445566778899")]
-    id: String,
-    /// Whom it is for.
-    #[schema(example = "user:alice")]
-    principal: String,
-    /// What it is about.
-    resource: ResourceBody,
-    /// What may be done; nothing when the rule is gone.
-    #[schema(value_type = Vec<OperationName>)]
-    operations: Vec<String>,
-    /// Whether it allows or denies.
-    #[schema(value_type = EffectName)]
-    effect: String,
-    /// Only from this address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false, value_type = String)]
-    address: Option<String>,
-}
-
-impl RuleDescription {
-    fn of((scope, operations): (&RuleScope, Operations)) -> RuleDescription {
-        RuleDescription {
-            id: scope.id(),
-            principal: scope.subject.to_string(),
-            resource: ResourceBody {
-                kind: scope.kind.as_str().to_owned(),
-                name: Some(scope.name.text().to_owned()),
-                name_match: scope.name.kind().to_owned(),
-                vhost: scope.vhost.as_deref().map(str::to_owned),
-            },
-            operations: operations.names().into_iter().map(str::to_owned).collect(),
-            effect: if scope.effect == Effect::Allow { allow() } else { "deny".into() },
-            address: scope.address.map(|address| address.to_string()),
-        }
-    }
-}
-
-/// Rules to be added or taken away.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RulesBody {
-    /// In any order; all of them or none.
-    #[schema(min_items = 1, max_items = 1000)]
-    rules: Vec<RuleBody>,
-}
 
 /// A page of rules.
 #[derive(ToSchema)]
@@ -208,7 +34,7 @@ pub struct RulePage {
 #[allow(dead_code, reason = "described, never built")]
 pub struct RulesQuery {
     /// Only rules for this principal.
-    #[param(required = false, min_length = 1, max_length = 261, example = "user:alice")]
+    #[param(required = false, schema_with = principal_schema, example = "user:alice")]
     principal: String,
 }
 
@@ -252,14 +78,8 @@ pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
 }
 
 async fn read(api: &Api, request: Request) -> Result<Vec<(RuleScope, Operations)>, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body: RulesBody = document::read(api, &parts.headers, body).await?;
-    if body.rules.is_empty() {
-        return Err(Problem::invalid("/rules", "name at least one rule"));
-    }
-    let read = body.rules.into_iter().enumerate().map(|(at, rule)| rule.read(at));
-    Ok(read.collect::<Result<Vec<_>, _>>()?)
+    let body: RulesBody = document::of(api, request).await?;
+    Ok(body.read()?)
 }
 
 fn as_they_are(api: &Api, rules: &[(RuleScope, Operations)]) -> Response {

@@ -35,8 +35,9 @@ fn pattern(key: &str, kind: ConfigKind) -> &'static str {
     match key {
         "cleanup.policy" => "^(delete|compact|compact,delete)$",
         "compression.type" => "^(producer|uncompressed|gzip|snappy|lz4|zstd)$",
-        "compression.gzip.level" => "^[1-9]$",
-        "compression.zstd.level" => "^([1-9]|1[0-9]|2[0-2])$",
+        "compression.gzip.level" => "^(-1|[1-9])$",
+        "compression.lz4.level" => "^([1-9]|1[0-7])$",
+        "compression.zstd.level" => "^(-[1-9][0-9]{0,4}|[0-9]|1[0-9]|2[0-2])$",
         "message.timestamp.type" => "^(CreateTime|LogAppendTime)$",
         "min.cleanable.dirty.ratio" => "^(0(\\.[0-9]{1,6})?|1)$",
         "retention.bytes" | "retention.ms" => "^(-1|[0-9]{1,15})$",
@@ -63,7 +64,8 @@ pub fn is_numeric(key: &str) -> bool {
 pub fn bounds(key: &str) -> (i64, i64) {
     match key {
         "compression.gzip.level" => (1, 9),
-        "compression.zstd.level" => (1, 22),
+        "compression.lz4.level" => (1, 17),
+        "compression.zstd.level" => (-131_072, 22),
         "min.cleanable.dirty.ratio" => (0, 1),
         "retention.bytes" | "retention.ms" => (-1, 999_999_999_999_999),
         "segment.bytes" => (2_000, 999_999_999),

@@ -128,9 +128,7 @@ fn in_path(text: &str) -> Result<TransactionId, Refusal> {
     )
 )]
 pub async fn begin(api: Api, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let body: BeginBody = document::read_or_default(&api, &parts.headers, body).await?;
+    let body: BeginBody = document::of_or_default(&api, request).await?;
     let timeout = Duration::from_millis(body.timeout_ms);
     let begun = api.topics().begin_transaction(body.transactional_id.as_deref(), timeout).await?;
     let location = format!("/v1/transactions/{}", begun.id);
@@ -186,10 +184,8 @@ pub async fn get(api: Api, At(id): At<String>, request: Request) -> Result<Respo
     responses((status = 200, description = "They wait for the commit", body = OffsetsStaged), ChangeRefusals)
 )]
 pub async fn offsets(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
     let id = in_path(&id)?;
-    let body: TransactionOffsetsBody = document::read(&api, &parts.headers, body).await?;
+    let body: TransactionOffsetsBody = document::of(&api, request).await?;
     let (group, commit) = body.into_commit();
     let staged = api.topics().commit_offsets_in_transaction(id, &group, commit).await?;
     Ok(reply::json(StatusCode::OK, &OffsetsStaged { staged }))

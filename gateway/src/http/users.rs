@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use message::ErrorCode;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::Api;
@@ -29,7 +31,7 @@ pub struct UserPath {
     #[param(
         min_length = 1,
         max_length = 255,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f:]+$",
+        pattern = "^(?!\\*$)[^\\u0000-\\u001f\\u007f-\\u009f:]+$",
         example = "alice"
     )]
     user: String,
@@ -40,25 +42,33 @@ pub struct UserPath {
 #[serde(deny_unknown_fields)]
 pub struct UserBody {
     /// Its password. It is kept as salted verifiers only, and never shown again.
-    #[serde(default)]
-    #[schema(required = false, min_length = 1, max_length = 1024, write_only)]
+    #[serde(default, deserialize_with = "document::given")]
+    #[schema(required = false, min_length = 1, max_length = 1024, write_only, value_type = String)]
     password: Option<String>,
     /// For which mechanisms the password is good; a password in the clear (HTTP Basic, `PLAIN`) always is. Both unless said.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "document::given")]
     #[schema(required = false, min_items = 1, value_type = Vec<MechanismName>)]
     mechanisms: Option<Vec<String>>,
     /// Whether it may do everything, whatever the rules say. The first user has to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "document::given")]
     #[schema(required = false, value_type = bool)]
     admin: Option<bool>,
     /// The groups that it belongs to: rules may be for groups.
-    #[serde(default)]
-    #[schema(required = false, max_items = 100, value_type = Vec<String>)]
+    #[serde(default, deserialize_with = "document::given")]
+    #[schema(required = false, schema_with = names_schema)]
     groups: Option<Vec<String>>,
     /// What RabbitMQ's tools call it.
-    #[serde(default)]
-    #[schema(required = false, max_items = 100, value_type = Vec<String>)]
+    #[serde(default, deserialize_with = "document::given")]
+    #[schema(required = false, schema_with = names_schema)]
     tags: Option<Vec<String>>,
+}
+
+/// Names of groups, or of the like.
+fn names_schema() -> Schema {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^(?!\\*$)[^\\u0000-\\u001f\\u007f-\\u009f]{1,255}$"));
+    ArrayBuilder::new().items(name).max_items(Some(100)).build().into()
 }
 
 /// A mechanism that a password is kept for.
@@ -179,10 +189,7 @@ pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
     )
 )]
 pub async fn put(api: Api, At(name): At<String>, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    Query::parse(parts.uri.query(), &[])?;
-    let UserBody { password, mechanisms, admin, groups, tags } =
-        document::read(&api, &parts.headers, body).await?;
+    let UserBody { password, mechanisms, admin, groups, tags } = document::of(&api, request).await?;
     let verifiers = match password {
         Some(password) => Some(api.topics().hash_password(password, hashes(mechanisms)?).await?),
         None if mechanisms.is_some() => {

@@ -25,6 +25,8 @@ const USERS_MAX: usize = 100_000;
 const RULES_MAX: usize = 100_000;
 const QUOTAS_MAX: usize = 10_000;
 const KEYS_MAX: usize = 100;
+/// Groups of one user, and tags.
+const NAMES_MAX: usize = 100;
 /// Changes that one call may bring.
 pub(super) const CHANGES_MAX: usize = 1000;
 /// Longest password, in bytes.
@@ -102,11 +104,8 @@ impl Topics {
                 "a user's name has 1 to 255 bytes, no control characters and no colon, and is not `*`";
             return Err(Refusal::new(ErrorCode::InvalidName, detail).in_field("user"));
         }
-        for group in change.groups.iter().flatten().chain(change.tags.iter().flatten()) {
-            if !is_name(group) {
-                return Err(Refusal::invalid("/groups", format!("{group:?} is no name of a group")));
-            }
-        }
+        check_names("/groups", change.groups.as_deref())?;
+        check_names("/tags", change.tags.as_deref())?;
         let name: Box<str> = name.into();
         let (mode, by) = (self.guard().settings().mode, self.author());
         let put = move |turn: &mut Turn<'_>| {
@@ -234,8 +233,8 @@ impl Topics {
     /// Adds operations to rules, which are made where they are not there; all of them or none.
     pub async fn add_rules(&self, rules: Vec<(RuleScope, Operations)>) -> Result<(), Refusal> {
         self.allow_on_server(Act::ChangeServer)?;
-        for (scope, _) in &rules {
-            check_scope(scope)?;
+        for (at, (scope, _)) in rules.iter().enumerate() {
+            check_scope(at, scope)?;
         }
         self.change_rules(rules, |have, given| have.and(given)).await
     }
@@ -249,8 +248,9 @@ impl Topics {
     /// Sets the operations of rules, whatever they were; all of them or none. Without operations a rule is gone.
     pub async fn set_rules(&self, rules: Vec<(RuleScope, Operations)>) -> Result<(), Refusal> {
         self.allow_on_server(Act::ChangeServer)?;
-        for (scope, _) in rules.iter().filter(|(_, operations)| !operations.is_empty()) {
-            check_scope(scope)?;
+        for (at, (scope, _)) in rules.iter().enumerate().filter(|(_, (_, operations))| !operations.is_empty())
+        {
+            check_scope(at, scope)?;
         }
         self.change_rules(rules, |_, given| given).await
     }
@@ -429,19 +429,35 @@ fn apply(user: &mut User, change: UserChange) {
     }
 }
 
-fn check_scope(scope: &RuleScope) -> Result<(), Refusal> {
+fn check_names(field: &str, names: Option<&[String]>) -> Result<(), Refusal> {
+    let names = names.unwrap_or_default();
+    if names.len() > NAMES_MAX {
+        return Err(Refusal::invalid(field, format!("a user has at most {NAMES_MAX} of them")));
+    }
+    match names.iter().position(|name| !is_name(name)) {
+        Some(at) => {
+            let detail = "a name has 1 to 255 bytes and no control characters, and is not `*`";
+            Err(Refusal::invalid(format!("{field}/{at}"), detail))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether the rule at this place of a list can be kept.
+fn check_scope(at: usize, scope: &RuleScope) -> Result<(), Refusal> {
+    let field = |field: &str| format!("/rules/{at}/resource/{field}");
     let text = scope.name.text();
     if text.is_empty() && !matches!(scope.name, NameMatch::Prefix(_)) || text.len() > 1024 {
-        return Err(Refusal::invalid("/resource/name", "a name has 1 to 1024 bytes; `*` is every one"));
+        return Err(Refusal::invalid(field("name"), "a name has 1 to 1024 bytes; `*` is every one"));
     }
     if let NameMatch::Pattern(pattern) = &scope.name {
         rule_index::pattern(pattern).map_err(|error| {
-            Refusal::new(ErrorCode::InvalidPattern, error.to_string()).in_field("/resource/name")
+            Refusal::new(ErrorCode::InvalidPattern, error.to_string()).in_field(field("name"))
         })?;
     }
     if scope.vhost.is_some() && !matches!(scope.kind, ResourceKind::Topic | ResourceKind::Exchange) {
         let detail = "only topics and exchanges are in virtual hosts";
-        return Err(Refusal::new(ErrorCode::ConflictingSettings, detail).in_field("/vhost"));
+        return Err(Refusal::new(ErrorCode::ConflictingSettings, detail).in_field(field("vhost")));
     }
     Ok(())
 }
