@@ -7,6 +7,7 @@ mod body;
 mod browse;
 pub mod console;
 pub mod cors;
+mod definitions;
 pub mod docs;
 mod document;
 mod endpoints;

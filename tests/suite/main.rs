@@ -9,6 +9,7 @@ mod cloudevents;
 mod compaction;
 mod connections;
 mod crash;
+mod definitions;
 mod drain;
 mod events;
 mod exactly_once;

@@ -14,9 +14,9 @@ use super::endpoints::Endpoints;
 use super::problem::Problem;
 use super::refusals::ProblemSchema;
 use super::{
-    api_keys, bindings, browse, events, exchanges, group_members, groups, login, message_changes, policies,
-    problem, publish, receive, record_deletion, records, replays, rules, settle, tickets, topic_settings,
-    topics, transactions, users, virtual_hosts,
+    api_keys, bindings, browse, definitions, events, exchanges, group_members, groups, login,
+    message_changes, policies, problem, publish, receive, record_deletion, records, replays, rules, settle,
+    tickets, topic_settings, topics, transactions, users, virtual_hosts,
 };
 use crate::drain::Drain;
 use crate::topics::Topics;
@@ -182,6 +182,7 @@ pub fn endpoints<E: Endpoints<AppState>>(collection: E) -> E {
         .routes(routes!(policies::put, policies::get, policies::delete))
         .routes(routes!(policies::operator_list))
         .routes(routes!(policies::operator_put, policies::operator_get, policies::operator_delete))
+        .routes(routes!(definitions::get, definitions::take))
         .routes(routes!(users::list))
         .routes(routes!(users::put, users::get, users::delete))
         .routes(routes!(users::me))

@@ -12,7 +12,7 @@ A **queue** leases messages to consumers, who settle them one by one; a **log** 
 offset. Errors are problem documents (RFC 9457) with a stable `code`; lists page by an opaque cursor. What one door \
 publishes, every other door can consume: WebSockets are described in `openapi/asyncapi.yaml`.";
 
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("topics", "Queues and logs: made, read, changed, deleted"),
     ("messages", "Publishing, receiving, settling, reading, looking"),
     ("groups", "Consumer groups of logs: members, offsets, lag"),
@@ -20,6 +20,7 @@ const TAGS: [(&str, &str); 10] = [
     ("exchanges", "Exchanges, and bindings from them to queues, logs and other exchanges"),
     ("vhosts", "Virtual hosts: name spaces of queues and exchanges"),
     ("policies", "Settings for every queue and exchange whose name matches"),
+    ("definitions", "Everything that is made, but for what it holds: out and in again"),
     ("security", "Users, API keys and permission rules"),
     ("jobs", "Replays of logs and redrives of dead letters"),
     ("operations", "Health, metrics, this description"),

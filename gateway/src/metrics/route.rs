@@ -57,6 +57,7 @@ routes! {
     Policy = "/v1/policies/{policy}",
     OperatorPolicies = "/v1/operator-policies",
     OperatorPolicy = "/v1/operator-policies/{policy}",
+    Definitions = "/v1/definitions",
     Groups = "/v1/groups",
     Group = "/v1/groups/{group}",
     GroupReceive = "/v1/groups/{group}/receive",
@@ -134,6 +135,7 @@ pub fn route(path: &str) -> Route {
         ("policies", Some(_), None, ..) => Route::Policy,
         ("operator-policies", None, ..) => Route::OperatorPolicies,
         ("operator-policies", Some(_), None, ..) => Route::OperatorPolicy,
+        ("definitions", None, ..) => Route::Definitions,
         ("groups", None, ..) => Route::Groups,
         ("groups", Some(_), None, ..) => Route::Group,
         ("groups", Some(_), Some(part), None, _) => match part {

@@ -29,6 +29,7 @@ pub async fn play() -> BTreeMap<String, Value> {
     story.transactions().await;
     story.exchanges().await;
     story.policies().await;
+    story.definitions().await;
     story.jobs().await;
     story.security().await;
     story.endings().await;
@@ -214,6 +215,12 @@ impl Story {
         self.tell("deletePolicy", "DELETE", "/v1/policies/letters", None).await;
         self.tell("deleteOperatorPolicy", "DELETE", "/v1/operator-policies/bound", None).await;
         self.tell("deleteVirtualHost", "DELETE", "/v1/vhosts/staging", None).await;
+    }
+
+    async fn definitions(&mut self) {
+        self.call("PUT", "/v1/exchanges/router", Some(json!({"type": "topic"}))).await;
+        let all = self.tell("getDefinitions", "GET", "/v1/definitions", None).await;
+        self.tell("takeDefinitions", "POST", "/v1/definitions", Some(all)).await;
     }
 
     async fn jobs(&mut self) {
