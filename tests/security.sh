@@ -11,4 +11,24 @@ if ! cmp -s "$here/requirements.txt" "$scratch/venv/requirements.txt"; then
     "$scratch/venv/bin/pip" install --quiet -r "$here/requirements.txt"
     cp "$here/requirements.txt" "$scratch/venv/"
 fi
-SLUICE=$binary "$scratch/venv/bin/python" -m pytest -q --timeout=180 -p no:cacheprovider "$here"
+# confluent-kafka-go of both major versions, Apache Kafka's Java client, and the clients of Node.
+for version in v1 v2; do
+    build=$scratch/go-$version
+    mkdir -p "$build"
+    cp "$here/../kafka/go/$version.mod" "$build/go.mod"
+    cp "$here/../kafka/go/$version.sum" "$build/go.sum"
+    cp "$here/go/secured.go" "$build/main.go"
+    # They differ in their import path only.
+    [ "$version" = v2 ] || sed -i 's#confluent-kafka-go/v2/kafka#confluent-kafka-go/kafka#' "$build/main.go"
+    (cd "$build" && go build -o secured .)
+done
+tools=$scratch/kafka-tools
+if ! cmp -s "$here/../kafka/java/pom.xml" "$tools/pom.xml"; then
+    rm -rf "$tools" && mkdir -p "$tools"
+    mvn -q -B -f "$here/../kafka/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$tools"
+    cp "$here/../kafka/java/pom.xml" "$tools/"
+fi
+mkdir -p "$scratch/node"
+cp "$here"/node/* "$scratch/node/"
+(cd "$scratch/node" && npm install --silent --no-audit --no-fund --no-package-lock)
+SLUICE=$binary CLIENTS=$scratch "$scratch/venv/bin/python" -m pytest -q --timeout=180 -p no:cacheprovider "$here"

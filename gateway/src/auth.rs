@@ -12,6 +12,9 @@ mod guard;
 mod host_permissions;
 mod identities;
 pub mod identity_record;
+#[cfg(feature = "gssapi")]
+mod kerberos;
+mod lobby;
 pub mod permission;
 mod proven;
 pub mod quota;
@@ -29,6 +32,7 @@ pub use caller::{Caller, Identity, Lapse, Pass, Proof};
 pub use guard::{GUEST, Guard, GuardSettings, LoginCounts, LoginError, Mode, Origin, random};
 pub use host_permissions::HostPermissions;
 pub use identities::Identities;
+pub use lobby::{Lobby, Waiter};
 pub use subject::{Subject, is_name};
 pub use tickets::TICKET_LIFE;
 pub use user::User;

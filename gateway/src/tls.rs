@@ -4,6 +4,6 @@ mod certificate;
 mod material;
 mod stream;
 
-pub use certificate::user_of;
+pub use certificate::{ClientCertificate, user_of};
 pub use material::{Alpn, Tls, TlsError};
 pub use stream::Stream;

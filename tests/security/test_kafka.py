@@ -8,6 +8,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
                                    NewTopic, ResourcePatternType, ResourceType)
 
+from kafka_login import Closed, KafkaLogin, text
+
 SECRET = "correct horse"
 MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
@@ -122,6 +124,22 @@ def test_revoked_while_connected(broker, names, change):
     producer.flush(20)
     assert outcome[1] is not None
     assert KafkaError._AUTHENTICATION in {error.code() for error in errors}
+
+
+def test_tokens_without_a_header_follow_the_first_version_of_the_handshake(broker, orders):
+    def token_of(client, data):
+        client.socket.sendall(len(data).to_bytes(4, "big") + data)
+        return client.receive(int.from_bytes(client.receive(4), "big"))
+    client = KafkaLogin(broker.ports["kafka"])
+    answer = client.ask(17, 0, text("PLAIN"))
+    assert answer.number(2) == 0
+    assert token_of(client, b"\0kate\0pw") == b""
+    assert client.topic_error(orders) == 0
+    client.close()
+    client = KafkaLogin(broker.ports["kafka"])
+    client.ask(17, 0, text("PLAIN"))
+    with pytest.raises(Closed):
+        token_of(client, b"\0kate\0wrong")
 
 
 def test_unknown_apis_before_the_login_close_the_connection(broker):

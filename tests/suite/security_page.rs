@@ -37,7 +37,7 @@ async fn what_the_page_says_can_be_typed() {
         assert!(script.contains(part), "the page does not show {part}");
     }
     let checks = "openssl verify -CAfile certs/ca.pem certs/server.pem certs/bob.pem
-openssl verify -CAfile our-ca.pem our-server.pem
+openssl verify -CAfile our-ca.pem our-server.pem our-bob.pem
 sluice user list | grep -q bob
 sluice acl list | grep -q orders
 test \"$(stat -c %a certs/server.key)\" = 600";

@@ -36,7 +36,7 @@ fn alice() -> Caller {
     identities.arrange();
     let guard = Guard::new(GuardSettings::default());
     guard.show(identities);
-    guard.certificate("alice".into(), HOME)
+    guard.proved("alice", 0, HOME)
 }
 
 /// One question to ten thousand rules.

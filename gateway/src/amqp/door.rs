@@ -10,6 +10,7 @@ use super::login::{Credentials, Mechanism};
 use super::roster::Roster;
 use crate::auth::{Origin, Pass};
 use crate::drain::Drain;
+use crate::tls::ClientCertificate;
 use crate::topics::{Alarm, Topics};
 
 /// Everything that AMQP connections share. Cheap to clone.
@@ -84,12 +85,12 @@ impl AmqpDoor {
         &self,
         mechanism: Mechanism,
         response: &[u8],
-        (origin, certificate): (Origin, Option<&str>),
+        (origin, certificate): (Origin, Option<&ClientCertificate>),
     ) -> Option<(String, Pass)> {
         let guard = self.topics().guard();
         if mechanism == Mechanism::External {
-            let user = certificate?;
-            return Some((user.to_owned(), Pass::As(guard.certificate(user.into(), origin))));
+            let ClientCertificate { user, ends_at } = certificate?.clone();
+            return Some((user.to_string(), Pass::As(guard.certificate(user, ends_at, origin))));
         }
         let credentials = Credentials::read(mechanism, response)?;
         if !guard.is_required() {

@@ -15,8 +15,8 @@ use super::door::{AmqpDoor, Place};
 use super::log_reader::LogReader;
 use super::login::Mechanism;
 use super::roster::{Call, Entry, Traffic};
-use crate::auth::{Origin, Pass};
-use crate::tls::Stream;
+use crate::auth::{Origin, Pass, Waiter};
+use crate::tls::{ClientCertificate, Stream};
 use crate::topics::session::{ConsumerNumber, Session, SessionEvent};
 
 /// Bytes asked for at a time.
@@ -32,12 +32,16 @@ const ALARM_CHECK: Duration = Duration::from_millis(500);
 pub(super) async fn serve(
     stream: Stream,
     peer: SocketAddr,
-    certificate: Option<Box<str>>,
+    certificate: Option<ClientCertificate>,
     door: AmqpDoor,
     place: Place,
 ) {
     let now = Instant::now();
     let Ok(local) = stream.local_addr() else { return };
+    // It waits among those who are not known yet until it has logged in.
+    let Some(waiter) = door.topics().guard().settings().lobby.enter(now) else {
+        return debug!(%peer, "too many clients are about to log in (auth.max_strangers)");
+    };
     // Nothing is done before the login, which says for whom.
     let session = door.topics().acting_for(Pass::Nobody).open_session();
     let driver = Driver {
@@ -49,6 +53,7 @@ pub(super) async fn serve(
         stream,
         origin: Origin { door: "amqp", address: peer.ip().to_canonical() },
         certificate,
+        waiter: Some(waiter),
         lapsed: Box::pin(std::future::pending()),
         place,
         input: BytesMut::new(),
@@ -69,8 +74,10 @@ struct Driver {
     readers: HashMap<ConsumerNumber, LogReader>,
     stream: Stream,
     origin: Origin,
-    /// The user that the client's certificate names.
-    certificate: Option<Box<str>>,
+    /// What the client's certificate says.
+    certificate: Option<ClientCertificate>,
+    /// Its place in the lobby, until it has logged in.
+    waiter: Option<Waiter>,
     /// Ends when the client is not who it said any more.
     lapsed: Pin<Box<dyn Future<Output = &'static str> + Send>>,
     place: Place,
@@ -113,6 +120,9 @@ impl Driver {
                     }
                 }
                 () = &mut timer => self.tick()?,
+                () = turned_out(self.waiter.as_ref()) => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it did not log in, and others want to"));
+                }
                 why = &mut self.lapsed => {
                     self.lapsed = Box::pin(std::future::pending());
                     self.connection.handle_lapse(Instant::now(), why);
@@ -280,13 +290,14 @@ impl Driver {
 
 impl Driver {
     async fn login(&mut self, mechanism: Mechanism, response: &[u8]) -> Option<String> {
-        let from = (self.origin, self.certificate.as_deref());
+        let from = (self.origin, self.certificate.as_ref());
         let (user, pass) = self.door.login(mechanism, response, from).await?;
         self.act_for(pass);
         Some(user)
     }
 
     fn act_for(&mut self, pass: Pass) {
+        self.waiter = None;
         if let Some(session) = &mut self.session {
             session.act_for(pass.clone());
         }
@@ -312,6 +323,14 @@ impl Drop for Driver {
         if let Some(session) = self.session.take() {
             session.end(self.connection.take_leases());
         }
+    }
+}
+
+/// Ends when a client that has not logged in has to make room.
+async fn turned_out(waiter: Option<&Waiter>) {
+    match waiter {
+        Some(waiter) => waiter.turned_out().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -79,7 +79,7 @@ impl Lapse {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Lapse::Expired => "the credentials have expired: log in again",
+            Lapse::Expired => "the credentials have expired",
             Lapse::Revoked => "the credentials were revoked",
         }
     }

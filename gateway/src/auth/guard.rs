@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use message::Timestamp;
 use parking_lot::{Mutex, RwLock};
+use regex::Regex;
 use tokio::sync::{Semaphore, watch};
 
 use super::api_key::ApiKey;
@@ -14,6 +15,7 @@ use super::audit::{Audit, AuditEvent};
 use super::caller::{Caller, Identity, Pass, Proof};
 use super::failed_logins::FailedLogins;
 use super::identities::Identities;
+use super::lobby::Lobby;
 use super::proven::ProvenPasswords;
 use super::tickets::Tickets;
 use super::token::TokenJudge;
@@ -47,10 +49,16 @@ pub struct GuardSettings {
     pub failure_delay: Duration,
     /// What it waits at most.
     pub failure_delay_max: Duration,
+    /// How long a client may take to log in.
+    pub login_timeout: Duration,
+    /// Where clients wait that are not known yet.
+    pub lobby: Lobby,
     /// Tokens that are trusted.
     pub tokens: Option<TokenJudge>,
     /// Whether somebody may be known by a certificate.
     pub certificates: bool,
+    /// What a whole Kerberos principal looks like that names a user: the first group does.
+    pub kerberos_user: Option<Regex>,
     /// Whether metrics are for everybody.
     pub open_metrics: bool,
     /// Where changes and refusals are written.
@@ -65,8 +73,11 @@ impl Default for GuardSettings {
             scram_iterations: 8192,
             failure_delay: Duration::from_millis(100),
             failure_delay_max: Duration::from_secs(5),
+            login_timeout: Duration::from_secs(10),
+            lobby: Lobby::new(1000),
             tokens: None,
             certificates: false,
+            kerberos_user: None,
             open_metrics: false,
             audit: Audit::silent(),
         }
@@ -240,11 +251,12 @@ impl Guard {
         }
     }
 
-    /// Returns when what [`Guard::stranger`] gave, or a login, does not hold any more, with the reason.
+    /// Returns when what [`Guard::stranger`] gave, or a login, does not hold any more, with the reason. Whoever has to
+    /// log in may do so only for a while.
     pub async fn lapsed(&self, pass: &Pass) -> &'static str {
         match pass {
             Pass::As(caller) => caller.lapsed().await.reason(),
-            Pass::Nobody => std::future::pending().await,
+            Pass::Nobody => self.overdue().await,
             Pass::Open => {
                 let mut changes = self.changes();
                 loop {
@@ -257,6 +269,17 @@ impl Guard {
                     }
                 }
             }
+        }
+    }
+
+    /// Returns when a client that has to log in has taken too long, or has to make room for another.
+    async fn overdue(&self) -> &'static str {
+        let Some(waiter) = self.0.settings.lobby.enter(Instant::now()) else {
+            return "too many clients are about to log in (auth.max_strangers)";
+        };
+        tokio::select! {
+            () = tokio::time::sleep(self.0.settings.login_timeout) => "no login came in time (auth.login_timeout_ms)",
+            () = waiter.turned_out() => "no login came, and others want to log in (auth.max_strangers)",
         }
     }
 
@@ -303,10 +326,30 @@ impl Guard {
         self.judged(&name, origin, outcome)
     }
 
-    /// Somebody whose certificate was verified and names them.
+    /// Somebody whose certificate was verified and names them, as long as it is good.
     #[must_use]
-    pub fn certificate(&self, user: Box<str>, origin: Origin) -> Caller {
-        self.caller(user, Vec::new(), Proof::Signature, None, origin)
+    pub fn certificate(&self, user: Box<str>, ends_at: Timestamp, origin: Origin) -> Caller {
+        self.caller(user, Vec::new(), Proof::Signature, Some(ends_at), origin)
+    }
+
+    /// Somebody whose Kerberos ticket names them, as long as it is good.
+    #[cfg(feature = "gssapi")]
+    pub(super) fn principal(
+        &self,
+        principal: &str,
+        acts_for: &str,
+        lasts: Duration,
+        origin: Origin,
+    ) -> Result<Caller, LoginError> {
+        let found = self.0.settings.kerberos_user.as_ref().and_then(|rule| rule.captures(principal));
+        let user = found.and_then(|found| Some(found.get(1)?.as_str().to_owned()));
+        let user = user.filter(|user| super::is_name(user));
+        let user = user.filter(|user| ["", user, principal].contains(&acts_for));
+        let caller = user.ok_or(LoginError::Wrong).map(|user| {
+            let ends_at = Some(Guard::now().plus(lasts));
+            self.caller(user.into(), Vec::new(), Proof::Signature, ends_at, origin)
+        });
+        self.judged(principal, origin, caller)
     }
 
     /// The verifier to challenge a user with. One who does not exist, or has none, is challenged too, always alike.

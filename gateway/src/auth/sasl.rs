@@ -3,6 +3,8 @@
 
 use super::caller::Caller;
 use super::guard::{Guard, LoginError, Origin, random};
+#[cfg(feature = "gssapi")]
+use super::kerberos::{KerberosError, Negotiation, Next};
 use super::scram::{Challenged, ClientFirst};
 use super::verifier::ScramHash;
 use base64::Engine;
@@ -17,15 +19,20 @@ pub enum Mechanism {
     Scram(ScramHash),
     /// RFC 7628: a signed token.
     OAuthBearer,
+    /// RFC 4752: a Kerberos ticket.
+    #[cfg(feature = "gssapi")]
+    Gssapi,
 }
 
 impl Mechanism {
     /// All of them.
-    pub const ALL: [Mechanism; 4] = [
+    pub const ALL: &[Mechanism] = &[
         Mechanism::Plain,
         Mechanism::Scram(ScramHash::Sha256),
         Mechanism::Scram(ScramHash::Sha512),
         Mechanism::OAuthBearer,
+        #[cfg(feature = "gssapi")]
+        Mechanism::Gssapi,
     ];
 
     /// Its registered name.
@@ -35,13 +42,15 @@ impl Mechanism {
             Mechanism::Plain => "PLAIN",
             Mechanism::Scram(hash) => hash.mechanism(),
             Mechanism::OAuthBearer => "OAUTHBEARER",
+            #[cfg(feature = "gssapi")]
+            Mechanism::Gssapi => "GSSAPI",
         }
     }
 
     /// The mechanism of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Mechanism> {
-        Mechanism::ALL.into_iter().find(|mechanism| mechanism.name() == name)
+        Mechanism::ALL.iter().copied().find(|mechanism| mechanism.name() == name)
     }
 }
 
@@ -59,13 +68,20 @@ pub enum Step {
 pub struct Exchange {
     mechanism: Mechanism,
     challenged: Option<(Challenged, Option<u64>)>,
+    #[cfg(feature = "gssapi")]
+    negotiation: Option<Negotiation>,
 }
 
 impl Exchange {
     /// An exchange that waits for the client's first message.
     #[must_use]
     pub fn new(mechanism: Mechanism) -> Exchange {
-        Exchange { mechanism, challenged: None }
+        Exchange {
+            mechanism,
+            challenged: None,
+            #[cfg(feature = "gssapi")]
+            negotiation: None,
+        }
     }
 
     /// The mechanism.
@@ -87,6 +103,8 @@ impl Exchange {
                 let caller = guard.bearer(token, origin).await?;
                 Ok(Step::Done(caller, Vec::new()))
             }
+            #[cfg(feature = "gssapi")]
+            Mechanism::Gssapi => self.negotiate(guard, message, origin).await,
             Mechanism::Scram(hash) => match self.challenged.take() {
                 None => {
                     let first = ClientFirst::parse(message).map_err(|_| malformed(guard, origin))?;
@@ -108,6 +126,34 @@ impl Exchange {
                     (Ok(_), None) => Err(LoginError::Wrong),
                 },
             },
+        }
+    }
+}
+
+#[cfg(feature = "gssapi")]
+impl Exchange {
+    /// Kerberos works on a thread where it may wait: for the keytab, for its cache of replays.
+    async fn negotiate(&mut self, guard: &Guard, message: &[u8], origin: Origin) -> Result<Step, LoginError> {
+        let (begun, message) = (self.negotiation.take(), message.to_vec());
+        let step = tokio::task::spawn_blocking(move || {
+            let mut negotiation = begun.map_or_else(Negotiation::begin, Ok)?;
+            let next = negotiation.step(&message)?;
+            Ok::<_, KerberosError>((negotiation, next))
+        });
+        let gone = |_| LoginError::Unavailable("the server is going down".into());
+        let (negotiation, next) = step.await.map_err(gone)?.map_err(|error| {
+            guard.failed("", origin, &error.to_string());
+            LoginError::Wrong
+        })?;
+        match next {
+            Next::Challenge(challenge) => {
+                self.negotiation = Some(negotiation);
+                Ok(Step::Challenge(challenge))
+            }
+            Next::Known { principal, acts_for, lasts } => {
+                let caller = guard.principal(&principal, &acts_for, lasts, origin)?;
+                Ok(Step::Done(caller, Vec::new()))
+            }
         }
     }
 }
@@ -158,9 +204,9 @@ mod tests {
 
     #[test]
     fn mechanisms_are_known_by_their_names() {
-        for mechanism in Mechanism::ALL {
+        for &mechanism in Mechanism::ALL {
             assert_eq!(Mechanism::from_name(mechanism.name()), Some(mechanism));
         }
-        assert_eq!(Mechanism::from_name("GSSAPI"), None);
+        assert_eq!(Mechanism::from_name("GSSAPI").is_some(), cfg!(feature = "gssapi"));
     }
 }

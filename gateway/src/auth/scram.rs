@@ -114,11 +114,17 @@ impl Challenged {
         }
         let client_key: Vec<u8> = proof.iter().zip(&signature).map(|(one, other)| one ^ other).collect();
         let is_right = hash.digest(&client_key).ct_eq(&self.verifier.stored_key);
-        if !bool::from(is_right & nonce.as_bytes().ct_eq(self.nonce.as_bytes())) || !self.is_known {
+        if !bool::from(is_right) || !self.is_nonce(nonce) || !self.is_known {
             return Err(ScramError::Refused);
         }
         let signature = hash.hmac(&self.verifier.server_key, &told);
         Ok(format!("v={}", BASE64.encode(signature)).into_bytes())
+    }
+
+    /// Whether that is the nonce of this exchange. librdkafka before 2.6.1 puts its own part before it once more, which
+    /// Kafka 3 takes and Kafka 4 refuses. Either way the server's part is in it, so that nothing can be played again.
+    fn is_nonce(&self, told: &str) -> bool {
+        told == self.nonce || told.strip_prefix(self.first.nonce.as_str()) == Some(&self.nonce)
     }
 }
 
@@ -173,6 +179,26 @@ mod tests {
             assert_eq!(challenged.finish(bad.as_bytes()), Err(ScramError::Refused), "{bad}");
         }
         assert_eq!(challenged.finish(good.replace("biws", "eSws").as_bytes()), Err(ScramError::Unsupported));
+    }
+
+    /// What librdkafka 1.9 sends: the client's part of the nonce once more before the whole.
+    #[test]
+    fn the_clients_part_of_the_nonce_may_come_twice() {
+        let hash = ScramHash::Sha256;
+        let verifier = Verifier::of_password(hash, b"pencil", b"salt".to_vec(), 4096);
+        let salted = hash.salted(b"pencil", b"salt", 4096);
+        let finish = |nonce: &str| {
+            let first = ClientFirst::parse(b"n,,n=user,r=abc").unwrap();
+            let (told, challenged) = first.challenge(verifier.clone(), true, "def");
+            let last = format!("c=biws,r={nonce}");
+            let all = [&b"n=user,r=abc"[..], &told, last.as_bytes()].join(&b',');
+            let key = hash.hmac(&salted, b"Client Key");
+            let signature = hash.hmac(&hash.digest(&key), &all);
+            let proof: Vec<u8> = key.iter().zip(&signature).map(|(one, other)| one ^ other).collect();
+            challenged.finish(format!("{last},p={}", BASE64.encode(proof)).as_bytes()).is_ok()
+        };
+        assert!(finish("abcdef") && finish("abcabcdef"));
+        assert!(!finish("def") && !finish("abc") && !finish("xyzabcdef") && !finish("abcabcabcdef"));
     }
 
     #[test]

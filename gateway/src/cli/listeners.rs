@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, lookup_host};
 use tracing::info;
 
 use crate::config::{Config, Door};
@@ -35,6 +35,31 @@ pub struct Listeners {
     pub openings: Vec<Opening>,
 }
 
+/// What is to be listened on, before anything is: an address without a port of its own still has the port 0.
+pub async fn wanted(config: &Config) -> anyhow::Result<Vec<Opening>> {
+    let one = |door: &Door| match door {
+        Door::At(address) => vec![address.clone()],
+        Door::Off => Vec::new(),
+    };
+    let (http, kafka, amqp) = (&config.http, &config.kafka, &config.amqp);
+    let mut openings = Vec::new();
+    for (key, scheme, addresses, tls) in [
+        ("http.addr", "http", one(&http.addr), false),
+        ("http.tls_addr", "https", one(&http.tls_addr), true),
+        ("kafka.addr", "kafka", kafka.addr.0.clone(), false),
+        ("kafka.tls_addr", "kafkas", kafka.tls_addr.0.clone(), true),
+        ("amqp.addr", "amqp", one(&amqp.addr), false),
+        ("amqp.tls_addr", "amqps", one(&amqp.tls_addr), true),
+    ] {
+        for name in addresses {
+            let found = lookup_host(&name).await;
+            let found = found.with_context(|| format!("cannot find out where {name} is ({key})"))?;
+            openings.extend(found.map(|address| Opening { key, scheme, address, tls }));
+        }
+    }
+    Ok(openings)
+}
+
 impl Listeners {
     /// Opens all that are configured.
     pub async fn open(config: &Config, tls: Option<&Tls>) -> anyhow::Result<Listeners> {
@@ -51,14 +76,10 @@ impl Listeners {
         let plain = ("amqp.addr", "amqp", &config.amqp.addr, None);
         let amqp =
             two([plain, ("amqp.tls_addr", "amqps", &config.amqp.tls_addr, tls)], &mut openings).await?;
-        Ok(Listeners { http, kafka, amqp, openings })
-    }
-
-    /// Writes into the log where the server listens.
-    pub fn announce(&self) {
-        for Opening { scheme, address, .. } in &self.openings {
+        for Opening { scheme, address, .. } in &openings {
             info!(door = scheme, addr = %address, "listening");
         }
+        Ok(Listeners { http, kafka, amqp, openings })
     }
 }
 

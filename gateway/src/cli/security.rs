@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use regex::Regex;
 
 use super::listeners::Opening;
 use crate::auth::audit::Audit;
 use crate::auth::token::{KeySource, TokenJudge, TokenRules};
-use crate::auth::{Guard, GuardSettings, ScramHash};
+use crate::auth::{Guard, GuardSettings, Lobby, Mode, ScramHash};
 use crate::config::{AuthConfig, Config};
 use crate::tls::Tls;
 use crate::topics::{Topics, UserChange};
@@ -25,11 +26,20 @@ pub fn guard(config: &Config) -> anyhow::Result<Guard> {
         scram_iterations: auth.scram_iterations,
         failure_delay: Duration::from_millis(auth.failure_delay_ms),
         failure_delay_max: Duration::from_millis(auth.max_failure_delay_ms),
+        login_timeout: Duration::from_millis(auth.login_timeout_ms),
+        lobby: Lobby::new(auth.max_strangers),
         tokens: tokens(auth),
+        kerberos_user: kerberos_user(auth)?,
         certificates: !config.tls.client_ca_file.is_empty(),
         open_metrics: auth.open_metrics,
         audit,
     }))
+}
+
+fn kerberos_user(auth: &AuthConfig) -> anyhow::Result<Option<Regex>> {
+    let rule = Some(auth.kerberos_user.as_str()).filter(|rule| !rule.is_empty());
+    let whole = rule.map(|rule| Regex::new(&format!("^(?:{rule})$")));
+    whole.transpose().context("auth.kerberos_user is no regular expression")
 }
 
 fn tokens(auth: &AuthConfig) -> Option<TokenJudge> {
@@ -49,11 +59,11 @@ fn tokens(auth: &AuthConfig) -> Option<TokenJudge> {
 }
 
 /// The certificates that the configuration names, if it does.
-pub fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+pub fn tls(config: &Config, guard: &Guard) -> anyhow::Result<Option<Tls>> {
     if config.tls.cert_file.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Tls::load(config.tls.clone())?))
+    Ok(Some(Tls::load(config.tls.clone(), guard.settings().lobby.clone())?))
 }
 
 /// Makes the administrator that the configuration names, unless there is a user of that name.
@@ -73,6 +83,11 @@ pub async fn make_admin(auth: &AuthConfig, topics: &Topics) -> anyhow::Result<()
         .await
         .with_context(|| format!("cannot make the user {name} (auth.admin_user)"))?;
     Ok(())
+}
+
+/// Whether it is sure already, before the users are read, that clients will have to log in.
+pub fn will_want_logins(config: &Config, guard: &Guard) -> bool {
+    guard.is_required() || (config.auth.mode == Mode::Auto && !config.auth.admin_user.is_empty())
 }
 
 /// Refuses to open a door to others without TLS, or without logins: says which, and what to do.

@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
-use super::listeners::{Listeners, Opening};
+use super::listeners::{self, Listeners, Opening};
 use super::{memory_watch, notify, security, wiring};
 use crate::amqp::{self, AmqpDoor};
 use crate::config::Config;
@@ -42,10 +42,14 @@ pub fn serve(config: Config) -> anyhow::Result<ExitCode> {
 async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let grace = Duration::from_millis(config.drain_grace_ms);
-    let tls = security::tls(&config)?;
-    let mut listeners = Listeners::open(&config, tls.as_ref()).await?;
-    listeners.announce();
     let guard = security::guard(&config)?;
+    let tls = security::tls(&config, &guard)?;
+    let wanted = listeners::wanted(&config).await?;
+    // Where only the users could say that logins are wanted, they are read before a door is opened.
+    let mut early = match security::check(&config, &wanted, security::will_want_logins(&config, &guard)) {
+        Ok(()) => Some(Listeners::open(&config, tls.as_ref()).await?),
+        Err(_) => None,
+    };
 
     let drain = Drain::default();
     let connections = Arc::new(Connections::default());
@@ -54,14 +58,15 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let routes = operations::router().with_state(operations.clone());
     let front = Front::new(routes.clone(), counters);
     let limits = ServerLimits::from(&config.http);
-    let servers: Vec<_> = std::mem::take(&mut listeners.http)
-        .into_iter()
-        .map(|listener| {
+    let serve_http = |listeners: &mut Listeners| -> Vec<_> {
+        let each = std::mem::take(&mut listeners.http).into_iter().map(|listener| {
             let (front, connections, drain) = (front.clone(), connections.clone(), drain.clone());
             tokio::spawn(server::serve(listener, front, limits, connections, drain, grace))
-        })
-        .collect();
-    if let Some(tls) = tls {
+        });
+        each.collect()
+    };
+    let mut servers = early.as_mut().map(serve_http).unwrap_or_default();
+    if let Some(tls) = tls.clone() {
         tokio::spawn(tls.follow());
     }
 
@@ -73,7 +78,15 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
         .context("recovery did not finish")?
         .with_context(|| format!("cannot open the data directory {place} (data_dir)"))?;
     security::make_admin(&config.auth, &topics).await?;
-    security::check(&config, &listeners.openings, guard.is_required())?;
+    security::check(&config, &wanted, guard.is_required())?;
+    let listeners = match early {
+        Some(listeners) => listeners,
+        None => {
+            let mut listeners = Listeners::open(&config, tls.as_ref()).await?;
+            servers.extend(serve_http(&mut listeners));
+            listeners
+        }
+    };
     operations.open(topics.clone());
     let amqp_door =
         AmqpDoor::new(topics.clone(), wiring::amqp(&config), wiring::mechanisms(&config), drain.clone());

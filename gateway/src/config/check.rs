@@ -31,6 +31,14 @@ pub fn problems(config: &Config) -> Vec<String> {
         "tls.client_certificates is required, but tls.client_ca_file names no CA to check them against"
             .into(),
     );
+    let auth = &config.auth;
+    expect(
+        auth.login_timeout_ms > auth.max_failure_delay_ms,
+        format!(
+            "auth.login_timeout_ms ({}) must be above auth.max_failure_delay_ms ({}): who has to wait could never log in",
+            auth.login_timeout_ms, auth.max_failure_delay_ms
+        ),
+    );
     let tls_advertised = &config.kafka.tls_advertised;
     expect(
         tls_advertised.is_empty() || tls_advertised.len() == config.kafka.tls_addr.0.len(),
@@ -123,7 +131,7 @@ pub fn problems(config: &Config) -> Vec<String> {
         expect(
             crate::auth::sasl::Mechanism::from_name(name).is_some(),
             format!(
-                "kafka.mechanisms: {name:?} is not one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER"
+                "kafka.mechanisms: {name:?} is not one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER, nor GSSAPI in a build with the feature of that name"
             ),
         );
     }
@@ -136,6 +144,11 @@ pub fn problems(config: &Config) -> Vec<String> {
         auth.jwks.is_empty() || !auth.jwks.starts_with("http://"),
         "auth.jwks must be a file or an https:// URL: keys that anybody on the way can change prove nothing"
             .into(),
+    );
+    let gssapi = config.kafka.mechanisms.iter().any(|name| name == "GSSAPI");
+    expect(
+        !gssapi || !auth.kerberos_user.is_empty(),
+        "kafka.mechanisms has GSSAPI, but auth.kerberos_user does not say whom a principal names".into(),
     );
     for name in &config.amqp.mechanisms {
         expect(

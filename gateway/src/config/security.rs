@@ -18,6 +18,10 @@ pub struct AuthConfig {
     pub failure_delay_ms: u64,
     /// What any failed login waits at most.
     pub max_failure_delay_ms: u64,
+    /// How long a client may take to log in.
+    pub login_timeout_ms: u64,
+    /// Clients that are not known yet, of all doors.
+    pub max_strangers: usize,
     /// Where changes and refusals are written; empty is the server's log.
     pub audit_file: String,
     /// The file, or the URL, with the keys of tokens; empty is none.
@@ -32,6 +36,8 @@ pub struct AuthConfig {
     pub jwt_user_claim: String,
     /// The claim with the groups.
     pub jwt_groups_claim: String,
+    /// What of a Kerberos principal is the user; empty knows none.
+    pub kerberos_user: String,
     /// Whether `/metrics` wants no login.
     pub open_metrics: bool,
 }
@@ -46,6 +52,8 @@ impl Default for AuthConfig {
             scram_iterations: 8192,
             failure_delay_ms: 100,
             max_failure_delay_ms: 5000,
+            login_timeout_ms: 10_000,
+            max_strangers: 2000,
             audit_file: String::new(),
             jwks: String::new(),
             jwt_issuer: String::new(),
@@ -53,13 +61,14 @@ impl Default for AuthConfig {
             jwt_leeway_s: 30,
             jwt_user_claim: "sub".into(),
             jwt_groups_claim: "groups".into(),
+            kerberos_user: String::new(),
             open_metrics: false,
         }
     }
 }
 
 /// Certificates, for every door alike.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TlsConfig {
     /// The server's certificate and those between it and its CA.
     pub cert_file: String,
@@ -71,6 +80,21 @@ pub struct TlsConfig {
     pub client_certificates: ClientCertificates,
     /// What of a certificate is the user's name.
     pub user_from: CertificateName,
+    /// How long a handshake may take.
+    pub handshake_timeout_ms: u64,
+}
+
+impl Default for TlsConfig {
+    fn default() -> TlsConfig {
+        TlsConfig {
+            cert_file: String::new(),
+            key_file: String::new(),
+            client_ca_file: String::new(),
+            client_certificates: ClientCertificates::default(),
+            user_from: CertificateName::default(),
+            handshake_timeout_ms: 10_000,
+        }
+    }
 }
 
 /// Whether clients have to show a certificate.

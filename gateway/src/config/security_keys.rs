@@ -50,6 +50,18 @@ pub const SECURITY_KEYS: &[Key] = &[
         "How long it waits at most."
     ),
     key!(
+        "auth.login_timeout_ms",
+        auth.login_timeout_ms,
+        Some(100..=10 * 60 * SECOND),
+        "How long a Kafka or WebSocket client that has to log in may take for it, in milliseconds; AMQP has `amqp.handshake_timeout_ms`."
+    ),
+    key!(
+        "auth.max_strangers",
+        auth.max_strangers,
+        Some(1..=1_000_000),
+        "Most clients at a time, of all doors together, that are in the handshake of TLS or have to log in. When another comes, the one that has waited longest is closed."
+    ),
+    key!(
         "auth.audit_file",
         auth.audit_file,
         None,
@@ -80,6 +92,12 @@ pub const SECURITY_KEYS: &[Key] = &[
         auth.jwt_groups_claim,
         None,
         "The claim with the user's groups: a list, or names with spaces between them."
+    ),
+    key!(
+        "auth.kerberos_user",
+        auth.kerberos_user,
+        None,
+        "What a Kerberos principal looks like that may log in: a regular expression for the whole of it, whose first group is the user, like `([^/@]+)@EXAMPLE\\.ORG`. For the mechanism `GSSAPI`, which a build with the feature `gssapi` has."
     ),
     key!(
         "auth.open_metrics",
@@ -113,6 +131,12 @@ pub const SECURITY_KEYS: &[Key] = &[
         "What of a client's certificate is the user's name: `cn`, the whole `subject` (RFC 4514), or its first `dns`, `email` or `uri` name."
     ),
     key!(
+        "tls.handshake_timeout_ms",
+        tls.handshake_timeout_ms,
+        Some(100..=10 * 60 * SECOND),
+        "How long a client may take for the handshake of TLS, in milliseconds."
+    ),
+    key!(
         "http.tls_addr",
         http.tls_addr,
         None,
@@ -135,7 +159,7 @@ pub const SECURITY_KEYS: &[Key] = &[
         "kafka.mechanisms",
         kafka.mechanisms,
         None,
-        "How Kafka clients may log in: some of `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` and `OAUTHBEARER`."
+        "How Kafka clients may log in: some of `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` and `OAUTHBEARER`, and of `GSSAPI` in a build with that feature."
     ),
     key!(
         "kafka.max_session_ms",

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use message::ErrorCode;
@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::server::Peer;
 use crate::auth::{Guard, LoginError, Origin, Pass};
 use crate::refusal::Refusal;
+use crate::tls::ClientCertificate;
 
 /// How the guard calls this door.
 const DOOR: &str = "http";
@@ -54,7 +55,7 @@ pub async fn known(guard: &Guard, parts: &Parts) -> Result<Pass, Problem> {
     }
     let certificate = parts.extensions.get::<Arc<Peer>>().and_then(|peer| peer.certificate.clone());
     Ok(match certificate {
-        Some(user) => Pass::As(guard.certificate(user, origin)),
+        Some(ClientCertificate { user, ends_at }) => Pass::As(guard.certificate(user, ends_at, origin)),
         None => guard.stranger(origin),
     })
 }
@@ -79,7 +80,11 @@ pub fn check_origin(parts: &Parts, allowed: &[String]) -> Result<(), Problem> {
 
 /// Whether a request comes from no page, from a page of this server, or from one of an origin that is allowed.
 pub fn is_own_or_allowed(headers: &HeaderMap, authority: Option<&str>, allowed: &[String]) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        // A page can ask without saying whose it is; browsers still say that it is another's (Fetch Metadata).
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        return matches!(site, None | Some(b"same-origin" | b"none"));
+    };
     let origin = origin.to_str().unwrap_or_default();
     if allowed.iter().any(|one| one == "*" || one.eq_ignore_ascii_case(origin)) {
         return true;

@@ -20,10 +20,12 @@ use super::frames::Frames;
 use super::in_flight::{Answer, InFlight};
 use super::login::Login;
 use crate::auth::Pass;
-use crate::tls::Stream;
+use crate::tls::{ClientCertificate, Stream};
 
 /// Frames up to this size need no permit: each connection may buffer as much.
 const FREE_FRAME_BYTES: usize = 64 << 10;
+/// What a client may send that has to log in first: as much as Kafka's `sasl.server.max.receive.size`.
+const LOGIN_FRAME_BYTES: usize = 512 << 10;
 /// Answers that may wait to be written before further requests are answered.
 const OUT_BYTES: usize = 1 << 20;
 /// Pieces given to one system call.
@@ -35,7 +37,7 @@ const HALF_CLOSED: Duration = Duration::from_secs(5);
 pub async fn run(
     stream: Stream,
     peer: SocketAddr,
-    certificate: Option<Box<str>>,
+    certificate: Option<ClientCertificate>,
     endpoint: Endpoint,
     door: KafkaDoor,
 ) {
@@ -49,7 +51,7 @@ pub async fn run(
             endpoint,
             login: Login::new(door.topics().guard(), address, certificate),
         }),
-        watched: Pass::Nobody,
+        watched: None,
         lapsed: Box::pin(std::future::pending()),
         in_flight: InFlight::default(),
         out: VecDeque::new(),
@@ -85,7 +87,7 @@ struct Connection {
     door: KafkaDoor,
     client: Arc<Client>,
     /// For whom `lapsed` watches, which ends when they are not who they said any more.
-    watched: Pass,
+    watched: Option<Pass>,
     lapsed: Pin<Box<dyn Future<Output = &'static str> + Send>>,
     frames: Frames,
     in_flight: InFlight,
@@ -155,6 +157,9 @@ impl Connection {
     /// The permit that the frame which is being received needs.
     fn wanted_permit(&self) -> Result<Option<u32>, End> {
         let announced = self.frames.announced().map_err(|error| End::Protocol(error.to_string()))?;
+        if announced.is_some_and(|len| len > LOGIN_FRAME_BYTES) && self.client.login.is_due() {
+            return Err(End::Protocol("a request larger than any login came before the login".into()));
+        }
         let large = announced.filter(|len| *len > FREE_FRAME_BYTES && self.permit.is_none());
         Ok(large.and_then(|len| u32::try_from(len).ok()))
     }
@@ -196,13 +201,13 @@ impl Connection {
     fn watch_login(&mut self) {
         let pass = self.client.login.pass();
         let is_same = match (&pass, &self.watched) {
-            (Pass::Open, Pass::Open) | (Pass::Nobody, Pass::Nobody) => true,
-            (Pass::As(one), Pass::As(other)) => one.is_same(other),
+            (Pass::Open, Some(Pass::Open)) | (Pass::Nobody, Some(Pass::Nobody)) => true,
+            (Pass::As(one), Some(Pass::As(other))) => one.is_same(other),
             _ => false,
         };
         if !is_same {
             let guard = self.door.topics().guard().clone();
-            self.watched = pass.clone();
+            self.watched = Some(pass.clone());
             self.lapsed = Box::pin(async move { guard.lapsed(&pass).await });
         }
     }

@@ -10,7 +10,7 @@ use super::broker::Endpoint;
 use super::connection;
 use super::door::KafkaDoor;
 use crate::config::KafkaConfig;
-use crate::tls::{Alpn, Stream, Tls};
+use crate::tls::{Alpn, ClientCertificate, Stream, Tls};
 
 /// Pause when the process is out of file descriptors or memory: accepting at once again would only spin.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -93,7 +93,7 @@ pub async fn serve(listener: Listener, door: KafkaDoor) {
     }
 }
 
-async fn secured(stream: TcpStream, tls: Option<Tls>) -> io::Result<(Stream, Option<Box<str>>)> {
+async fn secured(stream: TcpStream, tls: Option<Tls>) -> io::Result<(Stream, Option<ClientCertificate>)> {
     match tls {
         Some(tls) => tls.accept(stream, Alpn::None).await,
         None => Ok((Stream::Plain(stream), None)),

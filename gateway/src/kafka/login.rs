@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::error::KafkaError;
 use crate::auth::sasl::{Exchange, Mechanism, Step};
 use crate::auth::{Guard, LoginError, Origin, Pass};
+use crate::tls::ClientCertificate;
 
 /// The login of one connection.
 #[derive(Debug)]
@@ -39,10 +40,12 @@ pub enum Progress {
 impl Login {
     /// A connection that was just accepted.
     #[must_use]
-    pub fn new(guard: &Guard, address: IpAddr, certificate: Option<Box<str>>) -> Login {
+    pub fn new(guard: &Guard, address: IpAddr, certificate: Option<ClientCertificate>) -> Login {
         let origin = Origin { door: "kafka", address };
         let pass = match certificate {
-            Some(user) if guard.is_required() => Pass::As(guard.certificate(user, origin)),
+            Some(ClientCertificate { user, ends_at }) if guard.is_required() => {
+                Pass::As(guard.certificate(user, ends_at, origin))
+            }
             _ => guard.stranger(origin),
         };
         Login { origin, pass: RwLock::new(pass), exchange: Mutex::default(), is_bare: AtomicBool::new(false) }

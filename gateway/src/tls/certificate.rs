@@ -1,7 +1,26 @@
+use message::Timestamp;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::auth::is_name;
 use crate::config::CertificateName;
+
+/// What a client's certificate says of it. That it can be trusted was made sure of in the handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Whom it names.
+    pub user: Box<str>,
+    /// When it ends.
+    pub ends_at: Timestamp,
+}
+
+impl ClientCertificate {
+    /// Reads one; `None` when it names nobody.
+    #[must_use]
+    pub fn read(der: &[u8], from: CertificateName) -> Option<ClientCertificate> {
+        let ends_at = Timestamp(end_of(der)?.saturating_mul(1000));
+        Some(ClientCertificate { user: user_of(der, from)?, ends_at })
+    }
+}
 
 /// The user that a certificate names. That it can be trusted was made sure of before.
 #[must_use]

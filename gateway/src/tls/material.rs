@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::RwLock;
 use rustls::pki_types::pem::PemObject;
@@ -14,12 +14,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
-use super::certificate::{end_of, user_of};
+use super::certificate::{ClientCertificate, end_of};
 use super::stream::Stream;
+use crate::auth::Lobby;
 use crate::config::{ClientCertificates, TlsConfig};
 
-/// How long a client may take for the handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -56,6 +55,7 @@ pub struct Tls(Arc<Inner>);
 
 struct Inner {
     config: TlsConfig,
+    lobby: Lobby,
     now: RwLock<Configs>,
     /// When the certificate ends, in seconds since the epoch.
     ends_at: AtomicI64,
@@ -68,10 +68,11 @@ struct Configs {
 }
 
 impl Tls {
-    /// Reads the files that the configuration names.
-    pub fn load(config: TlsConfig) -> Result<Tls, TlsError> {
+    /// Reads the files that the configuration names. Clients wait in `lobby` while they shake hands.
+    pub fn load(config: TlsConfig, lobby: Lobby) -> Result<Tls, TlsError> {
         let (configs, ends_at) = read(&config)?;
-        Ok(Tls(Arc::new(Inner { config, now: RwLock::new(configs), ends_at: AtomicI64::new(ends_at) })))
+        let (now, ends_at) = (RwLock::new(configs), AtomicI64::new(ends_at));
+        Ok(Tls(Arc::new(Inner { config, lobby, now, ends_at })))
     }
 
     /// When the certificate ends, in seconds since the epoch.
@@ -106,19 +107,34 @@ impl Tls {
         }
     }
 
-    /// Makes a client's connection a TLS one: with whom its certificate names, if it showed one.
-    pub async fn accept(&self, stream: TcpStream, alpn: Alpn) -> io::Result<(Stream, Option<Box<str>>)> {
+    /// Makes a client's connection a TLS one: with what its certificate says, if it showed one.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+        alpn: Alpn,
+    ) -> io::Result<(Stream, Option<ClientCertificate>)> {
         let config = {
             let now = self.0.now.read();
             Arc::clone(if alpn == Alpn::Http { &now.http } else { &now.other })
         };
-        let accepting = TlsAcceptor::from(config).accept(stream);
-        let stream = tokio::time::timeout(HANDSHAKE, accepting)
-            .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))??;
+        let given_up = |why| io::Error::new(io::ErrorKind::TimedOut, why);
+        let Some(waiter) = self.0.lobby.enter(Instant::now()) else {
+            return Err(given_up("too many clients are shaking hands (auth.max_strangers)"));
+        };
+        let patience = Duration::from_millis(self.0.config.handshake_timeout_ms);
+        let stream = tokio::select! {
+            accepted = TlsAcceptor::from(config).accept(stream) => accepted?,
+            () = tokio::time::sleep(patience) => {
+                return Err(given_up("the TLS handshake took too long (tls.handshake_timeout_ms)"));
+            }
+            () = waiter.turned_out() => {
+                return Err(given_up("the TLS handshake did not go on, and others want in (auth.max_strangers)"));
+            }
+        };
+        drop(waiter);
         let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let user = certificate.and_then(|der| user_of(der, self.0.config.user_from));
-        Ok((Stream::tls(stream), user))
+        let client = certificate.and_then(|der| ClientCertificate::read(der, self.0.config.user_from));
+        Ok((Stream::tls(stream), client))
     }
 }
 

@@ -236,11 +236,8 @@ fn refused(pass: &Pass, act: Act, name: &str) -> Refusal {
     let Pass::As(caller) = pass else {
         return Refusal::new(ErrorCode::Unauthenticated, "this server wants to know who you are: log in");
     };
-    if caller.lapse(Guard::now()).is_some() {
-        return Refusal::new(
-            ErrorCode::Unauthenticated,
-            "the credentials are not good any more: log in again",
-        );
+    if let Some(lapse) = caller.lapse(Guard::now()) {
+        return Refusal::new(ErrorCode::Unauthenticated, lapse.reason());
     }
     let code = match kind {
         ResourceKind::Topic | ResourceKind::Exchange | ResourceKind::VirtualHost => ErrorCode::AccessDenied,

@@ -16,14 +16,12 @@ use super::errand::{self, Done};
 use super::outbox::Outbound;
 use super::session::Session;
 use super::sources::Sources;
-use crate::auth::{Origin, Pass};
+use crate::auth::Origin;
 
 /// Frames read before anything else gets its turn.
 const FRAMES_AT_ONCE: usize = 64;
 /// Rounds before other sockets get their turn.
 const ROUNDS_AT_ONCE: usize = 16;
-/// How long a client may take to log in.
-const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the client may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -101,13 +99,7 @@ type Lapsed = Pin<Box<dyn Future<Output = &'static str> + Send>>;
 /// Ends when the client of a door is not who it said any more, or does not say it in time.
 fn lapse(door: &WsDoor) -> Lapsed {
     let (guard, pass) = (door.topics().guard().clone(), door.topics().pass().clone());
-    Box::pin(async move {
-        if let Pass::Nobody = pass {
-            tokio::time::sleep(LOGIN_PATIENCE).await;
-            return "log in with the first command";
-        }
-        guard.lapsed(&pass).await
-    })
+    Box::pin(async move { guard.lapsed(&pass).await })
 }
 
 /// The socket is over: closed, broken, or given up.

@@ -13,6 +13,7 @@ use super::Answer;
 use super::io::WatchedBody;
 use super::refuse;
 use super::watch::Watch;
+use crate::tls::ClientCertificate;
 
 /// What hyper calls for each request of one connection.
 pub struct Session<A> {
@@ -27,8 +28,8 @@ pub struct Session<A> {
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
-    /// The user that its certificate names.
-    pub certificate: Option<Box<str>>,
+    /// What its certificate says.
+    pub certificate: Option<ClientCertificate>,
 }
 
 impl<A: Answer> hyper::service::Service<hyper::Request<Incoming>> for Session<A> {
