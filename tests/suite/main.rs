@@ -33,6 +33,7 @@ mod management;
 mod ndjson;
 mod operations;
 mod order_retry_dedup;
+mod pages;
 mod paging;
 mod permissions;
 mod policies;

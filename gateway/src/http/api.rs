@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use utoipa::OpenApi;
 use utoipa_axum::routes;
@@ -108,6 +108,13 @@ impl FromRequestParts<AppState> for Api {
 }
 
 impl Api {
+    /// Refuses a page of another origin where even a GET changes something.
+    pub fn check_page(&self, request: &Request) -> Result<(), Problem> {
+        let authority = request.uri().authority().map(|authority| authority.as_str());
+        let own = login::is_own_or_allowed(request.headers(), authority, &self.shared.origins);
+        if own { Ok(()) } else { Err(Problem::origin_not_allowed()) }
+    }
+
     /// The seam, on behalf of the client.
     #[must_use]
     pub fn topics(&self) -> &Topics {

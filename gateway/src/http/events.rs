@@ -94,6 +94,8 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
             streamed(opening, events.take_until(login_ended))
         }
         Topic::Queue(queue) => {
+            // Whoever follows a queue takes its messages.
+            api.check_page(&request)?;
             if start.is_some() {
                 return Err(wrong_model(&topic, "is a queue and has no offsets; leave `offset` out").into());
             }
