@@ -97,6 +97,40 @@ pub fn offsets(batches: &[u8], from: i64) -> Vec<i64> {
     offsets
 }
 
+/// The offsets of the records themselves in fetched batches that are not compressed: compaction leaves fewer than the headers
+/// tell.
+#[must_use]
+pub fn record_offsets(batches: &[u8]) -> Vec<i64> {
+    let mut rest = batches;
+    let mut offsets = Vec::new();
+    while let Some(head) = rest.get(..61) {
+        let base = i64::from_be_bytes(head[..8].try_into().expect("8 bytes"));
+        let length = u32::from_be_bytes(head[8..12].try_into().expect("4 bytes")) as usize;
+        let (batch, after) = rest.split_at(12 + length);
+        let mut records = &batch[61..];
+        while !records.is_empty() {
+            let len = number(&mut records) as usize;
+            let (mut record, next) = records.split_at(len);
+            // Behind the attributes and the time.
+            record = &record[1..];
+            number(&mut record);
+            offsets.push(base + number(&mut record));
+            records = next;
+        }
+        rest = after;
+    }
+    offsets
+}
+
+/// Takes a zigzag number of variable length.
+fn number(bytes: &mut &[u8]) -> i64 {
+    let len = 1 + bytes.iter().take_while(|byte| **byte >= 0x80).count();
+    let (taken, rest) = bytes.split_at(len);
+    *bytes = rest;
+    let raw = taken.iter().rev().fold(0_u64, |raw, byte| raw << 7 | u64::from(byte & 0x7f));
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
+}
+
 /// A batch (format version 2) as a producer sends it, with any content in place of its records, whose checksum holds.
 #[must_use]
 pub fn batch(codec: i16, count: i32, (first_time, last_time): (i64, i64), content: &[u8]) -> BytesMut {

@@ -1,6 +1,9 @@
 //! Share groups with a bare client: what no client library would send, and what the other doors see of a member's leases.
 
-use blackbox::{Http, Kafka, Launch, Server, amqp, kafka, values};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use blackbox::{Http, Kafka, Launch, Server, amqp, deadline, kafka, list, values};
 use kafka_wire::Uuid;
 use kafka_wire::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use kafka_wire::messages::share_acknowledge::{
@@ -12,6 +15,8 @@ use kafka_wire::messages::share_fetch::{
 use kafka_wire::messages::share_group_heartbeat::ShareGroupHeartbeatRequest;
 use serde_json::{Value, json};
 
+/// For an offset without a record in a batch that was handed out.
+const GAP: i8 = 0;
 const ACCEPT: i8 = 1;
 const RELEASE: i8 = 2;
 const REJECT: i8 = 3;
@@ -268,6 +273,106 @@ async fn sessions_are_held_to_their_epochs_and_members_to_what_they_have() {
     assert_eq!(member.settle(-1, 0, &[RENEW]).await, (0, 0));
     stranger.epoch = 2;
     assert_eq!(offsets(&stranger.fetch(10).await), [(0, 2)]);
+}
+
+/// Looks at logs often, so that a test need not wait for a second.
+fn eager() -> Server {
+    Server::launch(Launch::with_config("[log]\ncheck_interval_ms = 20\n"))
+}
+
+#[tokio::test]
+async fn what_compaction_took_is_handed_to_nobody() {
+    let mut server = eager();
+    let http = server.http();
+    let config = json!({
+        "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "segment.ms": "50",
+    });
+    http.put("/v1/topics/profiles", json!({"model": "log", "log": {"config": config}})).await.expect(201);
+    let mut member = Member::join(&server, "group", "m", "profiles").await;
+    assert!(member.fetch(10).await.is_empty());
+    // Of the first batch nothing is left, of the second the record in the middle, of the third all but the last.
+    for keys in [["a", "b", "c"], ["a", "d", "b"], ["b", "c", "a"], ["a", "e", "f"]] {
+        let messages: Vec<Value> = keys.iter().map(|key| json!({"key": key, "value": key})).collect();
+        http.publish("profiles", json!(messages)).await;
+    }
+    deadline::until("the log is compacted", || async {
+        let page = http.records("profiles", 0, "offset=0&limit=100").await;
+        (list(&page, "records").len() == 6).then_some(())
+    })
+    .await;
+    let data = member.fetch_data(100).await.expect("records");
+    let left = kafka::record_offsets(&data.records.0.concat());
+    assert_eq!(left, [4, 6, 7, 9, 10, 11]);
+    let acquired = offsets(&data.acquired_records);
+    assert!(left.iter().all(|offset| acquired.contains(&(*offset, 1))), "{acquired:?}");
+    for run in &data.acquired_records {
+        let kind = |offset: i64| if left.contains(&offset) { ACCEPT } else { GAP };
+        let kinds: Vec<i8> = (run.first_offset..=run.last_offset).map(kind).collect();
+        member.acknowledge(run.first_offset, &kinds).await;
+    }
+    assert!(member.fetch(100).await.is_empty(), "everything is settled, gaps too");
+    // Nor does it come back.
+    server.kill();
+    server.run();
+    let mut member = Member::join(&server, "group", "m", "profiles").await;
+    assert!(member.fetch(100).await.is_empty());
+    server.http().publish("profiles", json!([{"key": "g", "value": "g"}])).await;
+    assert_eq!(offsets(&member.fetch(100).await), [(12, 1)]);
+}
+
+#[tokio::test]
+async fn a_damaged_batch_is_passed_over_and_what_follows_is_handed_out() {
+    let server = eager();
+    let http = server.http();
+    let config = json!({"segment.ms": "50"});
+    http.put("/v1/topics/log", json!({"model": "log", "log": {"config": config}})).await.expect(201);
+    let mut member = Member::join(&server, "group", "m", "log").await;
+    assert!(member.fetch(10).await.is_empty());
+    // Each of them is a batch.
+    let kept = ["before the damage", "after the damage", "and at the end"];
+    for value in [kept[0], "this one is damaged", kept[1], kept[2]] {
+        http.publish_values("log", [value]).await;
+    }
+    let logs = || files(&server.data_dir().join("logs"));
+    let (file, at) = deadline::until("the records settle", || async {
+        let has =
+            |bytes: &[u8], text: &str| bytes.windows(text.len()).position(|part| part == text.as_bytes());
+        let found: Vec<_> =
+            logs().into_iter().map(|path| (std::fs::read(&path).unwrap_or_default(), path)).collect();
+        let end = found.iter().any(|(bytes, _)| has(bytes, kept[2]).is_some());
+        let place =
+            |(bytes, path): &(Vec<u8>, PathBuf)| Some((path.clone(), has(bytes, "this one is damaged")?));
+        end.then(|| found.iter().find_map(place)).flatten()
+    })
+    .await;
+    let file = std::fs::File::options().write(true).open(file).expect("a segment");
+    file.write_all_at(b"T", at as u64).expect("a segment");
+    // As long as it is in memory, too, it is read from there.
+    deadline::until("the damage shows", || async {
+        let page = http.get("/v1/topics/log/partitions/0/records?offset=1&limit=1").await;
+        (page.status != 200).then_some(())
+    })
+    .await;
+    let mut delivered = Vec::new();
+    while delivered.len() < 3 {
+        let data = member.fetch_data(100).await.expect("records");
+        delivered.extend(kafka::offsets(&data.records.0.concat(), 0));
+        for run in &data.acquired_records {
+            let accepts = vec![ACCEPT; (run.last_offset - run.first_offset + 1) as usize];
+            member.acknowledge(run.first_offset, &accepts).await;
+        }
+    }
+    assert_eq!(delivered, [0, 2, 3]);
+    http.publish_values("log", ["new"]).await;
+    assert_eq!(offsets(&member.fetch(100).await), [(4, 1)]);
+}
+
+/// The files of records below a directory.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let (dirs, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let logs = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.chain(dirs.iter().flat_map(|dir| self::files(dir))).collect()
 }
 
 #[tokio::test]
