@@ -49,7 +49,6 @@ impl Core {
                 }
             };
             queue.take_head();
-            queue.totals.delivered += 1;
             let history = queue.history(sequence).to_vec();
             let due = match patience {
                 Some(patience) => Some(after(now, patience)),
@@ -77,7 +76,7 @@ impl Core {
                 queue.remove(sequence, &mut self.ledger);
                 self.removed.push(queue.id, sequence);
             }
-            queue.totals.redelivered += u64::from(attempts > 1);
+            queue.totals.count_delivery(consumer, token.is_some(), attempts > 1);
             return Some(Delivery {
                 queue: queue.id,
                 lease: token,

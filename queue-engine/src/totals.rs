@@ -14,6 +14,12 @@ pub struct QueueTotals {
     pub duplicates: u64,
     /// Deliveries, each attempt counted.
     pub delivered: u64,
+    /// Those of them that a subscription was given without a lease.
+    pub pushed_for_good: u64,
+    /// Those of them that somebody took without a subscription, with a lease.
+    pub taken: u64,
+    /// Those of them that somebody took without a subscription and without a lease.
+    pub taken_for_good: u64,
     /// Deliveries that were not a message's first.
     pub redelivered: u64,
     /// Messages that a consumer settled for good, or that were taken without a lease.
@@ -35,6 +41,17 @@ pub struct QueueTotals {
 }
 
 impl QueueTotals {
+    pub(crate) fn count_delivery(&mut self, consumer: ConsumerId, leased: bool, again: bool) {
+        self.delivered += 1;
+        self.redelivered += u64::from(again);
+        match (consumer == ConsumerId::NOBODY, leased) {
+            (true, true) => self.taken += 1,
+            (true, false) => self.taken_for_good += 1,
+            (false, false) => self.pushed_for_good += 1,
+            (false, true) => {}
+        }
+    }
+
     pub(crate) fn count_dead(&mut self, reason: Reason) {
         *match reason {
             Reason::Rejected => &mut self.dead_rejected,

@@ -34,6 +34,18 @@ struct Figures {
     messages: u64,
 }
 
+/// The counters of a queue, by RabbitMQ's names.
+const QUEUE_COUNTERS: [(&str, Read<Figures>); 8] = [
+    ("publish", |it| it.counts.published),
+    ("deliver_get", |it| it.counts.delivered),
+    ("deliver", |it| it.counts.pushed()),
+    ("deliver_no_ack", |it| it.counts.pushed_for_good),
+    ("get", |it| it.counts.taken),
+    ("get_no_ack", |it| it.counts.taken_for_good),
+    ("redeliver", |it| it.counts.redelivered),
+    ("ack", |it| it.counts.acked),
+];
+
 impl From<&QueueEntry> for Figures {
     fn from(queue: &QueueEntry) -> Figures {
         Figures {
@@ -73,12 +85,11 @@ impl Rates {
     pub fn of_queue(&self, queue: &QueueEntry) -> (Value, Map<String, Value>) {
         let key = (queue.vhost.clone(), queue.name.clone());
         let rate = |read: fn(&Figures) -> u64| self.of(|sample| sample.queues.get(&key).map(read));
-        let counts = queue.counts;
+        let figures = Figures::from(queue);
         let mut stats = Map::new();
-        put(&mut stats, "publish", counts.published, rate(|it| it.counts.published));
-        put(&mut stats, "deliver_get", counts.delivered, rate(|it| it.counts.delivered));
-        put(&mut stats, "redeliver", counts.redelivered, rate(|it| it.counts.redelivered));
-        put(&mut stats, "ack", counts.acked, rate(|it| it.counts.acked));
+        for (name, read) in QUEUE_COUNTERS {
+            put(&mut stats, name, read(&figures), rate(read));
+        }
         let mut levels = Map::new();
         put(&mut levels, "messages", messages(queue), rate(|it| it.messages));
         put(&mut levels, "messages_ready", queue.ready, rate(|it| it.ready));
@@ -98,13 +109,7 @@ impl Rates {
             })
         };
         let mut stats = Map::new();
-        let counters: [(&str, Read<Figures>); 4] = [
-            ("publish", |it| it.counts.published),
-            ("deliver_get", |it| it.counts.delivered),
-            ("redeliver", |it| it.counts.redelivered),
-            ("ack", |it| it.counts.acked),
-        ];
-        counters.into_iter().for_each(|(name, read)| put(&mut stats, name, sum(read), rate(read)));
+        QUEUE_COUNTERS.into_iter().for_each(|(name, read)| put(&mut stats, name, sum(read), rate(read)));
         let mut levels = Map::new();
         let gauges: [(&str, Read<Figures>); 3] = [
             ("messages", |it| it.messages),
@@ -117,11 +122,15 @@ impl Rates {
 
     /// The counters of the whole broker with their rates.
     pub fn of_broker(&self, totals: &Totals) -> Value {
-        let counters: [(&str, Read<Totals>); 6] = [
+        let counters: [(&str, Read<Totals>); 10] = [
             ("publish", |it| it.received),
             ("confirm", |it| it.confirmed),
             ("drop_unroutable", |it| it.unroutable_dropped),
             ("deliver_get", |it| it.delivered),
+            ("deliver", Totals::pushed),
+            ("deliver_no_ack", |it| it.pushed_for_good),
+            ("get", |it| it.taken),
+            ("get_no_ack", |it| it.taken_for_good),
             ("redeliver", |it| it.redelivered),
             ("ack", |it| it.acknowledged),
         ];

@@ -47,6 +47,12 @@ pub struct Totals {
     pub unroutable_dropped: u64,
     /// Handed to consumers.
     pub delivered: u64,
+    /// Of those, handed to subscriptions that settle nothing. Queues only.
+    pub pushed_for_good: u64,
+    /// Of those, taken by whoever came for a message, to be settled. Queues only.
+    pub taken: u64,
+    /// Of those, taken by whoever came for a message, for good. Queues only.
+    pub taken_for_good: u64,
     /// Handed out again. Queues only.
     pub redelivered: u64,
     /// Settled for good. Queues only.
@@ -61,6 +67,14 @@ pub struct Totals {
     pub dead_lettered_maxlen: u64,
     /// Dead-lettered because they were handed out too often.
     pub dead_lettered_delivery_limit: u64,
+}
+
+impl Totals {
+    /// Handed to subscriptions that settle them.
+    #[must_use]
+    pub fn pushed(&self) -> u64 {
+        self.delivered.saturating_sub(self.pushed_for_good + self.taken + self.taken_for_good)
+    }
 }
 
 /// One queue.

@@ -60,10 +60,24 @@ pub struct QueueCounts {
     pub published: u64,
     /// Deliveries.
     pub delivered: u64,
+    /// Those to subscriptions that settle nothing.
+    pub pushed_for_good: u64,
+    /// Those to whoever came for a message, to be settled.
+    pub taken: u64,
+    /// Those to whoever came for a message, for good.
+    pub taken_for_good: u64,
     /// Deliveries that were not a message's first.
     pub redelivered: u64,
     /// Messages settled for good.
     pub acked: u64,
+}
+
+impl QueueCounts {
+    /// Deliveries to subscriptions that settle them.
+    #[must_use]
+    pub fn pushed(&self) -> u64 {
+        self.delivered.saturating_sub(self.pushed_for_good + self.taken + self.taken_for_good)
+    }
 }
 
 /// An exchange as it stands.
@@ -267,6 +281,9 @@ impl Topics {
             counts: QueueCounts {
                 published: info.totals.published,
                 delivered: info.totals.delivered,
+                pushed_for_good: info.totals.pushed_for_good,
+                taken: info.totals.taken,
+                taken_for_good: info.totals.taken_for_good,
                 redelivered: info.totals.redelivered,
                 acked: info.totals.acked,
             },

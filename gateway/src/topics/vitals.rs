@@ -84,6 +84,9 @@ impl Vitals {
 }
 
 fn add(sum: &mut QueueTotals, one: &QueueTotals) {
+    sum.pushed_for_good += one.pushed_for_good;
+    sum.taken += one.taken;
+    sum.taken_for_good += one.taken_for_good;
     sum.leases_expired += one.leases_expired;
     sum.dead_expired += one.dead_expired;
     sum.dead_rejected += one.dead_rejected;
@@ -156,8 +159,8 @@ impl Topics {
             self.shard().call(LOOK, look).await?;
         let groups = self.with_ages(groups).await;
         let vitals = self.vitals();
-        let mut dead = *vitals.gone_queues.lock();
-        queues.iter().for_each(|queue| add(&mut dead, &queue.totals));
+        let mut sums = *vitals.gone_queues.lock();
+        queues.iter().for_each(|queue| add(&mut sums, &queue.totals));
         let logs = self.directory().list(None, usize::MAX, |topic| matches!(topic, Topic::Log(_)));
         Ok(Snapshot {
             journal: JournalFigures {
@@ -168,7 +171,7 @@ impl Topics {
             },
             commit: vitals.commit.figures(),
             sync: vitals.sync.figures(),
-            totals: totals(vitals, &dead),
+            totals: totals(vitals, &sums),
             queues: queues.iter().map(queue_figures).collect(),
             logs: logs.iter().filter_map(log_figures).collect(),
             groups: groups.iter().map(|(group, ages)| group_figures(group, ages)).collect(),
@@ -176,20 +179,23 @@ impl Topics {
     }
 }
 
-fn totals(vitals: &Vitals, dead: &QueueTotals) -> Totals {
+fn totals(vitals: &Vitals, sums: &QueueTotals) -> Totals {
     Totals {
         received: vitals.received.load(Relaxed),
         confirmed: vitals.confirmed.load(Relaxed),
         routed: vitals.routed.load(Relaxed),
         unroutable_dropped: vitals.unroutable.load(Relaxed),
         delivered: vitals.delivered.load(Relaxed),
+        pushed_for_good: sums.pushed_for_good,
+        taken: sums.taken,
+        taken_for_good: sums.taken_for_good,
         redelivered: vitals.redelivered.load(Relaxed),
         acknowledged: vitals.acknowledged.load(Relaxed),
-        leases_expired: dead.leases_expired,
-        dead_lettered_expired: dead.dead_expired,
-        dead_lettered_rejected: dead.dead_rejected,
-        dead_lettered_maxlen: dead.dead_maxlen,
-        dead_lettered_delivery_limit: dead.dead_delivery_limit,
+        leases_expired: sums.leases_expired,
+        dead_lettered_expired: sums.dead_expired,
+        dead_lettered_rejected: sums.dead_rejected,
+        dead_lettered_maxlen: sums.dead_maxlen,
+        dead_lettered_delivery_limit: sums.dead_delivery_limit,
     }
 }
 
