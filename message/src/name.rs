@@ -88,10 +88,12 @@ name_type!(
 );
 
 impl TopicName {
-    /// Whether a log may have this name: Kafka's rule, at most 249 of `[a-zA-Z0-9._-]`.
+    /// Whether a log may have this name: Kafka's rule, at most 249 of `[a-zA-Z0-9._-]`. Before it there may be the name of a
+    /// virtual host and a slash; whether there is such a host is for others to know.
     pub fn check_for_log(&self) -> Result<(), NameError> {
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if self.0.len() > 249 || !self.0.bytes().all(legal) {
+        let own = self.0.rsplit_once('/').map_or(&*self.0, |(_, own)| own);
+        if own.len() > 249 || matches!(own, "" | "." | "..") || !own.bytes().all(legal) {
             let why = "a log's name is at most 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'";
             return Err(NameError { kind: "topic name", name: self.0.chars().take(80).collect(), why });
         }
@@ -109,7 +111,10 @@ mod tests {
             assert!(TopicName::new(bad).is_err(), "{bad:?}");
         }
         assert!(TopicName::new("vhost/name with space").is_ok());
-        assert!(TopicName::new("vhost/name").unwrap().check_for_log().is_err());
+        assert!(TopicName::new("vhost/name").unwrap().check_for_log().is_ok());
+        for bad in ["vhost/", "vhost/..", "vhost/a b", "a b", "a:b"] {
+            assert!(TopicName::new(bad).unwrap().check_for_log().is_err(), "{bad}");
+        }
         assert!(TopicName::new("a.B_c-9").unwrap().check_for_log().is_ok());
     }
 }

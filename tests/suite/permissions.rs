@@ -126,6 +126,39 @@ async fn rules_that_rabbitmq_has_words_for_are_shown_and_an_administrator_has_al
 }
 
 #[tokio::test]
+async fn permissions_in_a_virtual_host_hold_for_queues_and_logs_after_a_restart() {
+    let mut server = start();
+    put(&server, "/api/vhosts/shop", json!({})).await.expect(201);
+    put(&server, "/api/users/bob", json!({"password": "pw", "tags": ""})).await.expect(201);
+    put(&server, "/api/permissions/shop/bob", permissions("^bob", "^bob", "^bob")).await.expect(201);
+    let topics = [
+        ("bob.q", json!({"model": "queue"})),
+        ("bob.log", json!({"model": "log", "log": {"partitions": 1}})),
+    ];
+    for (name, spec) in &topics {
+        ask(&server, "bob:pw", Method::PUT, &format!("/v1/topics/shop%2F{name}"), spec.clone())
+            .await
+            .expect(201);
+        assert_eq!(
+            ask(&server, "bob:pw", Method::PUT, &format!("/v1/topics/{name}"), spec.clone()).await.status,
+            403
+        );
+    }
+    for restarted in [false, true] {
+        if restarted {
+            server.kill();
+            server.run();
+        }
+        for (name, _) in &topics {
+            let path = format!("/v1/topics/shop%2F{name}/messages");
+            ask(&server, "bob:pw", Method::POST, &path, json!({"messages": [{"value": 1}]}))
+                .await
+                .expect(200);
+        }
+    }
+}
+
+#[tokio::test]
 async fn whoever_monitors_may_look_and_others_may_not() {
     let server = start();
     for (user, tags) in [("mon", "monitoring"), ("man", "management")] {

@@ -66,6 +66,7 @@ impl Topics {
         name: TopicName,
         settings: LogSettings,
     ) -> Result<Created, Refusal> {
+        self.check_log_name(&name)?;
         turn.engines.check_name_is_free_of(&name, "queue")?;
         let config = turn.engines.log.topic_defaults().with(settings.config.iter())?;
         if let Some(have) = turn.engines.log.topic(&name) {
@@ -233,12 +234,7 @@ impl Topics {
                         let detail = format!("{queue} keeps in {name} what passes it; take that back first");
                         return Err(Refusal::new(message::ErrorCode::InUse, detail));
                     }
-                    turn.engines.queue.unbind_log(turn.journal.block(), name)?;
-                    turn.engines.log.delete_topic(turn.journal.block(), name)?;
-                    for partition in &log.0.partitions {
-                        turn.engines.bells.remove(&partition.id);
-                        partition.grew.notify_waiters();
-                    }
+                    return turn.delete_log(log);
                 }
             }
             turn.engines.directory.remove(name);
@@ -251,6 +247,18 @@ impl Topics {
         let host = self.virtual_host_of(name.as_str());
         let (shard, draining) = (self.shard().clone(), self.draining().clone());
         Topic::Queue(QueueTopic { id, name, host, shard, draining, pass: Pass::Open })
+    }
+
+    /// Whether a log may be called so: by Kafka's rule within its virtual host.
+    pub(crate) fn check_log_name(&self, name: &TopicName) -> Result<(), Refusal> {
+        name.check_for_log()?;
+        if self.virtual_host_of(name.as_str()).local(name.as_str()).contains('/') {
+            let detail = format!(
+                "{name}: what is before a slash in a log's name is a virtual host, and there is none of that name"
+            );
+            return Err(Refusal::new(message::ErrorCode::InvalidName, detail));
+        }
+        Ok(())
     }
 
     /// Puts a log, new or changed, where doors find it. Partitions that were there keep their bells and readers.
@@ -268,6 +276,7 @@ impl Topics {
         let inner = LogInner {
             id: topic.id().0,
             name: topic.name().clone(),
+            host: self.virtual_host_of(topic.name().as_str()),
             partitions: partitions.collect(),
             partitioner: Arc::default(),
             settings: *topic.config(),
@@ -275,6 +284,21 @@ impl Topics {
             draining: self.draining().clone(),
         };
         engines.directory.insert(Topic::Log(LogTopic(Arc::new(inner), Pass::Open)));
+    }
+}
+
+impl Turn<'_> {
+    /// Deletes a log with the bindings to it.
+    pub(crate) fn delete_log(&mut self, log: &LogTopic) -> Result<(), Refusal> {
+        let name = log.name();
+        self.engines.queue.unbind_log(self.journal.block(), name)?;
+        self.engines.log.delete_topic(self.journal.block(), name)?;
+        for partition in &log.0.partitions {
+            self.engines.bells.remove(&partition.id);
+            partition.grew.notify_waiters();
+        }
+        self.engines.directory.remove(name);
+        Ok(())
     }
 }
 

@@ -268,8 +268,7 @@ impl Topic {
 impl LogTopic {
     /// Whether whoever got this handle may do something to the log.
     pub(crate) fn allow(&self, act: Act) -> Result<(), Refusal> {
-        // Logs are in the default virtual host only.
-        allow_within(&self.1, act, self.name().as_str(), &VirtualHost::default())
+        allow_within(&self.1, act, self.name().as_str(), &self.0.host)
     }
 }
 

@@ -13,6 +13,7 @@ use super::authorization::Act;
 use super::job_spec::StartAt;
 use super::partitioner::Partitioner;
 use super::record_chunk::RecordChunk;
+use super::virtual_hosts::VirtualHost;
 use crate::auth::Pass;
 use crate::refusal::Refusal;
 
@@ -29,6 +30,7 @@ impl std::fmt::Debug for LogTopic {
 pub(crate) struct LogInner {
     pub id: u64,
     pub name: TopicName,
+    pub host: VirtualHost,
     pub partitions: Vec<Arc<LogPartition>>,
     pub partitioner: Arc<Partitioner>,
     pub settings: TopicConfig,

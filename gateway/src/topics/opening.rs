@@ -175,13 +175,14 @@ impl Topics {
     }
 
     fn enter_all(&self, engines: &mut Engines) {
+        // First: a topic is of the virtual host that its name begins with.
+        engines.directory.hosts.set(engines.queue.virtual_hosts());
         let names: Vec<_> = engines.queue.queue_names().cloned().collect();
         for name in names {
             if let Ok(info) = engines.queue.queue_info(&name) {
                 engines.directory.insert(self.queue_topic(info.id, name));
             }
         }
-        engines.directory.hosts.set(engines.queue.virtual_hosts());
         let logs: Vec<_> = engines.log.topics().map(Arc::clone).collect();
         for log in logs {
             self.enter_log(engines, &log);

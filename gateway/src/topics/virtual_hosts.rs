@@ -4,19 +4,21 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use message::ErrorCode;
+use message::{ErrorCode, TopicName};
 use parking_lot::RwLock;
 use queue_engine::DEFAULT_HOST;
 
-use super::Topics;
 use super::authorization::Act;
 use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
 use super::spec::Created;
+use super::{Topic, Topics};
 use crate::refusal::Refusal;
 
 const DEFINE: Terms = Terms { acks: Acks::All, weight: 4 << 10, room: Room::Ordinary };
 const UNDEFINE: Terms = Terms { room: Room::Reserved, ..DEFINE };
+/// Journal bytes that deleting a log with the bindings to it takes at most.
+const DELETION_OF_A_LOG: usize = 512 << 10;
 
 /// A virtual host, as a door names things in it: what is called `name` there is the topic or exchange `host/name`, in
 /// the default one plainly `name`. An empty name is the host's default exchange. Cheap to clone.
@@ -140,17 +142,44 @@ impl Topics {
         self.shard().call(DEFINE, create).await?
     }
 
-    /// Deletes a virtual host with every queue, exchange, binding and policy in it, and the rules for what is in it.
+    /// Deletes the logs of a virtual host, before that itself.
+    fn delete_logs_of(&self, turn: &mut Turn<'_>, host: &str) -> Result<(), Refusal> {
+        let is_within = |topic: &Topic| matches!(topic, Topic::Log(log) if log.0.host.name() == host);
+        let logs = match host {
+            // It cannot be deleted.
+            VirtualHost::DEFAULT_NAME => Vec::new(),
+            _ => self.directory().list(None, usize::MAX, is_within),
+        };
+        let elsewhere = |queue: &TopicName| self.virtual_host_of(queue.as_str()).name() != host;
+        for topic in &logs {
+            if let Some(queue) = turn.engines.queue.kept_by(topic.name()).filter(|queue| elsewhere(queue)) {
+                let detail =
+                    format!("{queue} keeps in {} what passes it; take that back first", topic.name());
+                return Err(Refusal::new(ErrorCode::InUse, detail));
+            }
+        }
+        for topic in logs {
+            turn.ensure(DELETION_OF_A_LOG)?;
+            if let Topic::Log(log) = topic {
+                turn.delete_log(&log)?;
+            }
+        }
+        Ok(turn.ensure(UNDEFINE.weight)?)
+    }
+
+    /// Deletes a virtual host with every queue, log, exchange, binding and policy in it, and the rules for what is in it.
     pub async fn delete_virtual_host(&self, name: &str) -> Result<(), Refusal> {
         self.allow(Act::DeleteHost, name)?;
-        let host = name.to_owned();
+        let (host, topics) = (name.to_owned(), self.clone());
         let delete = move |turn: &mut Turn<'_>| {
-            let queue = &mut turn.engines.queue;
+            let queue = &turn.engines.queue;
             let totals: Vec<_> = queue
                 .queues()
                 .filter(|info| queue.virtual_host_of(info.name.as_str()) == host)
                 .map(|info| info.totals)
                 .collect();
+            topics.delete_logs_of(turn, &host)?;
+            let queue = &mut turn.engines.queue;
             let gone = queue.delete_virtual_host(turn.journal.block(), &host)?;
             turn.engines.directory.hosts.set(turn.engines.queue.virtual_hosts());
             gone.iter().for_each(|queue| turn.engines.directory.remove(queue));

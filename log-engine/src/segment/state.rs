@@ -21,9 +21,16 @@ impl PartitionDir {
     /// The directory that holds all logs.
     pub(crate) const ROOT: &str = "logs";
 
-    /// What a topic's directory is called.
+    /// What a topic's directory is called: its id tells it from all others, its name, as far as files can have it, is for
+    /// people.
     pub(crate) fn topic_dir_name(topic: &str, id: TopicId) -> String {
-        format!("{topic}.{}", id.0)
+        if !topic.contains('/') {
+            return format!("{topic}.{}", id.0);
+        }
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
+        let name: String =
+            topic.chars().map(|letter| if plain(letter) { letter } else { '+' }).take(200).collect();
+        format!("{name}.{}", id.0)
     }
 
     pub(crate) fn new(topic: Arc<Path>, index: u32) -> PartitionDir {

@@ -164,6 +164,7 @@ fn other_kind(have: &str, want: &str) -> SessionError {
 
 fn declare_log(topics: &Topics, turn: &mut Turn<'_>, name: TopicName, wanted: &QueueDeclaration) -> Answered {
     turn.ensure(512 << 10).map_err(Refusal::from)?;
+    topics.check_log_name(&name)?;
     turn.engines.check_name_is_free_of(&name, "queue").map_err(|_| other_kind("classic", "stream"))?;
     let config = queue_arguments::log_config(wanted)?;
     if turn.engines.log.topic(&name).is_none() {
@@ -184,13 +185,7 @@ fn delete_queue(
     // To RabbitMQ, what is not there is as deleted as it was asked to be.
     let Ok(name) = TopicName::new(queue) else { return Ok(Answer::Removed(0)) };
     if let Ok(Topic::Log(log)) = turn.engines.directory.get(queue) {
-        turn.engines.queue.unbind_log(turn.journal.block(), &name)?;
-        turn.engines.log.delete_topic(turn.journal.block(), &name).map_err(Refusal::from)?;
-        for partition in &log.0.partitions {
-            turn.engines.bells.remove(&partition.id);
-            partition.grew.notify_waiters();
-        }
-        turn.engines.directory.remove(&name);
+        turn.delete_log(&log)?;
         return Ok(Answer::Removed(0));
     }
     let Ok(info) = turn.engines.queue.queue_info(&name) else { return Ok(Answer::Removed(0)) };
