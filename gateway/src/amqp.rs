@@ -14,6 +14,7 @@ pub(crate) mod login;
 pub(crate) mod refusals;
 mod roster;
 mod socket;
+mod stream_filter;
 mod unsettled;
 pub mod wire;
 

@@ -138,3 +138,47 @@ async fn what_a_lost_client_held_comes_again_and_what_is_rejected_is_dead_letter
         channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.expect("deleted");
     }
 }
+
+#[tokio::test]
+async fn a_stream_is_read_by_the_values_that_were_asked_for() {
+    let server = Server::shared();
+    let stream = server.name("filtered");
+    let (_connection, channel) = connect(server).await;
+    let text = |text: &str| AMQPValue::LongString(LongString::from(text));
+    let table = |entries: &[(&str, AMQPValue)]| {
+        let mut table = FieldTable::default();
+        for (name, value) in entries {
+            table.insert((*name).into(), value.clone());
+        }
+        table
+    };
+    declare(&channel, &stream, table(&[("x-queue-type", text("stream"))])).await;
+    for (number, region) in
+        [None, Some("eu"), Some("us"), Some("asia")].into_iter().cycle().take(40).enumerate()
+    {
+        let headers = region.map(|region| table(&[("x-stream-filter-value", text(region))]));
+        let properties = BasicProperties::default().with_headers(headers.unwrap_or_default());
+        publish(&channel, ("", &stream), number.to_string().as_bytes(), properties).await;
+    }
+    channel.basic_qos(3, BasicQosOptions::default()).await.expect("a prefetch");
+    let both = AMQPValue::FieldArray(vec![text("eu"), text("us")].into());
+    for (filter, unfiltered, wanted) in
+        [(text("asia"), false, &[3, 7, 11, 15][..]), (both, true, &[0, 1, 2, 4, 5, 6, 8, 9, 10][..])]
+    {
+        let arguments = table(&[
+            ("x-stream-offset", text("first")),
+            ("x-stream-filter", filter),
+            ("x-stream-match-unfiltered", AMQPValue::Boolean(unfiltered)),
+        ]);
+        let options = BasicConsumeOptions::default();
+        let consumer = channel.basic_consume(stream.as_str().into(), "".into(), options, arguments).await;
+        let mut consumer = consumer.expect("a consumer");
+        for number in wanted {
+            let delivery = next(&mut consumer).await;
+            assert_eq!(String::from_utf8_lossy(&delivery.data), number.to_string());
+            delivery.ack(BasicAckOptions::default()).await.expect("an ack");
+        }
+        let tag = consumer.tag();
+        channel.basic_cancel(tag, BasicCancelOptions::default()).await.expect("cancelled");
+    }
+}

@@ -30,6 +30,7 @@ use message::HeaderTable;
 use super::identity::ClientIdentity;
 use super::limits::{AmqpLimits, FRAME_BEFORE_TUNE};
 use super::login::Mechanism;
+use super::stream_filter::StreamFilter;
 use super::wire::{MethodId, Output, Reply};
 use crate::topics::LogTopic;
 use crate::topics::session::{Action, ChannelKey, ConsumerNumber, Operation, Request, SessionEvent};
@@ -85,6 +86,8 @@ pub enum Effect {
         log: LogTopic,
         /// Where to begin.
         start: Start,
+        /// Which records; all of them without it.
+        filter: Option<Arc<StreamFilter>>,
         /// How many records may come before more is allowed.
         credit: u32,
     },

@@ -4,6 +4,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::connection::Start;
+use super::stream_filter::StreamFilter;
 use crate::refusal::Refusal;
 use crate::topics::session::{ConsumerNumber, SessionEvent};
 use crate::topics::{LogTopic, StartAt};
@@ -24,14 +25,14 @@ impl LogReader {
     pub(super) fn start(
         consumer: ConsumerNumber,
         log: LogTopic,
-        start: Start,
+        (start, filter): (Start, Option<Arc<StreamFilter>>),
         credit: u32,
         outlet: mpsc::UnboundedSender<SessionEvent>,
     ) -> LogReader {
         let credit = Arc::new(Semaphore::new(credit as usize));
         let allowed = Arc::clone(&credit);
         let task = tokio::spawn(async move {
-            if let Err(refusal) = read(consumer, &log, start, &allowed, &outlet).await {
+            if let Err(refusal) = read(consumer, &log, start, filter.as_deref(), &allowed, &outlet).await {
                 let _ = outlet.send(SessionEvent::Records { consumer, chunk: Err(refusal) });
             }
         });
@@ -54,6 +55,7 @@ async fn read(
     consumer: ConsumerNumber,
     log: &LogTopic,
     start: Start,
+    filter: Option<&StreamFilter>,
     credit: &Semaphore,
     outlet: &mpsc::UnboundedSender<SessionEvent>,
 ) -> Result<(), Refusal> {
@@ -66,12 +68,18 @@ async fn read(
         let extra = credit.available_permits();
         // Where the beginning was cut off meanwhile, reading goes on with what is left.
         from = from.max(log.bounds(PARTITION)?.log_start);
-        let chunk = log.read(PARTITION, from, READ_BYTES)?.limited(1 + extra);
-        let mut records = 0;
-        chunk.for_each(&mut |_| {
-            records += 1;
-            std::ops::ControlFlow::Continue(())
-        })?;
+        let mut chunk = log.read(PARTITION, from, READ_BYTES)?;
+        let records = match filter {
+            Some(filter) => {
+                let (wanted, next) = filter.count(&chunk, 1 + extra)?;
+                chunk.next_offset = next;
+                wanted
+            }
+            None => {
+                chunk = chunk.limited(1 + extra);
+                chunk.offsets()?.len()
+            }
+        };
         from = chunk.next_offset.max(from);
         match records {
             0 => credit.add_permits(1),

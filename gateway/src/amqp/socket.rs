@@ -266,9 +266,10 @@ impl Driver {
                     self.connection.handle_vhost(Instant::now(), answer);
                     self.feed();
                 }
-                Effect::ReadLog { consumer, log, start, credit } => {
+                Effect::ReadLog { consumer, log, start, filter, credit } => {
                     let Some(session) = &self.session else { continue };
-                    let reader = LogReader::start(consumer, log, start, credit, session.outlet());
+                    let from = (start, filter);
+                    let reader = LogReader::start(consumer, log, from, credit, session.outlet());
                     self.readers.insert(consumer, reader);
                 }
                 Effect::AllowRecords { consumer, records } => {

@@ -368,6 +368,7 @@ impl Connection {
         let consumer = self.channels.get_mut(&number).and_then(|channel| channel.consumers.get_mut(tag));
         let Some(consumer) = consumer else { return };
         let Consumer { number: consumer_number, no_ack, prefetch, .. } = *consumer;
+        let filter = consumer.about.filter.clone();
         let refused = if no_ack {
             let text = format!(
                 "automatic acknowledgement not supported by stream queues queue '{queue}' in vhost '{}'",
@@ -389,7 +390,7 @@ impl Connection {
         if !nowait {
             self.say(number, &Reply::ConsumeOk { tag });
         }
-        let read = Effect::ReadLog { consumer: consumer_number, log, start, credit: prefetch };
+        let read = Effect::ReadLog { consumer: consumer_number, log, start, filter, credit: prefetch };
         self.effects.push_back(read);
     }
 }

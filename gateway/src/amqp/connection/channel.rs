@@ -8,6 +8,7 @@ use super::Connection;
 use super::content::{Incoming, PublishMemory};
 use super::transactions::Transaction;
 use crate::amqp::error::{AmqpError, ReplyCode};
+use crate::amqp::stream_filter::StreamFilter;
 use crate::amqp::unsettled::Unsettled;
 use crate::amqp::wire::{Method, MethodId, Reply};
 use crate::topics::session::{ChannelKey, ConsumerNumber};
@@ -97,6 +98,8 @@ pub(super) struct About {
     pub(super) queue: String,
     pub(super) exclusive: bool,
     pub(super) arguments: HeaderTable,
+    /// Which records it wants, if it reads a log.
+    pub(super) filter: Option<Arc<StreamFilter>>,
 }
 
 impl Channel {

@@ -10,6 +10,7 @@ use super::channel::{About, Consumer};
 use super::streams::Start;
 use crate::amqp::Effect;
 use crate::amqp::error::{AmqpError, ReplyCode};
+use crate::amqp::stream_filter::StreamFilter;
 use crate::amqp::unsettled::Pending;
 use crate::amqp::wire::{ConsumeFlags, Method, MethodId, Reply, put_content};
 use crate::topics::session::{Action, Consume, ConsumerNumber, REPLY_TO, Request, SessionDelivery};
@@ -82,6 +83,7 @@ impl Connection {
             }
         };
         let start = Start::read(&arguments)?;
+        let filter = StreamFilter::read(&arguments)?.map(Arc::new);
         let tag: Arc<str> = if tag.is_empty() { self.make_up_name("amq.ctag-").into() } else { tag.into() };
         let (most, granted) = (self.terms.limits.consumers, self.granted);
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
@@ -110,7 +112,12 @@ impl Connection {
                 window_bytes,
                 is_log: false,
                 cancelled: false,
-                about: Box::new(About { queue: queue.clone(), exclusive: flags.exclusive, arguments }),
+                about: Box::new(About {
+                    queue: queue.clone(),
+                    exclusive: flags.exclusive,
+                    arguments,
+                    filter,
+                }),
             },
         );
         self.consumers.insert(consumer, (number, Arc::clone(&tag)));
@@ -164,6 +171,7 @@ impl Connection {
                     queue: REPLY_TO.to_owned(),
                     exclusive: flags.exclusive,
                     arguments: HeaderTable::default(),
+                    filter: None,
                 }),
             },
         );

@@ -82,8 +82,12 @@ impl Connection {
         let topic = chunk.topic.clone();
         let (output, channels) = (&mut self.output, &mut self.channels);
         let Some(channel) = channels.get_mut(&number) else { return };
+        let filter = channel.consumers.get(&tag).and_then(|found| found.about.filter.clone());
         let shown = chunk.for_each(&mut |view| {
             let Place::Log { offset, .. } = view.place else { return ControlFlow::Continue(()) };
+            if filter.as_ref().is_some_and(|filter| !filter.wants(&view)) {
+                return ControlFlow::Continue(());
+            }
             let delivery = channel.next_delivery();
             channel.unsettled.push(Pending { tag: delivery, lease: None, consumer: Some(consumer) });
             let deliver = Reply::Deliver {
