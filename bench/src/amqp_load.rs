@@ -24,7 +24,7 @@ pub const PREFETCH: u16 = 200;
 /// Confirms that a publisher waits for before it goes on, so that it does not write message by message.
 const STRIDE: u64 = 50;
 /// Deliveries that publishers may be ahead of consumers: what is measured is both.
-const AHEAD: u64 = 20_000;
+pub const AHEAD: u64 = 20_000;
 
 /// Messages as bytes, sent over and over.
 #[derive(Clone, Debug, Default)]

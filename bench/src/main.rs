@@ -5,6 +5,7 @@
 //! printed, not failed.
 
 mod amqp;
+mod amqp_lapin;
 mod amqp_load;
 mod apache_kafka;
 mod batches;

@@ -34,7 +34,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 46] = [
+pub const ROWS: [Row; 47] = [
     Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
     Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
@@ -75,6 +75,7 @@ pub const ROWS: [Row; 46] = [
     Row { name: "scram", about: "SCRAM exchanges, without a socket", run: security::scram },
     Row { name: "declare", about: "10,000 durable queues over one connection", run: declare::run },
     Row { name: "amqp", about: "AMQP on one queue, beside RabbitMQ", run: amqp::one_queue },
+    Row { name: "amqp-lapin", about: "AMQP on one queue by lapin, beside RabbitMQ", run: amqp::lapin },
     Row { name: "amqp-latency", about: "AMQP at 1,000 and 10,000 messages a second", run: amqp::latency },
     Row { name: "amqp-memory", about: "memory of AMQP connections, queues and messages", run: amqp::memory },
     Row { name: "amqp-fanout", about: "AMQP to 100 queues at once", run: amqp::fanout },
