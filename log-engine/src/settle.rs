@@ -1,8 +1,10 @@
 //! Moving batches from the journal and memory into the partitions' own files.
 use std::collections::BTreeSet;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use message::Timestamp;
 use segment_store::{Disk, OpenMode, PageBuffer};
@@ -100,8 +102,7 @@ impl SettleJob {
         for group in self.partitions.chunks(SYNC_GROUP) {
             let written: Vec<_> =
                 group.iter().map(|partition| partition.write(disk, self.now, &mut buffer)).collect();
-            let synced: Vec<_> =
-                written.into_iter().map(|written| written.and_then(WrittenPartition::sync)).collect();
+            let synced = sync_all(disk, written);
             let named = sync_names(disk, group, &synced);
             for (partition, synced) in group.iter().zip(synced) {
                 let settled = synced.and_then(|synced| match &named {
@@ -115,6 +116,40 @@ impl SettleJob {
         }
         result
     }
+}
+
+/// Makes what was written durable. Each sync of a file that grew waits for the file system's journal and the disk's cache;
+/// those that wait at the same time share both.
+fn sync_all(disk: &dyn Disk, written: Vec<io::Result<WrittenPartition>>) -> Vec<io::Result<SyncedPartition>> {
+    let share = written.len().div_ceil(disk.syncs_at_once().max(1)).max(1);
+    let outcomes: Vec<io::Result<()>> = thread::scope(|scope| {
+        let mut shares = written.chunks(share);
+        let first = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares
+            .map(|share| {
+                let thread = thread::Builder::new().name("settle-sync".into());
+                // Without a thread it is done here.
+                thread.spawn_scoped(scope, || sync_each(share)).map_err(|_| sync_each(share))
+            })
+            .collect();
+        let mut outcomes = sync_each(first);
+        for other in others {
+            let joined = other.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            outcomes.extend(joined.unwrap_or_else(|here| here));
+        }
+        outcomes
+    });
+    let states = |written: WrittenPartition| SyncedPartition {
+        states: written.segments.iter().map(|segment| segment.state).collect(),
+        names_changed: written.names_changed,
+    };
+    let each = written.into_iter().zip(outcomes);
+    each.map(|(written, outcome)| outcome.and(written.map(states))).collect()
+}
+
+/// Syncs one after the other; what was not written is not synced.
+fn sync_each(written: &[io::Result<WrittenPartition>]) -> Vec<io::Result<()>> {
+    written.iter().map(|written| written.as_ref().map_or(Ok(()), WrittenPartition::sync)).collect()
 }
 
 /// Makes new files' names durable: each directory once, whatever number of partitions it holds.
@@ -144,12 +179,8 @@ struct WrittenPartition {
 }
 
 impl WrittenPartition {
-    fn sync(self) -> io::Result<SyncedPartition> {
-        for segment in &self.segments {
-            segment.sync()?;
-        }
-        let states = self.segments.iter().map(|segment| segment.state).collect();
-        Ok(SyncedPartition { states, names_changed: self.names_changed })
+    fn sync(&self) -> io::Result<()> {
+        self.segments.iter().try_for_each(crate::segment::Written::sync)
     }
 }
 

@@ -50,6 +50,10 @@ pub trait Disk: Send + Sync {
     fn lock(&self) -> io::Result<DirLock>;
     /// Bytes that ordinary writes may still take.
     fn free_bytes(&self) -> io::Result<u64>;
+    /// How many files are best synced at the same time, by as many threads.
+    fn syncs_at_once(&self) -> usize {
+        1
+    }
 }
 
 /// An open file, used by position: no cursor is shared.

@@ -8,6 +8,9 @@ use crate::disk::{check_inside, check_not_root};
 use crate::real_file::RealFile;
 use crate::{DirEntry, DirLock, Disk, DiskFile, LockHeld, OpenMode};
 
+/// Syncs that wait together share a commit of the file system; with more threads the gain gets small.
+const SYNCS_AT_ONCE: usize = 8;
+
 /// The operating system's files below one data directory.
 #[derive(Debug)]
 pub struct RealDisk {
@@ -115,5 +118,9 @@ impl Disk for RealDisk {
     fn free_bytes(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.root)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn syncs_at_once(&self) -> usize {
+        SYNCS_AT_ONCE
     }
 }
