@@ -4,6 +4,8 @@ use bytes::{Buf, BytesMut};
 const LENGTH: usize = 4;
 /// What the buffer grows by at least.
 const GROW_MIN: usize = 4 << 10;
+/// From this size on a frame gets memory of its own.
+const GROW_LARGE: usize = 64 << 10;
 /// What a connection that sent large frames lately may ask for at once.
 const GROW_RECENT_MAX: usize = 1 << 20;
 
@@ -74,9 +76,16 @@ impl Frames {
                 .len()
                 .max(self.recent + self.recent / 4)
                 .clamp(GROW_MIN, GROW_RECENT_MAX.max(self.buffer.len()));
-            self.buffer.reserve(grow);
+            self.buffer.reserve(grow.min(self.missing().unwrap_or(usize::MAX)));
         }
         &mut self.buffer
+    }
+
+    /// What a large frame still lacks, and a little of what follows it. Room for more would be filled with the next frame,
+    /// whose start would have to be moved once this one is taken.
+    fn missing(&self) -> Option<usize> {
+        let len = self.announced().ok()?.filter(|len| *len >= GROW_LARGE)?;
+        (LENGTH + len).checked_sub(self.buffer.len()).map(|missing| missing + GROW_MIN)
     }
 }
 
@@ -107,6 +116,27 @@ mod tests {
             assert_eq!(got, ["one", "three"], "cut at {cut}");
             assert_eq!(frames.buffered(), 0);
         }
+    }
+
+    #[test]
+    fn little_of_what_follows_a_large_frame_is_received_with_it() {
+        let frame = [&(300_000_u32).to_be_bytes()[..], &vec![7; 300_000]].concat();
+        let stream = frame.repeat(10);
+        let mut frames = Frames::new(1 << 20);
+        let (mut sent, mut taken) = (0, Vec::new());
+        while taken.len() < 10 {
+            let room = frames.room();
+            let spare = (room.capacity() - room.len()).min(stream.len() - sent);
+            room.extend_from_slice(&stream[sent..sent + spare]);
+            sent += spare;
+            if let Some(frame) = frames.next().unwrap() {
+                // The first one is met unprepared.
+                assert!(taken.is_empty() || frames.buffered() <= 2 * GROW_MIN, "{}", frames.buffered());
+                // Kept, as a log does, so that its memory is not free for the next.
+                taken.push(frame);
+            }
+        }
+        assert!(taken.iter().all(|taken| taken == &frame[4..]));
     }
 
     #[test]
