@@ -24,6 +24,7 @@ mod setup;
 mod shard;
 mod socket;
 mod table;
+mod tls;
 
 use std::io::Write;
 

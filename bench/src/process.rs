@@ -24,6 +24,8 @@ pub struct Process {
     pub amqp: Option<SocketAddr>,
     /// Where it speaks Kafka's protocol, if it was asked to.
     pub kafka: Option<SocketAddr>,
+    /// The same inside TLS.
+    pub kafkas: Option<SocketAddr>,
     /// From the start of the process to its ready line.
     pub ready_after: Duration,
 }
@@ -37,6 +39,22 @@ impl Process {
     /// The broker on a data directory, with its AMQP door open.
     pub fn amqp_broker(data: &Path) -> Process {
         Process::broker_with(data, &["--kafka", "off", "--amqp", "127.0.0.1:0"])
+    }
+
+    /// The broker with its Kafka door open twice, the second time with a certificate for `localhost` of a CA that is made
+    /// in a folder.
+    pub fn secured_broker(data: &Path, pki: &Path) -> Process {
+        let folder = pki.display().to_string();
+        for words in [&["ca"][..], &["server", "localhost"]] {
+            let mut command = Command::new(binary("sluice"));
+            let made =
+                command.arg("certs").args(words).args(["--dir", &folder]).stdout(Stdio::null()).status();
+            assert!(made.is_ok_and(|status| status.success()), "certificates are made");
+        }
+        let (cert, key) =
+            (format!("tls.cert_file={folder}/server.pem"), format!("tls.key_file={folder}/server.key"));
+        let doors = ["--kafka", "127.0.0.1:0", "--amqp", "off", "--set", "kafka.tls_addr=127.0.0.1:0"];
+        Process::broker_with(data, &[&doors[..], &["--set", &cert, "--set", &key]].concat())
     }
 
     fn broker_with(data: &Path, doors: &[&str]) -> Process {
@@ -67,7 +85,7 @@ impl Process {
             .expect("the server's binary is built");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
-        let (mut amqp, mut kafka) = (None, None);
+        let (mut amqp, mut kafka, mut kafkas) = (None, None, None);
         let address = loop {
             line.clear();
             if lines.read_line(&mut line).unwrap_or(0) == 0 {
@@ -78,6 +96,9 @@ impl Process {
             }
             if let Some((_, address)) = line.trim_end().split_once("listens: kafka://") {
                 kafka = address.parse().ok();
+            }
+            if let Some((_, address)) = line.trim_end().split_once("listens: kafkas://") {
+                kafkas = address.parse().ok();
             }
             if let Some((_, address)) = line.trim_end().split_once("is ready: http://") {
                 break address.parse().expect("an address");
@@ -91,7 +112,7 @@ impl Process {
                 sink.clear();
             }
         });
-        Process { child, address, amqp, kafka, ready_after }
+        Process { child, address, amqp, kafka, kafkas, ready_after }
     }
 
     /// Its process id.

@@ -20,6 +20,7 @@ mod restart;
 mod security;
 mod single;
 mod socket;
+mod tls;
 
 use crate::table::Line;
 
@@ -89,5 +90,6 @@ pub const ROWS: [Row; 47] = [
     Row { name: "kafka-consume", about: "fetch from the page cache and from the disk", run: kafka::consume },
     Row { name: "kafka-latency", about: "1,000 records a second, produced and fetched", run: kafka::latency },
     Row { name: "kafka-start", about: "start, first produce, resident memory", run: kafka::start },
+    Row { name: "tls", about: "Kafka inside TLS beside Kafka without it", run: tls::run },
     Row { name: "kafka-clients", about: "kafka-producer-perf-test and kcat", run: kafka_clients::run },
 ];
