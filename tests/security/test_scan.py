@@ -23,7 +23,7 @@ def scanned(tmp_path_factory):
 
 @pytest.mark.parametrize("door", ["https", "kafkas", "amqps"])
 def test_nothing_weak(scanned, door):
-    command = ["sslscan", "--xml=-", "--no-colour", "--show-certificate", "--iana-names", scanned.ports[door]]
+    command = ["sslscan", "--xml=-", "--no-colour", "--iana-names", scanned.ports[door]]
     report = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
     found = xml.fromstring(report).find("ssltest")
     spoken = {(one.get("type"), one.get("version")): one.get("enabled") for one in found.iter("protocol")}

@@ -114,7 +114,8 @@ def test_what_is_no_handshake_ends(secured, door):
 
 def test_http_knows_who_shows_a_certificate(secured):
     me = secured.must("GET", "/v1/me", login=None, scheme="https", context=context(secured, client=secured.pki))
-    assert me == {"user": "kate", "admin": False}
+    assert me["user"] == "kate" and me["admin"] is False
+    assert me["expires_at"] > time.time() * 1000, "it is known as long as its certificate is good"
     status, _ = secured.ask("GET", "/v1/me", login=None, scheme="https", context=context(secured))
     assert status == 401
     me = secured.must("GET", "/v1/me", scheme="https", context=context(secured, client=secured.pki))
