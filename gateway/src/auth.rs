@@ -6,6 +6,7 @@
 
 pub mod api_key;
 pub mod audit;
+mod bucket;
 mod caller;
 mod failed_logins;
 mod guard;
@@ -18,6 +19,7 @@ mod lobby;
 pub mod permission;
 mod proven;
 pub mod quota;
+mod quota_book;
 pub mod routing_keys;
 pub mod rule_index;
 pub mod sasl;
@@ -25,6 +27,7 @@ pub mod scram;
 mod subject;
 mod tickets;
 pub mod token;
+mod usage;
 mod user;
 mod verifier;
 
@@ -33,7 +36,9 @@ pub use guard::{GUEST, Guard, GuardSettings, LoginCounts, LoginError, Mode, Orig
 pub use host_permissions::HostPermissions;
 pub use identities::Identities;
 pub use lobby::{Lobby, Waiter};
+pub use quota_book::{QuotaBook, ThrottleFigures};
 pub use subject::{Subject, is_name};
 pub use tickets::TICKET_LIFE;
+pub use usage::{Connected, Usage};
 pub use user::User;
 pub use verifier::{ScramHash, Verifier};

@@ -77,7 +77,7 @@ pub use group_spec::{
     GroupPosition, GroupReceive, GroupReset, GroupState, GroupSummary, Joined, MemberKind, Reader,
     ResetOutcome, ResetTo, TopicPartition,
 };
-pub use identities::UserChange;
+pub use identities::{QuotaChange, UserChange};
 pub use inventory::{BindingEntry, ExchangeEntry, QueueCounts, QueueEntry, Table};
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
@@ -119,12 +119,12 @@ use shard::ShardHandle;
 use share::ShareBells;
 use vitals::Vitals;
 
-use crate::auth::{Guard, Pass};
+use crate::auth::{Guard, Pass, Usage};
 use crate::refusal::Refusal;
 
 /// All topics, for every door, on behalf of one client. Cheap to clone.
 #[derive(Clone)]
-pub struct Topics(Arc<House>, Pass);
+pub struct Topics(Arc<House>, Pass, Usage);
 
 /// Where each group member that comes request by request reads on.
 type Positions = DashMap<(GroupName, String), Arc<Mutex<GroupPositions>>>;

@@ -8,7 +8,6 @@ use parking_lot::RwLock;
 use super::guard::Guard;
 use super::identities::Identities;
 use super::permission::{Operation, Resource, ResourceKind};
-use super::quota::Consumer;
 use super::routing_keys::{KeyUse, RoutingKeys};
 use super::rule_index::{SubjectRules, Verdict};
 use super::subject::Subject;
@@ -245,12 +244,6 @@ impl Caller {
                 changed = changes.changed() => if changed.is_err() { std::future::pending::<()>().await },
             }
         }
-    }
-
-    /// The same as a quota sees it.
-    #[must_use]
-    pub fn consumer<'a>(&'a self, client_id: Option<&'a str>, address: &'a str) -> Consumer<'a> {
-        Consumer { user: Some(self.user()), client_id, address }
     }
 }
 

@@ -17,6 +17,7 @@ use super::failed_logins::FailedLogins;
 use super::identities::Identities;
 use super::lobby::Lobby;
 use super::proven::ProvenPasswords;
+use super::quota_book::QuotaBook;
 use super::tickets::Tickets;
 use super::token::TokenJudge;
 use super::verifier::{ScramHash, Verifier};
@@ -138,6 +139,7 @@ struct Inner {
     proven: Mutex<ProvenPasswords>,
     tickets: Mutex<Tickets>,
     counts: LoginCounts,
+    quotas: QuotaBook,
     /// Makes up what is told of users that do not exist; another one in every process.
     secret: [u8; 32],
     /// Passwords that are hashed at a time, so that nobody keeps all cores busy with wrong ones.
@@ -158,6 +160,7 @@ impl Guard {
             proven: Mutex::default(),
             tickets: Mutex::default(),
             counts: LoginCounts::default(),
+            quotas: QuotaBook::default(),
             secret: random(),
             hashing: Semaphore::new(cores),
         }))
@@ -204,6 +207,12 @@ impl Guard {
     #[must_use]
     pub fn counts(&self) -> &LoginCounts {
         &self.0.counts
+    }
+
+    /// What is used of quotas now.
+    #[must_use]
+    pub fn quotas(&self) -> &QuotaBook {
+        &self.0.quotas
     }
 
     /// A ticket with which the same client may come in once more, soon; `None` when too many are out.

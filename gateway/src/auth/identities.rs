@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::identity_record::Change;
 use super::permission::{Effect, NameMatch, Operations, ResourceKind, RuleScope};
-use super::quota::{QuotaEntity, QuotaLimits};
+use super::quota::{Consumer, InForce, QuotaEntity, QuotaLimits};
 use super::routing_keys::{RoutingKeys, TopicPermission, TopicScope};
 use super::rule_index::SubjectRules;
 use super::subject::Subject;
@@ -182,6 +182,12 @@ impl Identities {
     #[must_use]
     pub fn arranged(&self, subject: &Subject) -> Option<&Arc<SubjectRules>> {
         self.arranged.get(subject)
+    }
+
+    /// The limits that count for somebody.
+    #[must_use]
+    pub fn limits_of(&self, consumer: &Consumer) -> Vec<InForce> {
+        if self.quotas.is_empty() { Vec::new() } else { consumer.limits(&self.quotas) }
     }
 
     /// All quotas.

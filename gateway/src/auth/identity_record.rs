@@ -1,16 +1,16 @@
-//! Users, rules, topic permissions and quotas as records of the journal: one JSON object a change. They are few and rarely change; what
-//! counts is that a later version can read them.
+//! Users, rules, topic permissions and quotas, and who made which topic, as records of the journal: one JSON object a change.
+//! They are few and rarely change; what counts is that a later version can read them.
 
 use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use message::Timestamp;
+use message::{Timestamp, TopicName};
 use serde::{Deserialize, Serialize};
 
 use super::api_key::ApiKey;
 use super::permission::{Effect, NameMatch, Operations, ResourceKind, RuleScope};
-use super::quota::{QuotaEntity, QuotaLimits};
+use super::quota::{Consumer, QuotaEntity, QuotaLimits};
 use super::routing_keys::{TopicPermission, TopicScope};
 use super::subject::Subject;
 use super::user::User;
@@ -31,6 +31,15 @@ pub enum Change {
     SetTopicPermission(TopicScope, Option<TopicPermission>),
 }
 
+/// What a record says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// Users, rules or quotas changed.
+    Change(Change),
+    /// Somebody made a topic, or nobody in particular.
+    Maker(TopicName, Option<Consumer>),
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Record {
@@ -39,6 +48,7 @@ enum Record {
     Rule(RuleRecord),
     Quota(QuotaEntity, QuotaLimits),
     TopicPermission(TopicRecord),
+    Maker(Box<str>, Option<Consumer>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,14 +116,28 @@ pub fn encode(change: &Change) -> Vec<u8> {
             Record::TopicPermission(TopicRecord { user, vhost, exchange, expressions })
         }
     };
-    // Strings, numbers and lists cannot fail to serialize.
-    serde_json::to_vec(&record).unwrap_or_default()
+    written(&record)
 }
 
-/// The change that bytes say; `None` when a newer version wrote what this one does not know.
+/// Any entry as bytes.
 #[must_use]
-pub fn decode(bytes: &[u8]) -> Option<Change> {
-    Some(match serde_json::from_slice(bytes).ok()? {
+pub fn encode_entry(entry: &Entry) -> Vec<u8> {
+    match entry {
+        Entry::Change(change) => encode(change),
+        Entry::Maker(topic, by) => written(&Record::Maker(topic.as_str().into(), by.clone())),
+    }
+}
+
+fn written(record: &Record) -> Vec<u8> {
+    // Strings, numbers and lists cannot fail to serialize.
+    serde_json::to_vec(record).unwrap_or_default()
+}
+
+/// What bytes say; `None` when a newer version wrote what this one does not know.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Option<Entry> {
+    Some(Entry::Change(match serde_json::from_slice(bytes).ok()? {
+        Record::Maker(topic, by) => return Some(Entry::Maker(TopicName::new(&topic).ok()?, by)),
         Record::User(record) => Change::SetUser(user(record)?),
         Record::DeletedUser(name) => Change::DeleteUser(name),
         Record::Rule(record) => {
@@ -125,7 +149,7 @@ pub fn decode(bytes: &[u8]) -> Option<Change> {
             let permission = expressions.map(|(write, read)| TopicPermission { write, read });
             Change::SetTopicPermission(TopicScope { user, vhost, exchange }, permission)
         }
-    })
+    }))
 }
 
 fn of_user(user: &User) -> UserRecord {
@@ -261,7 +285,7 @@ mod tests {
             Change::SetTopicPermission(topics.clone(), Some(expressions)),
             Change::SetTopicPermission(topics, None),
         ] {
-            assert_eq!(decode(&encode(&change)), Some(change));
+            assert_eq!(decode(&encode(&change)), Some(Entry::Change(change)));
         }
         assert_eq!(decode(b"{\"passkey\":{}}"), None);
     }

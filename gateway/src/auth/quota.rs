@@ -1,9 +1,12 @@
-//! How much somebody may use: what is set, which of it counts for whom, and the buckets that measure it.
+//! How much somebody may use: whom a quota is for, what it limits, and which of them count for whom.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::net::IpAddr;
 
-use message::Timestamp;
+use message::ErrorCode;
 use serde::{Deserialize, Serialize};
+
+use crate::refusal::Refusal;
 
 /// One part of whom a quota is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +18,26 @@ pub enum Part {
     Named(Box<str>),
 }
 
+/// How a default is written where others are names.
+pub const DEFAULT: &str = "*";
+
+impl Part {
+    /// Reads a name, or `*`.
+    #[must_use]
+    pub fn of(text: &str) -> Part {
+        if text == DEFAULT { Part::Default } else { Part::Named(text.into()) }
+    }
+
+    /// The name, or `*`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Part::Default => DEFAULT,
+            Part::Named(name) => name,
+        }
+    }
+}
+
 /// Whom a quota is for. A part that is absent is not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct QuotaEntity {
@@ -24,6 +47,39 @@ pub struct QuotaEntity {
     pub client_id: Option<Part>,
     /// The address that it comes from.
     pub address: Option<Part>,
+}
+
+/// What a quota may limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Measure {
+    /// Bytes of messages in, a second.
+    Produce,
+    /// Bytes of messages out, a second.
+    Consume,
+    /// Requests or batches of commands, a second.
+    Requests,
+    /// Connections at a time.
+    Connections,
+    /// Topics that it made and that are there.
+    Topics,
+}
+
+impl Measure {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Measure; 5] =
+        [Measure::Produce, Measure::Consume, Measure::Requests, Measure::Connections, Measure::Topics];
+
+    /// Its name over HTTP.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Measure::Produce => "produce_bytes_per_s",
+            Measure::Consume => "consume_bytes_per_s",
+            Measure::Requests => "requests_per_s",
+            Measure::Connections => "connections",
+            Measure::Topics => "topics",
+        }
+    }
 }
 
 /// What may be used; what is absent is not limited.
@@ -47,77 +103,181 @@ impl QuotaLimits {
     pub fn is_empty(&self) -> bool {
         *self == QuotaLimits::default()
     }
+
+    /// One of them.
+    #[must_use]
+    pub fn of(&self, measure: Measure) -> Option<u64> {
+        match measure {
+            Measure::Produce => self.produce_bytes_per_s,
+            Measure::Consume => self.consume_bytes_per_s,
+            Measure::Requests => self.requests_per_s,
+            Measure::Connections => self.connections,
+            Measure::Topics => self.topics,
+        }
+    }
 }
 
 /// Who uses something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Consumer<'a> {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumer {
     /// The user; `None` is nobody by name.
-    pub user: Option<&'a str>,
+    pub user: Option<Box<str>>,
     /// What the client calls itself, where a door has that.
-    pub client_id: Option<&'a str>,
+    pub client_id: Option<Box<str>>,
     /// The address that it comes from.
-    pub address: &'a str,
+    pub address: IpAddr,
 }
 
-impl QuotaEntity {
-    /// Entities that would count for somebody, the first that is set first: what names more goes before what names less,
-    /// and the user before the client before the address, as in Kafka.
+/// A limit that counts for somebody: how much, and of whom all use is counted together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// What is limited.
+    pub measure: Measure,
+    /// How much.
+    pub limit: u64,
+    /// Who shares it: the quota's entity, with the name of who uses it in the place of a default.
+    pub holder: QuotaEntity,
+}
+
+impl Consumer {
+    fn user_part(&self) -> Part {
+        // Nobody by name is one of those without a quota of their own.
+        self.user.as_ref().map_or(Part::Default, |name| Part::Named(name.clone()))
+    }
+
+    fn address_part(&self) -> Part {
+        Part::Named(self.address.to_string().into())
+    }
+
+    /// Entities by which it is counted, whatever quotas there are.
     #[must_use]
-    pub fn candidates(who: Consumer<'_>) -> Vec<QuotaEntity> {
-        let of = |name: &str| Some(Part::Named(name.into()));
-        let mut found = Vec::with_capacity(10);
-        let users = [who.user.map(of), who.user.map(|_| Some(Part::Default))];
-        let clients = [who.client_id.map(of), who.client_id.map(|_| Some(Part::Default))];
-        for user in users.iter().flatten() {
-            for client_id in clients.iter().flatten().cloned() {
+    pub fn holders(&self) -> Vec<QuotaEntity> {
+        let user = Some(self.user_part());
+        let client_id = self.client_id.as_ref().map(|name| Part::Named(name.clone()));
+        let mut holders = vec![
+            QuotaEntity { user: user.clone(), ..QuotaEntity::default() },
+            QuotaEntity { address: Some(self.address_part()), ..QuotaEntity::default() },
+        ];
+        if client_id.is_some() {
+            holders.push(QuotaEntity { client_id: client_id.clone(), ..QuotaEntity::default() });
+            holders.push(QuotaEntity { user, client_id, address: None });
+        }
+        holders
+    }
+
+    /// Entities of users and clients that would count, the first that is set first: what names more goes before what
+    /// names less, and the user before the client, as in Kafka.
+    fn candidates(&self) -> Vec<QuotaEntity> {
+        let each = |named: &Option<Box<str>>| named.iter().map(|name| Part::Named(name.clone())).collect();
+        let mut users: Vec<Part> = each(&self.user);
+        users.push(Part::Default);
+        let mut clients: Vec<Part> = each(&self.client_id);
+        clients.extend(self.client_id.as_ref().map(|_| Part::Default));
+        let mut found = Vec::with_capacity(8);
+        for user in users.into_iter().map(Some) {
+            for client_id in clients.iter().cloned().map(Some) {
                 found.push(QuotaEntity { user: user.clone(), client_id, address: None });
             }
-            found.push(QuotaEntity { user: user.clone(), ..QuotaEntity::default() });
+            found.push(QuotaEntity { user, ..QuotaEntity::default() });
         }
-        for client_id in clients.into_iter().flatten() {
-            found.push(QuotaEntity { client_id, ..QuotaEntity::default() });
-        }
-        for address in [of(who.address), Some(Part::Default)] {
-            found.push(QuotaEntity { address, ..QuotaEntity::default() });
+        let of_client = |client_id| QuotaEntity { client_id: Some(client_id), ..QuotaEntity::default() };
+        found.extend(clients.into_iter().map(of_client));
+        found
+    }
+
+    /// The limits that count for it. Of each kind one by user and client, and one by address beside it.
+    #[must_use]
+    pub fn limits(&self, quotas: &HashMap<QuotaEntity, QuotaLimits>) -> Vec<InForce> {
+        let of_address = |part| QuotaEntity { address: Some(part), ..QuotaEntity::default() };
+        let addresses = vec![of_address(self.address_part()), of_address(Part::Default)];
+        let mut found = Vec::new();
+        for candidates in [self.candidates(), addresses] {
+            let set: Vec<_> =
+                candidates.iter().filter_map(|entity| Some((entity, quotas.get(entity)?))).collect();
+            for measure in Measure::ALL {
+                let first = set.iter().find_map(|(entity, limits)| Some((*entity, limits.of(measure)?)));
+                found.extend(first.map(|(entity, limit)| InForce {
+                    measure,
+                    limit,
+                    holder: self.holder(entity),
+                }));
+            }
         }
         found
     }
-}
 
-/// A bucket of tokens: it fills at a rate up to what one second brings, and may go below empty once, so that one large
-/// request is let through and paid for by waiting after it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bucket {
-    tokens: f64,
-    at: Timestamp,
-}
-
-impl Bucket {
-    /// A full one.
-    #[must_use]
-    pub fn full(rate: u64, now: Timestamp) -> Bucket {
-        Bucket { tokens: rate as f64, at: now }
-    }
-
-    /// Takes `amount`; answers how long whoever took it must wait before taking more.
-    pub fn take(&mut self, amount: u64, rate: u64, now: Timestamp) -> Duration {
-        let rate = rate.max(1) as f64;
-        let gained = now.since(self.at).as_secs_f64() * rate;
-        self.at = self.at.max(now);
-        self.tokens = (self.tokens + gained).min(rate) - amount as f64;
-        if self.tokens >= 0.0 {
-            Duration::ZERO
-        } else {
-            Duration::from_secs_f64((-self.tokens / rate).min(3600.0))
+    /// The entity with names in the place of defaults.
+    fn holder(&self, entity: &QuotaEntity) -> QuotaEntity {
+        let client_id = self.client_id.as_ref().map(|name| Part::Named(name.clone()));
+        QuotaEntity {
+            user: entity.user.as_ref().map(|_| self.user_part()),
+            client_id: entity.client_id.as_ref().and(client_id),
+            address: entity.address.as_ref().map(|_| self.address_part()),
         }
     }
+}
 
-    /// How long it takes until it is not below empty.
+impl QuotaEntity {
+    /// A short name for it, made of what it says.
     #[must_use]
-    pub fn wait(&self, rate: u64, now: Timestamp) -> Duration {
-        let mut later = *self;
-        later.take(0, rate, now)
+    pub fn id(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let QuotaEntity { user, client_id, address } = self;
+        let text = format!("{user:?}\n{client_id:?}\n{address:?}");
+        Sha256::digest(text.as_bytes()).iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The same with its address in the one form that it is compared in.
+    ///
+    /// # Errors
+    /// When there is no such entity, or nobody could ever be meant by it.
+    pub fn checked(mut self) -> Result<QuotaEntity, Refusal> {
+        let named = [("/entity/user", &self.user), ("/entity/client_id", &self.client_id)];
+        for (field, part) in named {
+            let Some(Part::Named(name)) = part else { continue };
+            let fits =
+                (1..=NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+            if !fits || &**name == DEFAULT {
+                let detail = format!(
+                    "this has 1 to {NAME_CHARS} characters, no control characters; `{DEFAULT}` is each one without a quota of its own"
+                );
+                return Err(Refusal::new(ErrorCode::InvalidRequest, detail).in_field(field));
+            }
+        }
+        if let Some(Part::Named(text)) = &self.address {
+            let address: IpAddr = text.parse().map_err(|_| {
+                Refusal::invalid(
+                    "/entity/address",
+                    format!("{text:?} is no IP address; `{DEFAULT}` is every other"),
+                )
+            })?;
+            self.address = Some(Part::Named(address.to_canonical().to_string().into()));
+        }
+        match (&self.user, &self.client_id, &self.address) {
+            (None, None, None) => {
+                Err(Refusal::invalid("/entity", "say whom: a `user`, a `client_id`, both, or an `address`"))
+            }
+            (None, None, Some(_)) | (_, _, None) => Ok(self),
+            _ => Err(Refusal::invalid(
+                "/entity/address",
+                "an address has a quota by itself, without `user` and `client_id`",
+            )),
+        }
+    }
+}
+
+/// Longest name of a user or client in a quota, in characters.
+pub const NAME_CHARS: usize = 255;
+
+impl std::fmt::Display for QuotaEntity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let part = |one: &str, part: &Part| match part {
+            Part::Default => format!("every other {one}"),
+            Part::Named(name) => format!("{one} {name:?}"),
+        };
+        let parts = [("user", &self.user), ("client id", &self.client_id), ("address", &self.address)];
+        let told = parts.into_iter().filter_map(|(one, named)| Some(part(one, named.as_ref()?)));
+        f.write_str(&told.collect::<Vec<_>>().join(" with "))
     }
 }
 
@@ -125,44 +285,85 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_bucket_lets_the_rate_through_and_no_more() {
-        let mut bucket = Bucket::full(1000, Timestamp(0));
-        assert_eq!(bucket.take(1000, 1000, Timestamp(0)), Duration::ZERO);
-        assert_eq!(bucket.take(500, 1000, Timestamp(0)), Duration::from_millis(500));
-        assert_eq!(bucket.wait(1000, Timestamp(250)), Duration::from_millis(250));
-        assert_eq!(bucket.take(0, 1000, Timestamp(500)), Duration::ZERO);
-        let mut passed = 0;
-        let mut bucket = Bucket::full(1000, Timestamp(0));
-        for ms in 0..10_000 {
-            if bucket.wait(1000, Timestamp(ms)).is_zero() {
-                bucket.take(7, 1000, Timestamp(ms));
-                passed += 7;
-            }
+    fn entity(user: Option<&str>, client_id: Option<&str>, address: Option<&str>) -> QuotaEntity {
+        QuotaEntity {
+            user: user.map(Part::of),
+            client_id: client_id.map(Part::of),
+            address: address.map(Part::of),
         }
-        assert!((10_000..=11_010).contains(&passed), "{passed} in ten seconds");
+    }
+
+    fn consumer(user: Option<&str>, client_id: Option<&str>) -> Consumer {
+        Consumer {
+            user: user.map(Into::into),
+            client_id: client_id.map(Into::into),
+            address: [10, 0, 0, 1].into(),
+        }
+    }
+
+    fn produce(limit: u64) -> QuotaLimits {
+        QuotaLimits { produce_bytes_per_s: Some(limit), ..QuotaLimits::default() }
+    }
+
+    /// In Kafka's order, the last one counting the least.
+    const ORDER: [(Option<&str>, Option<&str>); 8] = [
+        (Some("u"), Some("c")),
+        (Some("u"), Some("*")),
+        (Some("u"), None),
+        (Some("*"), Some("c")),
+        (Some("*"), Some("*")),
+        (Some("*"), None),
+        (None, Some("c")),
+        (None, Some("*")),
+    ];
+
+    #[test]
+    fn the_closest_quota_counts_as_in_kafka() {
+        let mut quotas = HashMap::new();
+        for (place, (user, client_id)) in ORDER.iter().enumerate().rev() {
+            quotas.insert(entity(*user, *client_id, None), produce(place as u64 + 1));
+            let found = consumer(Some("u"), Some("c")).limits(&quotas);
+            assert_eq!((found.len(), found[0].limit), (1, place as u64 + 1));
+            let holder = entity(user.map(|_| "u"), client_id.map(|_| "c"), None);
+            assert_eq!(found[0].holder, holder, "a default is counted for each by itself");
+        }
+        let nobody = consumer(None, None).limits(&quotas);
+        assert_eq!((nobody[0].limit, &nobody[0].holder), (6, &entity(Some("*"), None, None)));
     }
 
     #[test]
-    fn time_that_goes_backwards_gives_nothing() {
-        let mut bucket = Bucket::full(10, Timestamp(1000));
-        bucket.take(10, 10, Timestamp(1000));
-        assert_eq!(bucket.take(0, 10, Timestamp(0)), Duration::ZERO);
-        assert!(!bucket.take(1, 10, Timestamp(1000)).is_zero());
+    fn each_kind_of_limit_is_looked_for_by_itself_and_addresses_count_beside() {
+        let connections = QuotaLimits { connections: Some(5), ..QuotaLimits::default() };
+        let quotas = HashMap::from([
+            (entity(Some("u"), None, None), produce(10)),
+            (entity(Some("*"), None, None), QuotaLimits { topics: Some(3), ..produce(20) }),
+            (entity(None, None, Some("10.0.0.1")), connections),
+            (entity(None, None, Some("*")), produce(30)),
+        ]);
+        let found = consumer(Some("u"), Some("c")).limits(&quotas);
+        let told: Vec<_> = found.iter().map(|one| (one.measure, one.limit)).collect();
+        let expected =
+            [(Measure::Produce, 10), (Measure::Topics, 3), (Measure::Produce, 30), (Measure::Connections, 5)];
+        assert_eq!(told, expected);
+        let mut holders = consumer(Some("u"), Some("c")).holders();
+        found.iter().for_each(|one| assert!(holders.contains(&one.holder), "{one:?}"));
+        holders.dedup();
+        assert_eq!(holders.len(), 4);
     }
 
     #[test]
-    fn the_closest_quota_comes_first() {
-        let who = Consumer { user: Some("u"), client_id: Some("c"), address: "::1" };
-        let candidates = QuotaEntity::candidates(who);
-        assert_eq!(candidates.len(), 10);
-        let first = QuotaEntity {
-            user: Some(Part::Named("u".into())),
-            client_id: Some(Part::Named("c".into())),
-            address: None,
-        };
-        assert_eq!(candidates[0], first);
-        let nobody = Consumer { user: None, client_id: None, address: "::1" };
-        assert_eq!(QuotaEntity::candidates(nobody).len(), 2);
+    fn entities_that_nobody_is_are_refused() {
+        for bad in [
+            entity(None, None, None),
+            entity(Some("u"), None, Some("10.0.0.1")),
+            entity(None, None, Some("here")),
+            entity(Some("a\nb"), None, None),
+            QuotaEntity { user: Some(Part::Named("*".into())), ..QuotaEntity::default() },
+        ] {
+            assert!(bad.clone().checked().is_err(), "{bad:?}");
+        }
+        let mapped = entity(None, None, Some("::ffff:10.0.0.1")).checked().unwrap();
+        assert_eq!(mapped, entity(None, None, Some("10.0.0.1")));
+        assert_eq!(entity(Some("u"), Some("*"), None).to_string(), "user \"u\" with every other client id");
     }
 }

@@ -15,9 +15,11 @@ use super::problem::Problem;
 use super::refusals::ProblemSchema;
 use super::{
     api_keys, bindings, browse, definitions, events, exchanges, group_members, groups, login,
-    message_changes, policies, problem, publish, receive, record_deletion, records, replays, rules, settle,
+    message_changes, policies, problem, publish, quotas, receive, record_deletion, records, replays, rules, settle,
     tickets, topic_settings, topics, transactions, users, virtual_hosts,
 };
+use crate::auth::Usage;
+use crate::auth::quota::Measure;
 use crate::drain::Drain;
 use crate::topics::Topics;
 
@@ -103,7 +105,10 @@ impl FromRequestParts<AppState> for Api {
     async fn from_request_parts(parts: &mut Parts, AppState(shared): &AppState) -> Result<Api, Problem> {
         login::check_origin(parts, &shared.origins)?;
         let pass = login::pass_of(shared.topics.guard(), parts).await?;
-        Ok(Api { topics: shared.topics.acting_for(pass), shared: Arc::clone(shared) })
+        let usage = login::usage_of(shared.topics.guard(), &pass, parts)?;
+        usage.admit(Measure::Requests, 1)?;
+        let topics = shared.topics.acting_for(pass).measured_by(usage);
+        Ok(Api { topics, shared: Arc::clone(shared) })
     }
 }
 
@@ -119,6 +124,12 @@ impl Api {
     #[must_use]
     pub fn topics(&self) -> &Topics {
         &self.topics
+    }
+
+    /// What the client's use is measured by.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        self.topics.usage()
     }
 
     /// The bounds.
@@ -198,6 +209,8 @@ pub fn endpoints<E: Endpoints<AppState>>(collection: E) -> E {
         .routes(routes!(api_keys::delete))
         .routes(routes!(rules::list, rules::add, rules::remove))
         .routes(routes!(rules::get, rules::delete))
+        .routes(routes!(quotas::list, quotas::put))
+        .routes(routes!(quotas::get, quotas::delete))
         .routes(routes!(replays::list, replays::start))
         .routes(routes!(replays::get))
         .routes(routes!(replays::cancel))

@@ -19,6 +19,7 @@ use super::refusals::{ChangeRefusals, LookRefusals};
 use super::reply;
 use super::shapes::AnyMessage;
 use super::topics::wrong_model;
+use crate::auth::quota::Measure;
 use crate::codec::cursor;
 use crate::codec::render::{ValueMode, string, write_message};
 use crate::refusal::Refusal;
@@ -74,6 +75,7 @@ pub async fn browse(api: Api, At(topic): At<String>, request: Request) -> Result
     let filter = search_of(&query)?;
     let limit = query.number("limit", 1..=1000)?.unwrap_or(100) as usize;
     let values = query.values()?;
+    api.usage().admit(Measure::Consume, 1)?;
     let scope = format!("messages {topic}");
     let positions = match query.text("cursor") {
         Some(text) => cursor::positions(&scope, "cursor", text)?,
@@ -112,6 +114,7 @@ pub async fn browse(api: Api, At(topic): At<String>, request: Request) -> Result
         string(&mut out, &cursor::at_positions(&scope, &next));
     }
     out.push(b'}');
+    api.usage().take(Measure::Consume, out.len() as u64);
     Ok(reply::bytes(StatusCode::OK, Form::Json, out))
 }
 
@@ -239,6 +242,7 @@ pub async fn get(
     request: Request,
 ) -> Result<Response, Problem> {
     let values = Query::parse(request.uri().query(), &["values"])?.values()?;
+    api.usage().admit(Measure::Consume, 1)?;
     let mut out = Vec::with_capacity(1024);
     match api.topics().topic(&topic)? {
         Topic::Queue(queue) => {
@@ -252,6 +256,7 @@ pub async fn get(
             }
         }
     }
+    api.usage().take(Measure::Consume, out.len() as u64);
     Ok(reply::bytes(StatusCode::OK, Form::Json, out))
 }
 

@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 use super::api::Api;
 use super::log_events::LogEvents;
 use super::media::{self, Form};
+use super::pace::paced;
 use super::parameters::{TopicPath, ValuesQuery};
 use super::path::At;
 use super::problem::Problem;
@@ -22,6 +23,7 @@ use super::reply;
 use super::shapes::AnyMessage;
 use super::start_at;
 use super::topics::wrong_model;
+use crate::auth::quota::Measure;
 use crate::refusal::Refusal;
 use crate::topics::{StartAt, Topic};
 
@@ -68,6 +70,7 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
     let start = query.text("offset").map(start_at::parse).transpose()?;
     let (guard, pass) = (api.topics().guard().clone(), api.topics().pass().clone());
     let login_ended = async move { guard.lapsed(&pass).await };
+    api.usage().admit(Measure::Consume, 1)?;
     let body = match api.topics().topic(&topic)? {
         Topic::Log(log) => {
             if let Some(StartAt::Offset(_)) = start {
@@ -81,7 +84,7 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
                 })?),
                 _ => None,
             };
-            let events = LogEvents::open(api, log, start.unwrap_or(StartAt::Latest), resume, values)?;
+            let events = LogEvents::open(api.clone(), log, start.unwrap_or(StartAt::Latest), resume, values)?;
             let opening = events.opening();
             let events = stream::unfold(Some(events), |events| async move {
                 let mut events = events?;
@@ -91,7 +94,7 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
                     Err(refusal) => Some((farewell(&refusal), None)),
                 }
             });
-            streamed(opening, events.take_until(login_ended))
+            streamed(opening, paced(api, events).take_until(login_ended))
         }
         Topic::Queue(queue) => {
             // Whoever follows a queue takes its messages.
@@ -99,12 +102,12 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
             if start.is_some() {
                 return Err(wrong_model(&topic, "is a queue and has no offsets; leave `offset` out").into());
             }
-            let events = QueueEvents::open(api, &queue, values).await?;
+            let events = QueueEvents::open(api.clone(), &queue, values).await?;
             let events = stream::unfold(events, |mut events| async move {
                 let piece = events.next().await?;
                 Some((piece, events))
             });
-            streamed(Bytes::new(), events.take_until(login_ended))
+            streamed(Bytes::new(), paced(api, events).take_until(login_ended))
         }
     };
     let mut response = reply::body(StatusCode::OK, Form::Events, body);

@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::refusals::{ChangeRefusals, TakeRefusals};
 use super::{document, reply};
+use crate::auth::quota::Measure;
 use crate::topics::GroupReceive;
 
 #[derive(IntoParams)]
@@ -60,8 +61,11 @@ pub async fn receive(api: Api, At(group): At<String>, request: Request) -> Resul
     let body: GroupReceiveBody = document::read(&api, &parts.headers, body).await?;
     let mut ask: GroupReceive = body.try_into()?;
     ask.wait_ms = ask.wait_ms.min(api.limits().wait.as_millis() as u64);
+    api.usage().admit(Measure::Consume, 1)?;
     let batch = api.topics().group_receive(&group, ask).await?;
-    Ok(reply::bytes(StatusCode::OK, Form::Json, render(&batch, values)?))
+    let rendered = render(&batch, values)?;
+    api.usage().take(Measure::Consume, rendered.len() as u64);
+    Ok(reply::bytes(StatusCode::OK, Form::Json, rendered))
 }
 
 /// Acknowledge records

@@ -11,7 +11,7 @@ use message::ErrorCode;
 
 use super::problem::Problem;
 use super::server::Peer;
-use crate::auth::{Guard, LoginError, Origin, Pass};
+use crate::auth::{Caller, Guard, LoginError, Origin, Pass, Usage};
 use crate::refusal::Refusal;
 use crate::tls::ClientCertificate;
 
@@ -58,6 +58,15 @@ pub async fn known(guard: &Guard, parts: &Parts) -> Result<Pass, Problem> {
         Some(ClientCertificate { user, ends_at }) => Pass::As(guard.certificate(user, ends_at, origin)),
         None => guard.stranger(origin),
     })
+}
+
+/// What a request is measured by. Quotas can be changed whatever they are: who may do so is let in to them.
+pub fn usage_of(guard: &Guard, pass: &Pass, parts: &Parts) -> Result<Usage, Refusal> {
+    let is_about_quotas = parts.uri.path().starts_with("/v1/quotas");
+    let Some(peer) = parts.extensions.get::<Arc<Peer>>().filter(|_| !is_about_quotas) else {
+        return Ok(Usage::default());
+    };
+    peer.usage(guard, pass.caller().map(Caller::user), origin_of(parts))
 }
 
 /// User and password (RFC 7617).

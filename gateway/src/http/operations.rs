@@ -84,6 +84,7 @@ impl Operations {
         crate::metrics::Process {
             http: &inner.counters,
             connections: &inner.connections,
+            guard: inner.topics.get().map(Topics::guard),
             started_at: inner.started_at,
             logins: inner.topics.get().map(|topics| topics.guard().counts()),
             certificate_ends_at: inner.tls.as_ref().map(Tls::ends_at),

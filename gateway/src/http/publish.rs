@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use hyper::body::Body as _;
 
 use super::api::Api;
 use super::media::{self, Form, NDJSON_TYPE};
@@ -19,6 +20,7 @@ use super::refusals::PublishRefusals;
 use super::reply;
 use super::shapes::PublishResults;
 use super::transactions::{self, TransactionHeader};
+use crate::auth::quota::Measure;
 use crate::codec::batch::{self, BATCH_TYPE};
 use crate::codec::cloudevents::{self, EVENT_BATCH_TYPE, EVENT_TYPE};
 use crate::codec::json_message::{self, JSON};
@@ -192,7 +194,10 @@ pub async fn answer(
         return publish_stream::answer(api, target, acks, headers, body).await;
     }
     let form = media::negotiate(headers, &[Form::Json, Form::Batch])?;
+    let announced = body.size_hint().lower().max(1);
+    api.usage().admit(Measure::Produce, announced)?;
     let held = api.bodies().read(body, api.limits().body_bytes).await?;
+    api.usage().take(Measure::Produce, (held.bytes.len() as u64).saturating_sub(announced));
     let key = match headers.get("idempotency-key") {
         None => None,
         Some(key) => Some(idempotency_key(key.as_bytes(), &target, parts, &held.bytes)?),

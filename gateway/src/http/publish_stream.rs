@@ -1,7 +1,8 @@
 //! NDJSON both ways at once: lines are published as they arrive, and each is reported while more come.
 //!
 //! Bounded: reading stops while enough of this stream's bytes are on their way to the topic, and reports are only
-//! made when the client takes them. So a client that does not read its reports is soon not read either.
+//! made when the client takes them. So a client that does not read its reports is soon not read either. Nor is one whose
+//! quota is used up, until it has some again.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -20,6 +21,7 @@ use super::media::{self, Form};
 use super::problem::Problem;
 use super::publish::Target;
 use super::reply;
+use crate::auth::quota::Measure;
 use crate::codec::ndjson::Lines;
 use crate::codec::{json_message, receipts};
 use crate::refusal::Refusal;
@@ -60,6 +62,7 @@ pub async fn answer(
         waiting: VecDeque::new(),
         reports: FuturesOrdered::new(),
         in_flight: 0,
+        held_up: None,
     };
     let reports = stream::unfold(feed, |mut feed| async move {
         let report = feed.step().await?;
@@ -81,6 +84,8 @@ struct Feed {
     waiting: VecDeque<(Line, usize)>,
     reports: FuturesOrdered<Report>,
     in_flight: usize,
+    /// Ends when the quota lets more in.
+    held_up: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Feed {
@@ -89,13 +94,26 @@ impl Feed {
         loop {
             self.send().await;
             let may_read = self.waiting.is_empty() && self.in_flight < IN_FLIGHT;
+            let drain = self.api.drain().clone();
+            if let Some(held_up) = &mut self.held_up {
+                tokio::select! {
+                    biased;
+                    Some((report, bytes)) = self.reports.next(), if !self.reports.is_empty() => {
+                        self.in_flight -= bytes;
+                        return Some(report.into());
+                    }
+                    () = held_up => {}
+                    () = drain.begun() => self.body = None,
+                }
+                self.held_up = None;
+                continue;
+            }
             let Some(body) = self.body.as_mut().filter(|_| may_read) else {
                 // Either nothing more comes, or enough is on its way.
                 let (report, bytes) = self.reports.next().await?;
                 self.in_flight -= bytes;
                 return Some(report.into());
             };
-            let drain = self.api.drain().clone();
             tokio::select! {
                 biased;
                 Some((report, bytes)) = self.reports.next(), if !self.reports.is_empty() => {
@@ -152,7 +170,11 @@ impl Feed {
 
     /// Sends what waits on its way, as far as there is room.
     async fn send(&mut self) {
-        while !self.waiting.is_empty() && self.in_flight < IN_FLIGHT && self.reports.len() < DEEPEST {
+        while self.held_up.is_none()
+            && !self.waiting.is_empty()
+            && self.in_flight < IN_FLIGHT
+            && self.reports.len() < DEEPEST
+        {
             let mut bytes = 0;
             let mut count = 0;
             for (_, size) in self.waiting.iter().take(MOST_LINES) {
@@ -170,8 +192,20 @@ impl Feed {
             };
             let lines = self.waiting.drain(..count).map(|(line, _)| line).collect();
             self.in_flight += bytes;
+            self.use_up(bytes);
             let (api, target) = (self.api.clone(), self.target.clone());
             self.reports.push_back(Box::pin(report(api, target, self.acks, lines, bytes, share)));
+        }
+    }
+}
+
+impl Feed {
+    /// Takes what is sent from the quota; nothing more is sent or read until it lets more in.
+    fn use_up(&mut self, bytes: usize) {
+        let wait = self.api.usage().take(Measure::Produce, bytes as u64);
+        if !wait.is_zero() {
+            let usage = self.api.usage().clone();
+            self.held_up = Some(Box::pin(async move { usage.waited(Measure::Produce, wait).await }));
         }
     }
 }

@@ -17,6 +17,7 @@ use super::query::Query;
 use super::refusals::TakeRefusals;
 use super::shapes::Message;
 use super::{document, reply};
+use crate::auth::quota::Measure;
 use crate::codec::batch::BatchWriter;
 use crate::codec::render::{ValueMode, write_message};
 use crate::topics::QueueDelivery;
@@ -77,11 +78,14 @@ pub async fn receive(api: Api, At(topic): At<String>, request: Request) -> Resul
     let values = Query::parse(parts.uri.query(), &["values"])?.values()?;
     let form = media::negotiate(&parts.headers, &[Form::Json, Form::Batch])?;
     let ask: ReceiveBody = document::read_or_default(&api, &parts.headers, body).await?;
+    api.usage().admit(Measure::Consume, 1)?;
     let queue = api.topics().queue(&topic)?;
     let wait = Duration::from_millis(ask.wait_ms).min(api.limits().wait);
     let lease = ask.lease_ms.map(Duration::from_millis);
     let taken = queue.receive(ask.max, wait, lease, ask.auto_ack).await?;
-    Ok(reply::bytes(StatusCode::OK, form, render(form, values, &taken)))
+    let rendered = render(form, values, &taken);
+    api.usage().take(Measure::Consume, rendered.len() as u64);
+    Ok(reply::bytes(StatusCode::OK, form, rendered))
 }
 
 /// Messages in one of the two forms.

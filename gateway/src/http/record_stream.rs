@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 
+use super::api::Api;
 use super::media::Form;
+use super::pace::paced;
 use crate::codec::batch::{BatchWriter, RecordsInfo};
 use crate::codec::render::{ValueMode, integer, write_message};
 use crate::refusal::Refusal;
@@ -36,6 +38,8 @@ pub struct RecordReader {
     left: Bounds,
     values: ValueMode,
     isolation: Isolation,
+    /// Stored bytes read at a time.
+    step: usize,
     chunk: Option<RecordChunk>,
     started: bool,
     finished: bool,
@@ -61,6 +65,7 @@ impl RecordReader {
             left,
             values,
             isolation,
+            step: STEP,
             chunk: None,
             started: false,
             finished: false,
@@ -70,6 +75,11 @@ impl RecordReader {
     /// Shows nothing from `until` on.
     pub fn stop_before(&mut self, until: i64) {
         self.until = until;
+    }
+
+    /// Reads no more than about so many bytes at a time.
+    pub fn step_by(&mut self, bytes: u64) {
+        self.step = usize::try_from(bytes).unwrap_or(STEP).clamp(1, STEP);
     }
 
     /// Reads the first chunk, waiting up to `wait` when there is nothing.
@@ -86,7 +96,7 @@ impl RecordReader {
     }
 
     fn step(&self) -> usize {
-        usize::try_from(self.left.bytes).unwrap_or(usize::MAX).clamp(1, STEP)
+        usize::try_from(self.left.bytes).unwrap_or(usize::MAX).clamp(1, self.step)
     }
 
     /// Shows the records of the chunk at hand, as far as the bounds allow.
@@ -168,14 +178,17 @@ impl RecordReader {
     }
 
     /// A body that is made while it is sent. What goes wrong on the way ends the connection: the status is out.
-    pub fn stream(self, form: Form) -> Body {
-        Body::from_stream(stream::unfold(Some(self), move |reader| async move {
-            let mut reader = reader?;
-            match reader.piece(form) {
-                Ok(piece) => Some((Ok(piece), Some(reader).filter(|reader| !reader.is_over()))),
-                Err(refusal) => Some((Err(refusal), None)),
-            }
-        }))
+    pub fn stream(self, api: Api, form: Form) -> Body {
+        Body::from_stream(paced(
+            api,
+            stream::unfold(Some(self), move |reader| async move {
+                let mut reader = reader?;
+                match reader.piece(form) {
+                    Ok(piece) => Some((Ok(piece), Some(reader).filter(|reader| !reader.is_over()))),
+                    Err(refusal) => Some((Err(refusal), None)),
+                }
+            }),
+        ))
     }
 
     fn is_over(&self) -> bool {

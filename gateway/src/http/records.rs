@@ -18,6 +18,7 @@ use super::refusals::ReadRefusals;
 use super::reply;
 use super::shapes::Record;
 use super::start_at;
+use crate::auth::quota::Measure;
 use crate::topics::Isolation;
 
 /// Records of one answer unless said, and bytes of them, about.
@@ -134,6 +135,7 @@ pub async fn records(
     let isolation = query.choice("isolation", &isolations)?.unwrap_or(Isolation::ReadCommitted);
     let values = query.values()?;
     let partition = path::partition(&partition)?;
+    api.usage().admit(Measure::Consume, 1)?;
     let log = api.topics().log(&topic)?;
     let from = log.resolve_isolated(partition, start, isolation)?;
     let to = to.map(|to| log.resolve_isolated(partition, to, isolation)).transpose()?;
@@ -145,13 +147,20 @@ pub async fn records(
         _ => Bounds { records: limit.unwrap_or(u64::MAX), bytes: max_bytes.unwrap_or(u64::MAX) },
     };
     let mut reader = RecordReader::new(log, partition, from, bounds, values, isolation);
+    if let Some(most) = api.usage().limit(Measure::Consume) {
+        reader.step_by(most);
+    }
     if let Some(to) = to {
         reader.stop_before(to);
     }
     // The first read happens before the status goes out, so that what is wrong is told by it.
     reader.first(wait).await?;
     Ok(match form {
-        Form::Json => reply::bytes(StatusCode::OK, form, reader.page().await?),
-        _ => reply::body(StatusCode::OK, form, reader.stream(form)),
+        Form::Json => {
+            let page = reader.page().await?;
+            api.usage().take(Measure::Consume, page.len() as u64);
+            reply::bytes(StatusCode::OK, form, page)
+        }
+        _ => reply::body(StatusCode::OK, form, reader.stream(api, form)),
     })
 }

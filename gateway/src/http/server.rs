@@ -7,6 +7,7 @@
 mod accept;
 mod io;
 mod leash;
+mod peer;
 mod refuse;
 mod session;
 mod watch;
@@ -20,7 +21,7 @@ use axum::response::Response;
 use crate::config::HttpConfig;
 
 pub use accept::serve;
-pub use session::Peer;
+pub use peer::Peer;
 pub use watch::Connections;
 
 /// Answers requests; one clone per connection.

@@ -6,7 +6,7 @@ use super::family::Families;
 use super::http_counters::HttpCounters;
 use super::objects::per_object;
 use super::snapshot::Snapshot;
-use crate::auth::LoginCounts;
+use crate::auth::{Guard, LoginCounts};
 use crate::http::server::Connections;
 
 /// How much `/metrics` tells.
@@ -25,6 +25,8 @@ pub struct Process<'a> {
     pub http: &'a HttpCounters,
     /// Connections.
     pub connections: &'a Connections,
+    /// Who counts how often quotas held somebody up, once the data is open.
+    pub guard: Option<&'a Guard>,
     /// When the server started, in seconds since the epoch.
     pub started_at: f64,
     /// Logins, once the data is open.
@@ -42,6 +44,9 @@ pub fn render(
     let mut families = Families::default();
     server(&mut families, process);
     security(&mut families, process);
+    if let Some(guard) = process.guard {
+        quotas(&mut families, guard);
+    }
     if let Some(snapshot) = snapshot {
         totals(&mut families, snapshot);
         storage(&mut families, snapshot);
@@ -124,6 +129,25 @@ fn security(families: &mut Families, process: &Process<'_>) {
             "When the server's certificate ends, since the epoch",
             ends_at as f64,
         );
+    }
+}
+
+/// What quotas held up; a limit that never did is left out.
+fn quotas(families: &mut Families, guard: &Guard) {
+    let held_up: Vec<_> = guard.quotas().throttles().filter(|one| one.times > 0).collect();
+    let mut times = families.counters(
+        "sluice_quota_throttled_total",
+        "Times that a quota held somebody up or refused them, by door and limit",
+    );
+    for one in &held_up {
+        times.sample(&[("door", one.door), ("quota", one.measure.as_str())], one.times as f64);
+    }
+    let mut seconds = families.counters(
+        "sluice_quota_throttled_seconds_total",
+        "Time that clients were told to wait because of quotas",
+    );
+    for one in &held_up {
+        seconds.sample(&[("door", one.door), ("quota", one.measure.as_str())], one.seconds);
     }
 }
 
@@ -257,6 +281,7 @@ mod tests {
         let (http, connections) = (HttpCounters::default(), Connections::default());
         let told = |certificate_ends_at| {
             let process = Process {
+                guard: None,
                 http: &http,
                 connections: &connections,
                 started_at: 0.0,

@@ -31,7 +31,7 @@ impl Topics {
         let (name, topics) = (name.clone(), self.clone());
         match spec {
             TopicSpec::Queue(settings) => {
-                let terms = Terms { weight: 4096, ..DEFINE };
+                let terms = Terms { weight: 16 << 10, ..DEFINE };
                 self.shard().call(terms, move |turn| topics.create_queue(turn, name, *settings)).await?
             }
             TopicSpec::Log(settings) => {
@@ -48,6 +48,9 @@ impl Topics {
     ) -> Result<Created, Refusal> {
         turn.engines.check_name_is_free_of(&name, "log")?;
         check_keeper(turn, &settings)?;
+        if !turn.engines.queue.has_queue(&name) {
+            turn.check_may_make_topic(self.usage())?;
+        }
         let declared = turn.engines.queue.declare_queue(
             turn.journal.block(),
             &name,
@@ -55,6 +58,7 @@ impl Topics {
             turn.now,
         )?;
         if declared.created {
+            turn.note_maker(&name, self.usage(), true);
             turn.engines.directory.insert(self.queue_topic(declared.id, name));
         }
         Ok(if declared.created { Created::Made } else { Created::Same })
@@ -73,6 +77,7 @@ impl Topics {
             check_same_log(have, settings.partitions, &config)?;
             return Ok(Created::Same);
         }
+        turn.check_may_make_topic(self.usage())?;
         let made = turn.engines.log.create_topic(
             turn.journal.block(),
             &name,
@@ -80,6 +85,7 @@ impl Topics {
             config,
             turn.now,
         )?;
+        turn.note_maker(&name, self.usage(), true);
         self.enter_log(turn.engines, &made);
         Ok(Created::Made)
     }
@@ -237,7 +243,7 @@ impl Topics {
                     return turn.delete_log(log);
                 }
             }
-            turn.engines.directory.remove(name);
+            turn.engines.forget_topic(name);
             Ok(())
         };
         self.shard().call(UNDEFINE, delete).await?
@@ -297,7 +303,7 @@ impl Turn<'_> {
             self.engines.bells.remove(&partition.id);
             partition.grew.notify_waiters();
         }
-        self.engines.directory.remove(name);
+        self.engines.forget_topic(name);
         Ok(())
     }
 }

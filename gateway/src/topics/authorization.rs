@@ -8,7 +8,7 @@ use message::ErrorCode;
 use super::{LogTopic, QueueTopic, Topic, Topics, VirtualHost};
 use crate::auth::permission::{Operation, Resource, ResourceKind};
 use crate::auth::routing_keys::KeyUse;
-use crate::auth::{Guard, Pass};
+use crate::auth::{Guard, Pass, Usage};
 use crate::refusal::Refusal;
 
 macro_rules! acts {
@@ -106,7 +106,19 @@ impl Topics {
     /// The same topics for a client with this pass.
     #[must_use]
     pub fn acting_for(&self, pass: Pass) -> Topics {
-        Topics(std::sync::Arc::clone(&self.0), pass)
+        Topics(std::sync::Arc::clone(&self.0), pass, Usage::default())
+    }
+
+    /// The same topics, for a client whose use is measured so.
+    #[must_use]
+    pub fn measured_by(&self, usage: Usage) -> Topics {
+        Topics(std::sync::Arc::clone(&self.0), self.1.clone(), usage)
+    }
+
+    /// What the client's use is measured by.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        &self.2
     }
 
     /// For whom these topics act.

@@ -13,7 +13,7 @@ use super::spec::Created;
 use crate::auth::api_key::{ApiKey, ShownKey};
 use crate::auth::identity_record::{self, Change};
 use crate::auth::permission::{NameMatch, Operations, ResourceKind, RuleScope};
-use crate::auth::quota::{QuotaEntity, QuotaLimits};
+use crate::auth::quota::{Measure, QuotaEntity, QuotaLimits};
 use crate::auth::routing_keys::TopicScope;
 use crate::auth::{Guard, Identities, Origin, Pass, ScramHash, User, Verifier, is_name, random, rule_index};
 use crate::refusal::Refusal;
@@ -43,6 +43,14 @@ pub struct UserChange {
     pub groups: Option<Vec<String>>,
     /// What RabbitMQ's tools call it.
     pub tags: Option<Vec<String>>,
+}
+
+/// How a quota is changed.
+pub enum QuotaChange {
+    /// It is so, whatever it was. Without any limit it is gone.
+    To(QuotaLimits),
+    /// This makes of what it was, which may be nothing, what it is.
+    Some(Box<dyn FnOnce(QuotaLimits) -> QuotaLimits + Send>),
 }
 
 impl Topics {
@@ -277,22 +285,40 @@ impl Topics {
         self.identity_call(count, change).await
     }
 
-    /// Sets a quota, whatever it was; without any limit it is gone.
-    pub async fn set_quota(&self, entity: QuotaEntity, limits: QuotaLimits) -> Result<Created, Refusal> {
+    /// Sets a quota, whatever it was, or changes some of its limits. In force at once, for connections that are open too.
+    pub async fn set_quota(&self, entity: QuotaEntity, change: QuotaChange) -> Result<Created, Refusal> {
         self.allow_on_server(Act::ChangeServer)?;
-        let by = self.author();
+        let (entity, by) = (entity.checked()?, self.author());
         let set = move |turn: &mut Turn<'_>| {
-            let have = turn.engines.identities.quota(&entity).is_some();
-            if limits.is_empty() && !have {
-                return Err(Refusal::new(ErrorCode::UnknownQuota, "there is no such quota"));
+            let have = turn.engines.identities.quota(&entity);
+            let limits = match change {
+                QuotaChange::To(limits) => limits,
+                QuotaChange::Some(edit) => edit(have.cloned().unwrap_or_default()),
+            };
+            let created = if have.is_some() { Created::Same } else { Created::Made };
+            if limits.is_empty() && created == Created::Made {
+                return Ok(Created::Same);
             }
-            if !have && turn.engines.identities.quotas().count() >= QUOTAS_MAX {
+            if created == Created::Made && turn.engines.identities.quotas().count() >= QUOTAS_MAX {
                 return Err(too_many("quotas", QUOTAS_MAX));
             }
             turn.change(Change::SetQuota(entity, limits), &by, "quota_set")?;
-            Ok(if have { Created::Same } else { Created::Made })
+            Ok(created)
         };
         self.identity_call(1, set).await
+    }
+
+    /// Deletes a quota.
+    pub async fn delete_quota(&self, entity: QuotaEntity) -> Result<(), Refusal> {
+        self.allow_on_server(Act::ChangeServer)?;
+        let by = self.author();
+        let delete = move |turn: &mut Turn<'_>| {
+            if turn.engines.identities.quota(&entity).is_none() {
+                return Err(Refusal::new(ErrorCode::UnknownQuota, format!("there is no quota of {entity}")));
+            }
+            turn.change(Change::SetQuota(entity, QuotaLimits::default()), &by, "quota_deleted")
+        };
+        self.identity_call(1, delete).await
     }
 
     pub(super) async fn identity_call<T, F>(&self, changes: usize, work: F) -> Result<T, Refusal>
@@ -400,7 +426,11 @@ fn about(change: &Change) -> String {
             let operations = operations.names().join(" ");
             format!("{effect:?} {subject} {} {} {:?}: {operations}", kind.as_str(), name.kind(), name.text())
         }
-        Change::SetQuota(entity, limits) => format!("{entity:?}: {limits:?}"),
+        Change::SetQuota(entity, limits) => {
+            let limit = |measure: Measure| Some(format!("{} {}", measure.as_str(), limits.of(measure)?));
+            let limits: Vec<String> = Measure::ALL.into_iter().filter_map(limit).collect();
+            format!("{entity}: {}", limits.join(", "))
+        }
         Change::SetTopicPermission(TopicScope { user, vhost, exchange }, permission) => {
             format!("user {user}, exchange {exchange:?} of {vhost:?}: {permission:?}")
         }

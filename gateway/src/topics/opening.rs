@@ -21,13 +21,14 @@ use super::member_ids::MemberIds;
 use super::partitioner::Partitioner;
 use super::session::ReplyBook;
 use super::shard::{
-    Engines, Idempotency, IdempotencySettings, JobBook, Outlets, Owner, ShardHandle, Staging,
+    Engines, Idempotency, IdempotencySettings, JobBook, Makers, Outlets, Owner, ShardHandle, Staging,
     StagingSettings, Upkeep, Waiters,
 };
 use super::share::ShareBells;
 use super::vitals::Vitals;
 use super::{House, Topics};
-use crate::auth::{Guard, GuardSettings, Identities, Pass, identity_record};
+use crate::auth::identity_record::{self, Entry};
+use crate::auth::{Guard, GuardSettings, Identities, Pass, Usage};
 
 /// What the topics are opened with.
 #[derive(Clone, Debug)]
@@ -119,6 +120,7 @@ impl Topics {
             limits: settings.limits,
             unkept: None,
             identities: Identities::default(),
+            makers: Makers::default(),
             guard: settings.guard.clone(),
             vitals: Arc::clone(&vitals),
             share_bells: Arc::clone(&share_bells),
@@ -163,6 +165,7 @@ impl Topics {
                 share_bells,
             }),
             Pass::Open,
+            Usage::default(),
         );
         topics.enter_all(&mut engines);
         let jobs = engines.jobs.at_work();
@@ -187,6 +190,8 @@ impl Topics {
         for log in logs {
             self.enter_log(engines, &log);
         }
+        let Engines { makers, directory, .. } = engines;
+        makers.keep(|topic| directory.get(topic.as_str()).is_ok());
     }
 }
 
@@ -207,9 +212,12 @@ impl Engines {
             }
             RecordKind::IDENTITY => {
                 if record.source == Source::Checkpoint || record.lsn >= record.checkpoint_lsn {
-                    let change = identity_record::decode(record.payload)
+                    let entry = identity_record::decode(record.payload)
                         .ok_or_else(|| unreadable("a change of users, rules or quotas is unknown"))?;
-                    self.identities.fold(change);
+                    match entry {
+                        Entry::Change(change) => self.identities.fold(change),
+                        Entry::Maker(topic, by) => self.makers.set(topic, by),
+                    }
                 }
                 Ok(())
             }

@@ -182,7 +182,7 @@ impl Topics {
             let queue = &mut turn.engines.queue;
             let gone = queue.delete_virtual_host(turn.journal.block(), &host)?;
             turn.engines.directory.hosts.set(turn.engines.queue.virtual_hosts());
-            gone.iter().for_each(|queue| turn.engines.directory.remove(queue));
+            gone.iter().for_each(|queue| turn.engines.forget_topic(queue));
             totals.iter().for_each(|totals| turn.engines.vitals.keep_counts_of(totals));
             Ok::<(), Refusal>(())
         };

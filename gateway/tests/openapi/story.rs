@@ -279,6 +279,12 @@ impl Story {
         }]});
         self.tell("removeRules", "DELETE", "/v1/acls", Some(rules)).await;
         self.tell("deleteRule", "DELETE", &path, None).await;
+        let quota = json!({"entity": {"user": "alice"}, "limits": {"produce_bytes_per_s": 1_000_000, "connections": 100}});
+        let set = self.tell("putQuota", "PUT", "/v1/quotas", Some(quota)).await;
+        let path = format!("/v1/quotas/{}", set["id"].as_str().unwrap());
+        self.tell("getQuota", "GET", &path, None).await;
+        self.tell("listQuotas", "GET", "/v1/quotas", None).await;
+        self.tell("deleteQuota", "DELETE", &path, None).await;
         self.tell("deleteUser", "DELETE", "/v1/users/alice", None).await;
     }
 

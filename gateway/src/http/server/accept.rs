@@ -15,7 +15,8 @@ use tracing::{debug, warn};
 
 use super::io::WatchedStream;
 use super::leash::Pull;
-use super::session::{Peer, Session};
+use super::peer::Peer;
+use super::session::Session;
 use super::watch::{Connections, Watch};
 use super::{Answer, ServerLimits, refuse};
 use crate::drain::Drain;
@@ -135,7 +136,7 @@ impl<A: Answer> Reception<A> {
                     };
                     match secured {
                         Ok((stream, certificate)) => {
-                            let peer = Arc::new(Peer { address, certificate });
+                            let peer = Arc::new(Peer::new(address, certificate));
                             let session = Session { answer, watch: watch.clone(), max_header_bytes, peer };
                             drive(builder, stream, session, watch).await;
                         }

@@ -1,5 +1,4 @@
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,9 +10,9 @@ use pin_project_lite::pin_project;
 
 use super::Answer;
 use super::io::WatchedBody;
+use super::peer::Peer;
 use super::refuse;
 use super::watch::Watch;
-use crate::tls::ClientCertificate;
 
 /// What hyper calls for each request of one connection.
 pub struct Session<A> {
@@ -21,15 +20,6 @@ pub struct Session<A> {
     pub watch: Arc<Watch>,
     pub max_header_bytes: usize,
     pub peer: Arc<Peer>,
-}
-
-/// Who is at the other end of a connection; every request carries it.
-#[derive(Debug)]
-pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
-    /// What its certificate says.
-    pub certificate: Option<ClientCertificate>,
 }
 
 impl<A: Answer> hyper::service::Service<hyper::Request<Incoming>> for Session<A> {

@@ -150,8 +150,13 @@ fn declare_queue(
         ..queue_engine::QueueDeclaration::default()
     };
     let declaration = declaration.with_arguments(&name, &wanted.arguments)?;
+    if !turn.engines.queue.has_queue(&name) {
+        turn.check_may_make_topic(topics.usage())?;
+    }
+    let lasts = wanted.durable && !wanted.exclusive;
     let declared = turn.engines.queue.declare(turn.journal.block(), &name, declaration, turn.now)?;
     if declared.created {
+        turn.note_maker(&name, topics.usage(), lasts);
         turn.engines.directory.insert(topics.queue_topic(declared.id, name.clone()));
     }
     Ok(counts(&turn.engines.queue.queue_info(&name)?))
@@ -168,8 +173,10 @@ fn declare_log(topics: &Topics, turn: &mut Turn<'_>, name: TopicName, wanted: &Q
     turn.engines.check_name_is_free_of(&name, "queue").map_err(|_| other_kind("classic", "stream"))?;
     let config = queue_arguments::log_config(wanted)?;
     if turn.engines.log.topic(&name).is_none() {
+        turn.check_may_make_topic(topics.usage())?;
         let made = turn.engines.log.create_topic(turn.journal.block(), &name, 1, config, turn.now);
         let made = made.map_err(Refusal::from)?;
+        turn.note_maker(&name, topics.usage(), true);
         topics.enter_log(turn.engines, &made);
     }
     Ok(Answer::Queue { messages: 0, consumers: 0 })
@@ -192,7 +199,7 @@ fn delete_queue(
     turn.engines.queue.check_access(&name, Some(owner))?;
     turn.engines.queue.delete_queue(turn.journal.block(), &name, if_unused, if_empty)?;
     turn.engines.vitals.keep_counts_of(&info.totals);
-    turn.engines.directory.remove(&name);
+    turn.engines.forget_topic(&name);
     Ok(Answer::Removed(info.ready))
 }
 

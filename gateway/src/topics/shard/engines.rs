@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::idempotency::Idempotency;
 use super::job_book::JobBook;
+use super::makers::Makers;
 use super::outlets::Outlets;
 use super::staging::Staging;
 use super::waiters::Waiters;
@@ -54,7 +55,9 @@ pub(crate) struct Engines {
     pub unkept: Option<StoreError>,
     /// Users, rules and quotas.
     pub identities: Identities,
-    /// Who is shown them.
+    /// Who made which topic.
+    pub makers: Makers,
+    /// Who is shown users, rules and quotas.
     pub guard: Guard,
     pub vitals: Arc<Vitals>,
     /// Rung when records of share groups come back.
@@ -74,7 +77,7 @@ impl Engines {
         for (_, name) in &outbox.deleted_queues {
             // Unless somebody declared it anew within the same group.
             if !self.queue.has_queue(name) {
-                self.directory.remove(name);
+                self.forget_topic(name);
             }
         }
         outbox

@@ -169,6 +169,7 @@ impl Engines {
             .checkpoint(is_there, &mut |record| records.push((RecordKind::PRODUCER, record.to_vec())));
         self.jobs.checkpoint(&mut |record| records.push((RecordKind::JOB, record.to_vec())));
         let identities = self.identities.changes().map(|change| identity_record::encode(&change));
+        let identities = identities.chain(self.makers.records());
         records.extend(identities.map(|record| (RecordKind::IDENTITY, record)));
         records
     }
