@@ -11,6 +11,7 @@ mod limits;
 mod listener;
 mod log_reader;
 pub(crate) mod login;
+mod metering;
 pub(crate) mod refusals;
 mod roster;
 mod socket;

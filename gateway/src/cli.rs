@@ -5,6 +5,7 @@ mod client;
 mod listeners;
 mod memory_watch;
 mod notify;
+mod quota;
 mod security;
 mod serve;
 mod standard_output;
@@ -38,6 +39,9 @@ enum Command {
     /// Allow and deny what users of a running server may do.
     #[command(subcommand)]
     Acl(user::AclCommand),
+    /// Limit what users, clients and addresses may use of a running server.
+    #[command(subcommand)]
+    Quota(quota::QuotaCommand),
     /// Make a certificate authority for development, and certificates of it.
     #[command(subcommand)]
     Certs(certs::CertsCommand),
@@ -114,6 +118,10 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<ExitC
         }
         Command::Acl(command) => {
             user::acl(command)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Quota(command) => {
+            quota::quota(command)?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Openapi => {

@@ -16,6 +16,7 @@ mod frames;
 mod in_flight;
 mod listener;
 mod login;
+mod metering;
 mod share_sessions;
 mod topic_ids;
 

@@ -27,6 +27,7 @@ mod log_feed;
 pub mod message_command;
 mod message_errand;
 mod message_fields;
+mod metering;
 pub mod outbox;
 mod queue_feed;
 mod record_cache;

@@ -36,5 +36,5 @@ pub use header::{RequestHeader, write_response_header};
 pub use reader::{Reader, WireError};
 pub use records::{RecordsIn, RecordsOut};
 pub use uuid::Uuid;
-pub use wire::{Request, Version, Wire};
+pub use wire::{Request, Throttled, Version, Wire};
 pub use writer::Writer;

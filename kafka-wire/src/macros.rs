@@ -96,6 +96,13 @@ macro_rules! message {
             }
         }
 
+        impl $crate::Throttled for $name {
+            #[allow(unused_variables)]
+            fn throttle(&mut self, ms: i32) {
+                $(message!(@throttle self ms $field);)*
+            }
+        }
+
         impl $crate::wire::Nullable for $name {
             fn read_nullable(
                 from: &mut $crate::Reader,
@@ -114,6 +121,8 @@ macro_rules! message {
             }
         }
     };
+    (@throttle $message:ident $ms:ident throttle_time_ms) => { $message.throttle_time_ms = $ms; };
+    (@throttle $message:ident $ms:ident $other:ident) => {};
     (@default) => { Default::default() };
     (@default $default:expr) => { $default };
     (@has $version:ident [$versions:expr]) => {

@@ -29,10 +29,16 @@ pub trait Wire: Sized {
     fn write(&self, to: &mut Writer, version: Version);
 }
 
+/// A message that may tell a client to slow down (KIP-219); one without a field for it tells nothing.
+pub trait Throttled {
+    /// Tells the client to send nothing for so many milliseconds.
+    fn throttle(&mut self, ms: i32);
+}
+
 /// A request, and what is known of its API.
 pub trait Request: Wire + Default {
     /// What answers it.
-    type Response: Wire + Default;
+    type Response: Wire + Default + Throttled;
     /// The API's number.
     const KEY: i16;
     /// The API's name.

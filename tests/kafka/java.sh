@@ -46,6 +46,18 @@ expect 'Completed updating' configs --alter --entity-type topics --entity-name l
 expect 'cleanup.policy=compact,delete' configs --describe --entity-type topics --entity-name latest
 topics --delete --topic latest
 
+echo "kafka-configs, quotas"
+expect 'Completed updating' configs --alter --entity-type users --entity-name alice \
+    --add-config 'producer_byte_rate=1048576,consumer_byte_rate=2097152'
+expect "user-principal 'alice' are .*producer_byte_rate=1048576" configs --describe --entity-type users --entity-name alice
+expect 'Completed updating' configs --alter --entity-type users --entity-name alice --delete-config consumer_byte_rate
+expect "user-principal 'alice' are producer_byte_rate=1048576(\.0)?$" configs --describe --entity-type users --entity-name alice
+expect 'Completed updating' configs --alter --entity-type clients --entity-default --add-config consumer_byte_rate=4194304
+expect 'default client-id are consumer_byte_rate=4194304' configs --describe --entity-type clients --entity-default
+refused=$(configs --alter --entity-type users --entity-name alice --add-config request_percentage=50 2>&1 || true)
+grep -q 'requests_per_s' <<< "$refused" || { echo "request_percentage was not explained: $refused"; exit 1; }
+expect 'Completed updating' configs --alter --entity-type users --entity-name alice --delete-config producer_byte_rate
+
 echo "kafka-console-producer and kafka-console-consumer"
 seq 100 | sed 's#.*#key-&:value-&#' | tool org.apache.kafka.tools.ConsoleProducer --bootstrap-server "$kafka" --topic plain \
     --property parse.key=true --property key.separator=: > /dev/null

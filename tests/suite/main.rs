@@ -41,6 +41,7 @@ mod publish;
 mod queue_limits;
 mod queue_types;
 mod queues;
+mod quota_doors;
 mod quotas;
 mod security;
 mod security_page;

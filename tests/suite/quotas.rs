@@ -8,17 +8,17 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 /// Everybody who comes from here.
-fn here() -> Value {
+pub fn here() -> Value {
     json!({"address": "127.0.0.1"})
 }
 
-async fn limit(http: &Http, entity: Value, limits: Value) -> String {
+pub async fn limit(http: &Http, entity: Value, limits: Value) -> String {
     let set = http.put("/v1/quotas", json!({"entity": entity, "limits": limits})).await;
     assert!([200, 201].contains(&set.status), "{}", set.text());
     set.value()["id"].as_str().unwrap().to_owned()
 }
 
-async fn lift(http: &Http, id: &str) {
+pub async fn lift(http: &Http, id: &str) {
     http.delete(&format!("/v1/quotas/{id}")).await.expect(204);
 }
 
@@ -39,7 +39,7 @@ async fn throttled(http: &Http, door: &str, quota: &str) -> u64 {
     text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(0)
 }
 
-async fn until_throttled(http: &Http, door: &str, quota: &str) {
+pub async fn until_throttled(http: &Http, door: &str, quota: &str) {
     until("the quota holds it up", || async { (throttled(http, door, quota).await > 0).then_some(()) }).await;
 }
 

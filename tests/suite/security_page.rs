@@ -33,13 +33,15 @@ async fn what_the_page_says_can_be_typed() {
     std::fs::create_dir_all(&home).unwrap();
     let server = Server::start();
     let script = blocks(&page, "sh").join("\n");
-    for part in ["user add", "acl allow", "user key", "sluice certs", "openssl x509"] {
+    for part in ["user add", "acl allow", "user key", "quota set", "sluice certs", "openssl x509"] {
         assert!(script.contains(part), "the page does not show {part}");
     }
     let checks = "openssl verify -CAfile certs/ca.pem certs/server.pem certs/bob.pem
 openssl verify -CAfile our-ca.pem our-server.pem our-bob.pem
 sluice user list | grep -q bob
 sluice acl list | grep -q orders
+sluice quota list | grep -q 'produce_bytes_per_s.*1000000'
+sluice quota delete $(sluice quota list | grep -o '[0-9a-f]\\{20\\}' | head -1)
 test \"$(stat -c %a certs/server.key)\" = 600";
     sh(&home, &server, &format!("{script}\n{checks}"));
     // The settings start a server, with either pair.

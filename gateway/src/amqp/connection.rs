@@ -105,7 +105,7 @@ pub enum Effect {
 }
 
 /// Whether a virtual host is there for a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VhostAnswer {
     /// It is.
     Open,
@@ -113,6 +113,15 @@ pub enum VhostAnswer {
     Unknown,
     /// The user may not use it.
     Refused,
+    /// There are as many connections as a quota allows; of whom, and how many.
+    Full {
+        /// What is limited: `user`, `client` or `address`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// How many it may have.
+        limit: u64,
+    },
 }
 
 /// How far a connection's life has come.
@@ -186,6 +195,12 @@ pub struct Connection {
     repaid: HashMap<ConsumerNumber, u64>,
     /// Bytes of credit that the subscriptions have together.
     granted: u64,
+    /// Most bytes of credit that one subscription gets.
+    window_most: u64,
+    /// Bytes of bodies that were delivered since [`Connection::take_delivered`], and whether any was asked for.
+    delivered: (u64, bool),
+    /// Whether credit is held back: the client had more than it may.
+    paced: bool,
     /// Channels whose confirms were not written yet.
     unconfirmed: Vec<u16>,
     /// Whether the client published: only such are told to wait.
@@ -229,6 +244,9 @@ impl Connection {
             owed: HashMap::new(),
             repaid: HashMap::new(),
             granted: 0,
+            window_most: u64::MAX,
+            delivered: (0, false),
+            paced: false,
             unconfirmed: Vec::new(),
             publishes: false,
             alarm: None,
@@ -283,7 +301,12 @@ impl Connection {
     pub fn handle_written(&mut self, now: Instant, bytes: usize) {
         self.output.advance(bytes);
         self.heartbeats.spoke(now);
-        if self.output.len() <= self.terms.limits.buffered_bytes / 8 {
+        self.repay_written();
+    }
+
+    /// Gives credit back, as far as the client takes what it has and may have more.
+    fn repay_written(&mut self) {
+        if !self.paced && self.output.len() <= self.terms.limits.buffered_bytes / 8 {
             self.repay_owed();
             self.finish_round();
         }
@@ -325,6 +348,40 @@ impl Connection {
     #[must_use]
     pub fn assembling_bytes(&self) -> usize {
         self.assembling
+    }
+
+    /// Who logged in; empty before.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The name that the client's user gave the connection, if any.
+    #[must_use]
+    pub fn client_name(&self) -> Option<&str> {
+        Some(self.client.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Subscriptions that are begun from now on get at most so many bytes ahead.
+    pub fn limit_window(&mut self, bytes: Option<u64>) {
+        self.window_most = bytes.unwrap_or(u64::MAX).max(1);
+    }
+
+    /// Bytes of bodies that were delivered since it was asked last, and whether the client asked for any of them by
+    /// `basic.get`.
+    pub fn take_delivered(&mut self) -> (u64, bool) {
+        std::mem::take(&mut self.delivered)
+    }
+
+    /// Credit is held back from now on, or is not any more.
+    pub fn handle_pace(&mut self, paced: bool) {
+        self.paced = paced;
+        self.repay_written();
+    }
+
+    /// Bytes came in that are looked at later: the client lives.
+    pub fn handle_sign_of_life(&mut self, now: Instant) {
+        self.heartbeats.heard(now);
     }
 
     /// Whether the client is kept from publishing.

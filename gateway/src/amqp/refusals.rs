@@ -102,6 +102,11 @@ pub(crate) fn of_request(error: &SessionError, what: &Subject<'_>, vhost: &str) 
             AmqpError::new(ReplyCode::AccessRefused, text)
         }
         (ErrorCode::Reserved, _) => reserved(what.kind, name),
+        (ErrorCode::QuotaExceeded, _) => {
+            let why = &error.refusal.detail;
+            let text = format!("cannot declare {} '{name}' in vhost '{vhost}': {why}", what.kind);
+            AmqpError::new(ReplyCode::PreconditionFailed, text)
+        }
         _ => of_refusal(&error.refusal),
     }
 }

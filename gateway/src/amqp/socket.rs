@@ -14,7 +14,9 @@ use super::connection::{Connection, Effect, VhostAnswer};
 use super::door::{AmqpDoor, Place};
 use super::log_reader::LogReader;
 use super::login::Mechanism;
+use super::metering::{Metering, over};
 use super::roster::{Call, Entry, Traffic};
+use crate::auth::quota::Measure;
 use crate::auth::{Origin, Pass, Waiter};
 use crate::tls::{ClientCertificate, Stream};
 use crate::topics::session::{ConsumerNumber, Session, SessionEvent};
@@ -58,6 +60,7 @@ pub(super) async fn serve(
         place,
         input: BytesMut::new(),
         blocked_since: None,
+        metering: Metering::default(),
         door,
     };
     if let Err(error) = driver.run().await {
@@ -85,6 +88,7 @@ struct Driver {
     input: BytesMut,
     /// Since when the client takes nothing.
     blocked_since: Option<Instant>,
+    metering: Metering,
     door: AmqpDoor,
 }
 
@@ -104,7 +108,7 @@ impl Driver {
             if timer.deadline().into_std() != due {
                 timer.as_mut().reset(due.into());
             }
-            let interest = match (self.connection.wants_input(), self.connection.output().is_empty()) {
+            let interest = match (self.wants_bytes(), self.connection.output().is_empty()) {
                 (true, true) => Some(Interest::READABLE),
                 (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
                 (false, false) => Some(Interest::WRITABLE),
@@ -115,9 +119,17 @@ impl Driver {
                 event = next_event(&mut self.session) => self.take_events(event),
                 ready = ready(&mut self.stream, interest) => {
                     let ready = ready?;
-                    if ready.is_readable() && self.connection.wants_input() && !self.read()? {
+                    if ready.is_readable() && self.wants_bytes() && !self.read()? {
                         return Ok(());
                     }
+                }
+                () = over(&mut self.metering.held_up) => {
+                    self.metering.held_up = None;
+                    self.feed();
+                }
+                () = over(&mut self.metering.paced) => {
+                    self.metering.paced = None;
+                    self.connection.handle_pace(false);
                 }
                 () = &mut timer => self.tick()?,
                 () = turned_out(self.waiter.as_ref()) => {
@@ -133,7 +145,20 @@ impl Driver {
                 }
             }
             self.carry_out().await;
+            if self.metering.delivered(self.connection.take_delivered()) {
+                self.connection.handle_pace(true);
+            }
         }
+    }
+
+    /// Whether more is read: of a client that is held up always a little, so that it is noticed when it leaves.
+    fn wants_bytes(&self) -> bool {
+        if self.is_held_up() { self.input.len() < READ_BYTES } else { self.connection.wants_input() }
+    }
+
+    /// Whether what is read of the client has to wait. Who says goodbye is heard at once.
+    fn is_held_up(&self) -> bool {
+        self.metering.held_up.is_some() && self.connection.is_open()
     }
 
     /// When time has to be looked at again.
@@ -152,6 +177,10 @@ impl Driver {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing"));
         }
         self.connection.handle_alarm(self.door.alarm());
+        if self.is_held_up() {
+            // Its heartbeats may be among what is not read.
+            self.connection.handle_sign_of_life(now);
+        }
         self.connection.handle_timeout(now);
         Ok(())
     }
@@ -182,6 +211,9 @@ impl Driver {
     /// Offers what was read.
     fn feed(&mut self) {
         let now = Instant::now();
+        if self.is_held_up() {
+            return self.connection.handle_sign_of_life(now);
+        }
         let used = self.connection.handle_input(now, &self.input);
         self.input.advance(used);
         if self.place.is_too_much(self.connection.assembling_bytes()) {
@@ -245,6 +277,7 @@ impl Driver {
             match effect {
                 Effect::Submit(operations) => {
                     let Some(session) = &self.session else { continue };
+                    self.metering.submitted(&operations);
                     if let Err(refusal) = session.submit(operations).await {
                         self.connection.handle_event(Instant::now(), SessionEvent::Failed(refusal));
                     }
@@ -299,17 +332,22 @@ impl Driver {
 
     fn act_for(&mut self, pass: Pass) {
         self.waiter = None;
-        if let Some(session) = &mut self.session {
-            session.act_for(pass.clone());
-        }
         let guard = self.door.topics().guard().clone();
+        self.metering.act_for(&guard, &pass, self.connection.client_name(), self.origin);
+        if let Some(session) = &mut self.session {
+            session.act_for(pass.clone(), self.metering.usage().clone());
+        }
         self.lapsed = Box::pin(async move { guard.lapsed(&pass).await });
     }
 
-    fn open_vhost(&self, name: &str) -> VhostAnswer {
+    fn open_vhost(&mut self, name: &str) -> VhostAnswer {
         let Some(session) = &self.session else { return VhostAnswer::Unknown };
         match session.topics().virtual_host(name) {
             Ok(host) => {
+                if let Err(full) = self.metering.connect(self.connection.user()) {
+                    return full;
+                }
+                self.connection.limit_window(self.metering.usage().limit(Measure::Consume));
                 session.enter(host);
                 VhostAnswer::Open
             }

@@ -62,8 +62,11 @@ impl Usage {
     /// Of somebody who came in so.
     #[must_use]
     pub fn of(guard: &Guard, user: Option<&str>, client_id: Option<&str>, origin: Origin) -> Usage {
-        let consumer =
-            Consumer { user: user.map(cut), client_id: client_id.map(cut), address: origin.address };
+        let consumer = Consumer {
+            user: user.map(|name| cut(name).into()),
+            client_id: client_id.map(|name| cut(name).into()),
+            address: origin.address,
+        };
         let door = DOORS.iter().position(|door| *door == origin.door).unwrap_or(DOORS.len());
         let view = RwLock::new(View { generation: u64::MAX, limits: Vec::new() });
         let unlimited_at = AtomicU64::new(u64::MAX);
@@ -79,8 +82,9 @@ impl Usage {
     /// Whether it is of a client that says so who it is.
     #[must_use]
     pub fn is_of(&self, user: Option<&str>, client_id: Option<&str>) -> bool {
-        self.consumer()
-            .is_some_and(|known| known.user == user.map(cut) && known.client_id == client_id.map(cut))
+        self.consumer().is_some_and(|known| {
+            known.user.as_deref() == user.map(cut) && known.client_id.as_deref() == client_id.map(cut)
+        })
     }
 
     /// Takes what was used, whatever is left; answers how long whoever used it has to wait.
@@ -126,7 +130,7 @@ impl Usage {
     #[must_use]
     pub fn wait(&self, measure: Measure) -> Duration {
         let Some(inner) = self.limited() else { return Duration::ZERO };
-        inner.longest(measure, |bucket, rate, now| bucket.wait_for(0, rate, now))
+        inner.longest(measure, |bucket, rate, now| bucket.wait_for(1, rate, now))
     }
 
     /// What may be used now; `None` is without bound.
@@ -160,14 +164,12 @@ impl Usage {
         let Some(inner) = &self.0 else { return };
         let end = Instant::now() + wait;
         let mut changes = inner.guard.changes();
-        loop {
+        // The quota may have been lifted before anybody listened.
+        while !self.wait(measure).is_zero() {
             tokio::select! {
                 () = tokio::time::sleep_until(end) => return,
                 // Without anybody to change them, quotas stay as they are.
                 changed = changes.changed() => if changed.is_err() { return tokio::time::sleep_until(end).await },
-            }
-            if self.wait(measure).is_zero() {
-                return;
             }
         }
     }
@@ -176,14 +178,14 @@ impl Usage {
     ///
     /// # Errors
     /// When there are as many as a quota allows.
-    pub fn connect(&self) -> Result<Option<Connected>, Refusal> {
+    pub fn connect(&self) -> Result<Option<Connected>, Box<InForce>> {
         let Some(inner) = &self.0 else { return Ok(None) };
         let limits = self.limits(Measure::Connections);
         match inner.guard.quotas().connect(&inner.consumer, &limits) {
             Ok(holders) => Ok(Some(Connected { guard: inner.guard.clone(), holders })),
             Err(full) => {
                 inner.guard.quotas().throttled(inner.door, Measure::Connections, Duration::ZERO);
-                Err(full.is_reached())
+                Err(Box::new(full))
             }
         }
     }
@@ -233,11 +235,12 @@ impl Inner {
 }
 
 /// Names are bounded where their doors do not bound them. A quota's names are shorter, so that none is met by a part.
-fn cut(name: &str) -> Box<str> {
-    match name.char_indices().nth(NAME_CHARS + 1) {
-        Some((end, _)) => name[..end].into(),
-        None => name.into(),
+fn cut(name: &str) -> &str {
+    // Most are short enough to see it at once.
+    if name.len() <= NAME_CHARS {
+        return name;
     }
+    name.char_indices().nth(NAME_CHARS + 1).and_then(|(end, _)| name.get(..end)).unwrap_or(name)
 }
 
 fn used_up(InForce { measure, limit, holder }: &InForce, wait: Duration) -> Refusal {
@@ -354,7 +357,7 @@ mod tests {
         let limit = |count| QuotaLimits { connections: Some(count), ..QuotaLimits::default() };
         show(&guard, &[(user("alice"), limit(2))]);
         let _second = usage.connect().unwrap();
-        let full = usage.connect().err().unwrap();
+        let full = usage.connect().err().unwrap().is_reached();
         assert_eq!(full.code, ErrorCode::QuotaExceeded);
         let elsewhere = Usage::of(&guard, Some("bob"), Some("app"), FROM);
         assert!(elsewhere.connect().is_ok());

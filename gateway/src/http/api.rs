@@ -15,8 +15,8 @@ use super::problem::Problem;
 use super::refusals::ProblemSchema;
 use super::{
     api_keys, bindings, browse, definitions, events, exchanges, group_members, groups, login,
-    message_changes, policies, problem, publish, quotas, receive, record_deletion, records, replays, rules, settle,
-    tickets, topic_settings, topics, transactions, users, virtual_hosts,
+    message_changes, policies, problem, publish, quotas, receive, record_deletion, records, replays, rules,
+    settle, tickets, topic_settings, topics, transactions, users, virtual_hosts,
 };
 use crate::auth::Usage;
 use crate::auth::quota::Measure;

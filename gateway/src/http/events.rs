@@ -102,12 +102,12 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
             if start.is_some() {
                 return Err(wrong_model(&topic, "is a queue and has no offsets; leave `offset` out").into());
             }
-            let events = QueueEvents::open(api.clone(), &queue, values).await?;
+            let events = QueueEvents::open(api, &queue, values).await?;
             let events = stream::unfold(events, |mut events| async move {
                 let piece = events.next().await?;
                 Some((piece, events))
             });
-            streamed(Bytes::new(), paced(api, events).take_until(login_ended))
+            streamed(Bytes::new(), events.take_until(login_ended))
         }
     };
     let mut response = reply::body(StatusCode::OK, Form::Events, body);

@@ -4,6 +4,7 @@ use axum::body::Bytes;
 
 use super::api::Api;
 use super::events::{COMMENT, HEARTBEAT, begin, end};
+use super::pace::Pace;
 use crate::codec::render::{ValueMode, write_message};
 use crate::refusal::Refusal;
 use crate::topics::{
@@ -22,6 +23,7 @@ pub struct QueueEvents {
     /// What the last piece held. When the next one is asked for, the connection has it.
     sent: Vec<SettleRequest>,
     sent_bytes: u64,
+    pace: Pace,
 }
 
 impl QueueEvents {
@@ -35,7 +37,8 @@ impl QueueEvents {
             exclusive: false,
         };
         let subscription = queue.subscribe_as(options, "an event stream over HTTP").await?;
-        Ok(QueueEvents { api, subscription, values, sent: Vec::new(), sent_bytes: 0 })
+        let pace = Pace::new(api.clone());
+        Ok(QueueEvents { api, subscription, values, sent: Vec::new(), sent_bytes: 0, pace })
     }
 
     /// The next events, or a sign of life; `None` when the queue is gone or the server goes down.
@@ -45,6 +48,8 @@ impl QueueEvents {
             let count = sent.len() as u32;
             // A lease that ran out meanwhile is no reason to end the stream: the message comes again.
             self.api.topics().settle(sent, Acks::Leader).await.ok()?;
+            // Settled before the wait: what was handed over is the client's, however long the next piece takes.
+            self.pace.keep().await;
             self.subscription.credit(count, std::mem::take(&mut self.sent_bytes));
         }
         let run = tokio::select! {
@@ -65,6 +70,7 @@ impl QueueEvents {
             self.sent_bytes += message.body_len() as u64;
         }
         let ack = |lease: Lease| SettleRequest { lease, action: SettleAction::Ack };
+        self.pace.sent(out.len());
         self.sent = run.iter().filter_map(|message| message.lease()).map(ack).collect();
         Some(out.into())
     }

@@ -51,7 +51,7 @@ fn refusal(status: u16) -> Response {
         415 => "The endpoint does not read this content type",
         416 => "The partition does not hold this offset",
         422 => "The idempotency key was used for another request",
-        429 => "Too much at once, or the queue is full: slow down",
+        429 => "Too much at once, a quota is used up, or the queue is full: slow down",
         500 => "A defect in Sluice, or damaged data",
         503 => "The server is starting, going down or low on memory, or its storage has failed",
         504 => "Timed out",

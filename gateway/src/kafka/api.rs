@@ -4,10 +4,10 @@
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
-mod admin_refused;
 mod alter_replica_log_dirs;
 mod alter_share_group_offsets;
 mod api_versions;
+mod client_quotas;
 mod compatibility;
 mod configs;
 mod consumer_group_describe;
@@ -66,10 +66,13 @@ mod user_scram_credentials;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use kafka_wire::{
-    Reader, Request, RequestHeader, Version, Wire, WireError, Writer, messages, write_response_header,
+    Reader, Request, RequestHeader, Throttled, Version, Wire, WireError, Writer, messages,
+    write_response_header,
 };
 use message::Limits;
 
@@ -77,6 +80,9 @@ use super::broker::Endpoint;
 use super::door::KafkaDoor;
 use super::in_flight::{Answer, Answering};
 use super::login::Login;
+use super::metering::Metering;
+use crate::auth::Usage;
+use crate::auth::quota::Measure;
 
 /// Whom a connection serves.
 #[derive(Debug)]
@@ -89,6 +95,8 @@ pub struct Client {
     pub endpoint: Endpoint,
     /// Who it is.
     pub login: Login,
+    /// What its use is measured by.
+    pub metering: Metering,
 }
 
 /// What an API's function knows beside the request.
@@ -101,6 +109,28 @@ pub struct Call {
     pub client_id: Option<String>,
     /// In which version it asks.
     pub version: i16,
+    /// For how many milliseconds the client is held up, as far as is known yet.
+    throttled_ms: AtomicI32,
+}
+
+impl Call {
+    /// Takes what was used; the client hears how long it has to wait, and nothing more of it is worked on before.
+    pub fn use_up(&self, measure: Measure, amount: u64) {
+        self.hold_up(measure, self.usage().take(measure, amount));
+    }
+
+    /// Holds the client up.
+    pub fn hold_up(&self, measure: Measure, wait: Duration) {
+        if !wait.is_zero() {
+            self.throttled_ms.fetch_max(i32::try_from(wait.as_millis()).unwrap_or(i32::MAX), Relaxed);
+            self.client.metering.hold_up(self.usage(), measure, wait);
+        }
+    }
+
+    /// What the client's use is measured by.
+    pub fn usage(&self) -> &Usage {
+        self.door.topics().usage()
+    }
 }
 
 /// What an API's function makes of a request; most make a response of every one.
@@ -170,9 +200,7 @@ macro_rules! api {
                             let reply = $function(&call, request).await.into();
                             write::<messages::$module::$request>(&call, correlation_id, reply)
                         }
-                        Err((name, error)) => {
-                            Answer::Close(format!("a {name} request cannot be read: {error}"))
-                        }
+                        Err(why) => Answer::Close(why),
                     }
                 })
             },
@@ -337,16 +365,16 @@ pub const APIS: &[Api] = &[
     ),
     api!(offset_delete::answer, offset_delete::OffsetDeleteRequest, 0..=0, ""),
     api!(
-        admin_refused::describe_client_quotas,
+        client_quotas::describe,
         describe_client_quotas::DescribeClientQuotasRequest,
         0..=1,
-        "There are none."
+        "A view of the quotas that every door has: `producer_byte_rate` and `consumer_byte_rate` of users and client ids."
     ),
     api!(
-        admin_refused::alter_client_quotas,
+        client_quotas::alter,
         alter_client_quotas::AlterClientQuotasRequest,
         0..=1,
-        "Refused: quotas are not built yet."
+        "`request_percentage`, `controller_mutation_rate` and `connection_creation_rate` are refused: `/v1/quotas` bounds requests, topics and connections of users, client ids and addresses instead. A client over its quota is told `throttle_time_ms` and held up (KIP-219)."
     ),
     api!(
         user_scram_credentials::describe,
@@ -516,19 +544,31 @@ fn parse<R: Request>(version: i16, frame: BytesMut) -> Result<(RequestHeader, R)
     Ok((header, R::read(&mut reader, wire)?))
 }
 
-fn read<R: Request>(asked: Asked) -> Result<(Call, R, i32), (&'static str, WireError)> {
+fn read<R: Request>(asked: Asked) -> Result<(Call, R, i32), String> {
     let Asked { door, client, version, correlation_id, frame } = asked;
-    let (header, request) = parse::<R>(version, frame).map_err(|error| (R::NAME, error))?;
-    Ok((Call { door, client, client_id: header.client_id, version }, request, correlation_id))
+    let parsed = parse::<R>(version, frame);
+    let (header, request) =
+        parsed.map_err(|error| format!("a {} request cannot be read: {error}", R::NAME))?;
+    let client_id = header.client_id;
+    let usage = client.metering.usage(door.topics().guard(), &client.login, client_id.as_deref());
+    let usage = usage.map_err(|refusal| refusal.detail)?;
+    let door = door.measured_by(usage);
+    let call = Call { door, client, client_id, version, throttled_ms: AtomicI32::new(0) };
+    call.use_up(Measure::Requests, 1);
+    Ok((call, request, correlation_id))
 }
 
 fn write<R: Request>(call: &Call, correlation_id: i32, reply: Reply<R::Response>) -> Answer {
     let is_last = matches!(reply, Reply::Farewell(_));
-    let response = match reply {
+    let mut response = match reply {
         Reply::Response(response) | Reply::Farewell(response) => response,
         Reply::Silence => return Answer::Silence,
         Reply::Close(why) => return Answer::Close(why),
     };
+    match call.throttled_ms.load(Relaxed) {
+        0 => {}
+        ms => response.throttle(ms),
+    }
     let version = Version::of::<R>(call.version);
     let mut writer = Writer::frame();
     // A client that does not know the broker's versions yet must be able to read this one header.

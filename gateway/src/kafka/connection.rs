@@ -19,6 +19,7 @@ use super::door::KafkaDoor;
 use super::frames::Frames;
 use super::in_flight::{Answer, InFlight};
 use super::login::Login;
+use super::metering::Metering;
 use crate::auth::Pass;
 use crate::tls::{ClientCertificate, Stream};
 
@@ -50,10 +51,12 @@ pub async fn run(
             connection: number,
             endpoint,
             login: Login::new(door.topics().guard(), address, certificate),
+            metering: Metering::default(),
         }),
         watched: None,
         lapsed: Box::pin(std::future::pending()),
         in_flight: InFlight::default(),
+        held_up: None,
         out: VecDeque::new(),
         out_bytes: 0,
         permit: None,
@@ -91,6 +94,8 @@ struct Connection {
     lapsed: Pin<Box<dyn Future<Output = &'static str> + Send>>,
     frames: Frames,
     in_flight: InFlight,
+    /// Ends when a client that used too much may go on.
+    held_up: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     out: VecDeque<Bytes>,
     out_bytes: usize,
     /// For the large frame that is being received.
@@ -113,7 +118,8 @@ impl Connection {
             if self.ending.is_some() && self.in_flight.is_empty() && self.out.is_empty() {
                 return Ok(());
             }
-            let wanted = self.wanted_permit()?;
+            // Who is held up keeps no memory from others.
+            let wanted = if self.held_up.is_none() { self.wanted_permit()? } else { None };
             let reads = self.ending.is_none() && wanted.is_none() && self.may_buffer();
             let interest = match (reads, self.out.is_empty()) {
                 (true, true) => Some(Interest::READABLE),
@@ -122,7 +128,7 @@ impl Connection {
                 (false, true) => None,
             };
             let answers = !self.in_flight.is_empty() && self.out_bytes < OUT_BYTES;
-            let waits = !self.in_flight.is_empty() && self.out.is_empty();
+            let waits = self.held_up.is_some() || !self.in_flight.is_empty() && self.out.is_empty();
             let deadline = self.ending.unwrap_or(self.moved + idle);
             tokio::select! {
                 biased;
@@ -134,6 +140,10 @@ impl Connection {
                 }
                 permit = self.door.in_flight().clone().acquire_many_owned(wanted.unwrap_or(0)), if wanted.is_some() => {
                     self.permit = permit.ok();
+                }
+                () = over(&mut self.held_up), if self.held_up.is_some() => {
+                    self.held_up = None;
+                    self.moved = Instant::now();
                 }
                 // A request that waits (for records, for members of a group) is no standstill.
                 () = tokio::time::sleep_until(deadline), if !waits || self.ending.is_some() => {
@@ -167,7 +177,7 @@ impl Connection {
     /// Works on every complete request that may be worked on now.
     async fn begin_requests(&mut self) -> Result<(), End> {
         let most = self.door.config().max_requests_in_flight;
-        while self.ending.is_none() && self.out_bytes < OUT_BYTES {
+        while self.ending.is_none() && self.out_bytes < OUT_BYTES && !self.is_held_up() {
             let front = self.frames.peek().map_err(|error| End::Protocol(error.to_string()))?;
             let Some(front) = front else { break };
             let header = RequestHeader::peek(front).filter(|_| !self.client.login.is_bare());
@@ -195,6 +205,14 @@ impl Connection {
             .await;
         }
         Ok(())
+    }
+
+    /// Whether the client used more than it may, so that nothing more of it is worked on yet.
+    fn is_held_up(&mut self) -> bool {
+        if let Some(hold_up) = self.client.metering.take_hold_up() {
+            self.held_up = Some(Box::pin(hold_up.over()));
+        }
+        self.held_up.is_some()
     }
 
     /// Watches for the end of the login that is in force now.
@@ -265,5 +283,11 @@ impl Connection {
             written -= front.len();
             self.out.pop_front();
         }
+    }
+}
+
+async fn over(held_up: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    if let Some(held_up) = held_up {
+        held_up.await;
     }
 }

@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 
 use super::fetch_sessions::FetchSessions;
 use super::share_sessions::ShareSessions;
-use crate::auth::Pass;
 use crate::auth::sasl::Mechanism;
+use crate::auth::{Pass, Usage};
 use crate::config::KafkaConfig;
 use crate::drain::Drain;
 use crate::topics::{Topic, Topics};
@@ -68,6 +68,12 @@ impl KafkaDoor {
     #[must_use]
     pub fn acting_for(&self, pass: Pass) -> KafkaDoor {
         KafkaDoor(Arc::clone(&self.0), self.1.acting_for(pass))
+    }
+
+    /// The same door for a client whose use is measured so.
+    #[must_use]
+    pub fn measured_by(&self, usage: Usage) -> KafkaDoor {
+        KafkaDoor(Arc::clone(&self.0), self.1.measured_by(usage))
     }
 
     /// How clients may say who they are.

@@ -51,6 +51,12 @@ impl Login {
         Login { origin, pass: RwLock::new(pass), exchange: Mutex::default(), is_bare: AtomicBool::new(false) }
     }
 
+    /// Where the client comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// What the client may do now.
     #[must_use]
     pub fn pass(&self) -> Pass {

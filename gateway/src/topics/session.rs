@@ -71,9 +71,9 @@ impl Session {
         self.link.enter(host);
     }
 
-    /// From now on the session acts for a client with this pass.
-    pub fn act_for(&mut self, pass: crate::auth::Pass) {
-        self.topics = self.topics.acting_for(pass);
+    /// From now on the session acts for a client with this pass, whose use is measured so.
+    pub fn act_for(&mut self, pass: crate::auth::Pass, usage: crate::auth::Usage) {
+        self.topics = self.topics.acting_for(pass).measured_by(usage);
     }
 
     /// The seam, on behalf of the session's client.

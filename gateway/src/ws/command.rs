@@ -149,6 +149,15 @@ pub struct Publish {
     pub transaction: Option<TransactionId>,
 }
 
+impl Publish {
+    /// Bytes of keys and values.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let len = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len);
+        self.messages.iter().map(|message| (len(&message.key) + len(&message.value)) as u64).sum()
+    }
+}
+
 /// Where messages are published.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {

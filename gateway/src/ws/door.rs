@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::limits::WsLimits;
 use super::record_cache::RecordCache;
-use crate::auth::Pass;
+use crate::auth::{Pass, Usage};
 use crate::drain::Drain;
 use crate::topics::Topics;
 
@@ -34,6 +34,12 @@ impl WsDoor {
     #[must_use]
     pub fn acting_for(&self, pass: Pass) -> WsDoor {
         WsDoor(Arc::clone(&self.0), self.1.acting_for(pass))
+    }
+
+    /// The same door for a client whose use is measured so.
+    #[must_use]
+    pub fn measured_by(&self, usage: Usage) -> WsDoor {
+        WsDoor(Arc::clone(&self.0), self.1.measured_by(usage))
     }
 
     /// The seam, on behalf of whom the door acts for.

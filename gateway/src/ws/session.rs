@@ -57,6 +57,12 @@ pub struct Session {
     pub(super) heard: Instant,
     pub(super) pinged: bool,
     pub(super) phase: Phase,
+    /// Bytes that may be handed over before [`Session::allow`] allows more; `None` is without bound.
+    pub(super) allowance: Option<u64>,
+    /// Bytes that were handed over since [`Session::take_delivered`].
+    pub(super) delivered: u64,
+    /// Bytes of messages that were to be published since [`Session::take_published`].
+    pub(super) published: u64,
 }
 
 /// How far a socket's life has come.
@@ -91,6 +97,9 @@ impl Session {
             heard: now,
             pinged: false,
             phase: Phase::Open,
+            allowance: None,
+            delivered: 0,
+            published: 0,
         }
     }
 
@@ -240,7 +249,30 @@ impl Session {
     /// Whether more may be pulled from the topics.
     #[must_use]
     pub fn wants_deliveries(&self) -> bool {
-        self.phase == Phase::Open && self.outbox.bytes() < self.limits.outbound_bytes
+        self.phase == Phase::Open
+            && self.allowance != Some(0)
+            && self.outbox.bytes() < self.limits.outbound_bytes
+    }
+
+    /// Allows so many bytes of messages to be handed over; the one that uses up the last of them still goes whole.
+    pub fn allow(&mut self, bytes: Option<u64>) {
+        self.allowance = bytes;
+    }
+
+    /// Bytes of messages that were handed over since it was asked last.
+    pub fn take_delivered(&mut self) -> u64 {
+        std::mem::take(&mut self.delivered)
+    }
+
+    /// Bytes of messages that the client wanted to publish since it was asked last.
+    pub fn take_published(&mut self) -> u64 {
+        std::mem::take(&mut self.published)
+    }
+
+    /// Frames came in that are looked at later: the client lives.
+    pub fn handle_sign_of_life(&mut self, now: Instant) {
+        self.heard = now;
+        self.pinged = false;
     }
 
     /// Whether the close frame was queued: nothing follows it.

@@ -30,6 +30,7 @@ impl Session {
             Command::Subscribe(ask) => return self.subscribe(id, ask),
             Command::Publish(publish) => {
                 self.in_flight += 1;
+                self.published += publish.bytes();
                 return self.effects.push_back(Effect::Publish { id, publish: Box::new(publish) });
             }
             Command::Message(ask) => {

@@ -23,6 +23,8 @@ impl Session {
             self.held.add(*lease, subscription, bytes, *expires_at);
         }
         self.outbox.push_message(subscription, view, feed.values);
+        self.delivered += bytes;
+        self.allowance = self.allowance.map(|left| left.saturating_sub(bytes));
         if let Some((messages, bytes)) = queue.renew() {
             self.effects.push_back(Effect::Grant { subscription, messages, bytes });
         }
@@ -41,6 +43,10 @@ impl Session {
         };
         let Some(taken) = log.take(partition, records) else { return };
         self.outbox.push_records(subscription, partition, records, taken.first, taken.last);
+        let marks = records.marks.get(taken.first..taken.last).unwrap_or_default();
+        let bytes = marks.iter().map(|mark| u64::from(mark.weight)).sum::<u64>();
+        self.delivered += bytes;
+        self.allowance = self.allowance.map(|left| left.saturating_sub(bytes));
         let auto_commits = log.ack == AckMode::Auto && log.membership.is_some();
         if taken.last == records.marks.len() {
             if more {

@@ -13,6 +13,7 @@ use super::door::{Place, WsDoor};
 use super::effect::Effect;
 use super::encoding::Encoding;
 use super::errand::{self, Done};
+use super::metering::Metering;
 use super::outbox::Outbound;
 use super::session::Session;
 use super::sources::Sources;
@@ -26,7 +27,13 @@ const ROUNDS_AT_ONCE: usize = 16;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Drives one socket until it ends.
-pub async fn serve(socket: WebSocket, door: WsDoor, origin: Origin, encoding: Encoding, place: Place) {
+pub async fn serve(
+    socket: WebSocket,
+    door: WsDoor,
+    origin: Origin,
+    encoding: Encoding,
+    (place, metering): (Place, Metering),
+) {
     let now = Instant::now();
     let session = Session::new(encoding, *door.limits(), now, door.topics().now());
     let mut driver = Driver {
@@ -38,6 +45,7 @@ pub async fn serve(socket: WebSocket, door: WsDoor, origin: Origin, encoding: En
         origin,
         encoding,
         grants: Vec::new(),
+        metering,
         unflushed: 0,
         blocked_since: None,
         closing_since: None,
@@ -116,6 +124,7 @@ struct Driver {
     encoding: Encoding,
     /// Credit to be granted in this round.
     grants: Vec<(Subscription, u32, u64)>,
+    metering: Metering,
     /// Bytes handed to the network and not known to be taken.
     unflushed: usize,
     /// Since when the client has taken nothing.
@@ -131,33 +140,60 @@ struct Driver {
 
 impl Driver {
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Gone> {
-        let mut moved = false;
+        let mut moved = self.metering.poll_held_up(cx);
         for _ in 0..FRAMES_AT_ONCE {
-            let wanted = self.session.wants_frames() || self.session.is_closing();
+            let is_held_up = self.metering.is_held_up() && !self.session.is_closing();
+            let wanted = match is_held_up {
+                true => self.metering.has_room_ahead(),
+                false => self.session.wants_frames() || self.session.is_closing(),
+            };
+            if is_held_up && !wanted {
+                // Its signs of life may be among what is not read.
+                self.session.handle_sign_of_life(now);
+            }
             if self.deaf || !wanted {
                 break;
             }
+            if !is_held_up && let Some(kept) = self.metering.next_kept() {
+                moved = true;
+                self.command(now, &kept);
+                continue;
+            }
             let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(cx) else { break };
             moved = true;
-            match message {
-                Some(Ok(Message::Text(text))) => self.session.handle_frame(now, &Inbound::Text(text.into())),
-                Some(Ok(Message::Binary(bytes))) => self.session.handle_frame(now, &Inbound::Binary(bytes)),
+            let frame = match message {
+                Some(Ok(Message::Text(text))) => Inbound::Text(text.into()),
+                Some(Ok(Message::Binary(bytes))) => Inbound::Binary(bytes),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     self.session.handle_frame(now, &Inbound::Heartbeat);
+                    continue;
                 }
                 // The answer to it is written by the next flush; then the stream ends.
-                Some(Ok(Message::Close(_))) => {}
+                Some(Ok(Message::Close(_))) => continue,
                 Some(Err(error)) => {
                     if self.session.is_closing() || !is_oversize(&error) {
                         return Err(Gone);
                     }
                     self.deaf = true;
                     self.session.handle_oversize();
+                    continue;
                 }
                 None => return Err(Gone),
+            };
+            if is_held_up {
+                self.session.handle_sign_of_life(now);
+                self.metering.keep(frame);
+            } else {
+                self.command(now, &frame);
             }
         }
         Ok(moved)
+    }
+
+    /// Takes a command, and what it uses of the quota: if it is too much, the next one has to wait.
+    fn command(&mut self, now: Instant, frame: &Inbound) {
+        self.session.handle_frame(now, frame);
+        self.metering.commanded(&mut self.session);
     }
 
     /// Carries out what takes no time; answers what does.
@@ -200,10 +236,15 @@ impl Driver {
     }
 
     fn finish(&mut self, now: Instant, done: Option<Done>) {
-        let Some(Done { outcome, source, pass }) = done else { return };
-        if let Some(pass) = pass {
-            self.door = self.door.acting_for(pass);
-            self.lapsed = lapse(&self.door);
+        let Some(Done { mut outcome, source, pass }) = done else { return };
+        if let (Some(pass), super::effect::Outcome::LoggedIn { user, .. }) = (pass, &mut outcome) {
+            match self.metering.act_for(&self.door, &pass, self.origin) {
+                Ok(usage) => {
+                    self.door = self.door.acting_for(pass).measured_by(usage);
+                    self.lapsed = lapse(&self.door);
+                }
+                Err(full) => *user = Err(full.is_reached()),
+            }
         }
         if let (Some(source), super::effect::Outcome::Opened { subscription, .. }) = (source, &outcome) {
             self.sources.insert(*subscription, source);
@@ -213,11 +254,13 @@ impl Driver {
 
     /// Takes messages as far as there is room for them.
     fn pull(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut moved = self.sources.poll(cx, &mut self.session);
+        let mut moved = self.metering.allow(cx, &mut self.session);
+        moved |= self.sources.poll(cx, &mut self.session);
         while let Some(request) = self.session.poll_read() {
             moved = true;
             self.sources.read(&mut self.session, request);
         }
+        self.metering.handed_over(&mut self.session);
         moved
     }
 

@@ -1,5 +1,7 @@
 //! From an HTTP request to a socket: who may, and in which encoding.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -11,11 +13,13 @@ use message::ErrorCode;
 
 use super::door::WsDoor;
 use super::encoding::Encoding;
+use super::metering::Metering;
 use super::socket;
 use crate::auth::{Origin, Pass};
 use crate::codec::problem::{PROBLEM_JSON, ProblemParts};
 use crate::http::Problem;
 use crate::http::login;
+use crate::http::server::Peer;
 use crate::refusal::Refusal;
 
 /// Bytes read at a time: enough for throughput, little enough for many idle sockets.
@@ -52,6 +56,13 @@ async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
         let why = format!("the server has {} sockets open, as many as it may", door.limits().sockets);
         return Err(Refused::because(Refusal::new(ErrorCode::Overloaded, why).retry_after(1000)));
     };
+    let origin = Origin { door: "ws", ..login::origin_of(parts) };
+    if let Some(peer) = parts.extensions.get::<Arc<Peer>>() {
+        // What was a connection of its client's becomes a socket of theirs.
+        peer.hand_over();
+    }
+    let mut metering = Metering::default();
+    let usage = metering.act_for(door, &pass, origin).map_err(|full| Refused::because(full.is_reached()))?;
     let limits = *door.limits();
     let mut upgrade = upgrade
         .max_frame_size(limits.frame_bytes)
@@ -59,11 +70,11 @@ async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES);
     upgrade.set_selected_protocol(HeaderValue::from_static(encoding.subprotocol()));
-    let (door, origin) = (door.acting_for(pass), Origin { door: "ws", ..login::origin_of(parts) });
+    let door = door.acting_for(pass).measured_by(usage);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // The task that waited for the upgrade ends here; the socket lives in one that a drain waits for.
         let drain = door.drain().clone();
-        drain.track(socket::serve(socket, door, origin, encoding, place));
+        drain.track(socket::serve(socket, door, origin, encoding, (place, metering)));
     }))
 }
 

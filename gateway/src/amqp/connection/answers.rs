@@ -352,6 +352,7 @@ impl Connection {
             messages: count(left),
         };
         got.put(&mut self.output, number);
+        self.delivered = (self.delivered.0 + delivery.body().len() as u64, true);
         let (properties, headers) = (delivery.properties(), delivery.headers());
         put_content(&mut self.output, number, properties, &headers, delivery.body(), frame_max);
     }

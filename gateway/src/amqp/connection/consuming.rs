@@ -99,7 +99,7 @@ impl Connection {
         let consumer = ConsumerNumber(self.next_consumer);
         let prefetch = if flags.no_ack { 0 } else { u32::from(channel.prefetch) };
         let room = (self.terms.limits.buffered_bytes as u64).saturating_sub(granted) / 4;
-        let window_bytes = room.clamp(LEAST_WINDOW_BYTES, WINDOW_BYTES);
+        let window_bytes = room.clamp(LEAST_WINDOW_BYTES, WINDOW_BYTES).min(self.window_most);
         self.granted += window_bytes;
         // The queue counts what a consumer with a prefetch holds; one without gets as much as is written.
         let credit_messages = if prefetch == 0 { OPEN_WINDOW } else { u64::MAX };
@@ -267,6 +267,7 @@ impl Connection {
             messages += 1;
             bytes += body.len() as u64;
         }
+        self.delivered.0 += bytes;
         let owed = self.owed.entry(consumer).or_default();
         // With a prefetch, settling gives messages back; without one, writing does.
         owed.0 += if prefetch == 0 { messages } else { 0 };
@@ -297,7 +298,7 @@ impl Connection {
 
     /// What was settled lets readers of logs have as much again; queues count for themselves.
     pub(super) fn repay_settled(&mut self) {
-        if self.repaid.is_empty() {
+        if self.paced || self.repaid.is_empty() {
             return;
         }
         for (consumer, messages) in std::mem::take(&mut self.repaid) {

@@ -185,6 +185,12 @@ impl Connection {
                 let text = format!("access to vhost '{vhost}' refused for user '{user}'");
                 self.fail(now, AmqpError::new(ReplyCode::NotAllowed, text).of(open));
             }
+            VhostAnswer::Full { kind, name, limit } => {
+                let text = format!(
+                    "Connection refused for {kind} '{name}': {kind} connection limit ({limit}) is reached"
+                );
+                self.fail(now, AmqpError::new(ReplyCode::NotAllowed, text).of(open));
+            }
             VhostAnswer::Unknown => {
                 let text = format!("vhost {} not found", self.vhost);
                 self.fail(now, AmqpError::new(ReplyCode::NotAllowed, text).of(open));

@@ -80,7 +80,7 @@ impl Connection {
         };
         let frame_max = if self.frame_max == 0 { self.terms.limits.frame_bytes } else { self.frame_max };
         let topic = chunk.topic.clone();
-        let (output, channels) = (&mut self.output, &mut self.channels);
+        let (output, channels, delivered) = (&mut self.output, &mut self.channels, &mut self.delivered.0);
         let Some(channel) = channels.get_mut(&number) else { return };
         let filter = channel.consumers.get(&tag).and_then(|found| found.about.filter.clone());
         let shown = chunk.for_each(&mut |view| {
@@ -100,6 +100,7 @@ impl Connection {
             deliver.put(output, number);
             let (properties, headers) = amqp_form(&view, ("x-stream-offset", HeaderValue::Int(offset)));
             let body = Bytes::copy_from_slice(view.value.unwrap_or_default());
+            *delivered += body.len() as u64;
             put_content(output, number, &properties, headers.as_bytes(), &body, frame_max as usize);
             ControlFlow::Continue(())
         });

@@ -34,7 +34,7 @@ impl Peer {
         }
         *metered = None;
         let usage = Usage::of(guard, user, None, origin);
-        let connected = usage.connect()?;
+        let connected = usage.connect().map_err(|full| full.is_reached())?;
         *metered = Some((usage.clone(), connected));
         Ok(usage)
     }

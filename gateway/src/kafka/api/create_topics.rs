@@ -3,11 +3,12 @@ use std::collections::{BTreeMap, HashSet};
 use kafka_wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
-use message::TopicName;
+use message::{ErrorCode, TopicName};
 
 use super::{Call, configs};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::kafka::topic_ids;
+use crate::refusal::Refusal;
 use crate::topics::{Created, LogSettings, Topic, TopicSpec};
 
 /// Longest name that Kafka allows a topic.
@@ -51,7 +52,15 @@ pub async fn create_automatically(call: &Call, name: &str) -> Result<Topic, Kafk
     match topics.create(&name, TopicSpec::Log(settings)).await {
         Ok(_) => topics.topic(name.as_str()).map_err(|refusal| KafkaError::from(&refusal)),
         // Somebody else made it in the meantime, in whatever way.
-        Err(refusal) => topics.topic(name.as_str()).map_err(|_| KafkaError::from(&refusal)),
+        Err(refusal) => topics.topic(name.as_str()).map_err(|_| not_made(refusal).error),
+    }
+}
+
+/// Waiting makes no room for more topics, so a quota on those is told as a policy: clients try again after THROTTLING_QUOTA_EXCEEDED.
+fn not_made(refusal: Refusal) -> Wrong {
+    match refusal.code {
+        ErrorCode::QuotaExceeded => Wrong::new(KafkaError::POLICY_VIOLATION, refusal.detail),
+        _ => Wrong::from(refusal),
     }
 }
 
@@ -71,8 +80,7 @@ async fn create(call: &Call, asked: CreatableTopic, only_check: bool) -> Result<
         let why = "a topic's name has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'";
         return Err(Wrong::new(KafkaError::INVALID_TOPIC_EXCEPTION, why));
     }
-    let name =
-        TopicName::new(&asked.name).map_err(|error| Wrong::from(crate::refusal::Refusal::from(error)))?;
+    let name = TopicName::new(&asked.name).map_err(|error| Wrong::from(Refusal::from(error)))?;
     let exists = || Wrong::new(KafkaError::TOPIC_ALREADY_EXISTS, format!("topic {name} exists already"));
     if topics.topic(name.as_str()).is_ok() {
         return Err(exists());
@@ -97,7 +105,7 @@ async fn create(call: &Call, asked: CreatableTopic, only_check: bool) -> Result<
         result.configs = Some(told(topics.check_log_settings(&settings).map_err(Wrong::from)?));
         return Ok(result);
     }
-    if topics.create(&name, TopicSpec::Log(settings)).await.map_err(Wrong::from)? == Created::Same {
+    if topics.create(&name, TopicSpec::Log(settings)).await.map_err(not_made)? == Created::Same {
         return Err(exists());
     }
     let log = topics.log(name.as_str()).map_err(Wrong::from)?;

@@ -8,6 +8,7 @@ use kafka_wire::messages::fetch::{
 use tokio::time::Instant;
 
 use super::Call;
+use crate::auth::quota::Measure;
 use crate::kafka::broker::LEADER_EPOCH;
 use crate::kafka::error::KafkaError;
 use crate::kafka::fetch_sessions::{Plan, Told, Wanted};
@@ -24,13 +25,10 @@ pub async fn answer(call: &Call, mut request: FetchRequest) -> FetchResponse {
         Err(error) => return FetchResponse { error_code: error.0, ..FetchResponse::default() },
     };
     let targets: Vec<Target> = plan.wanted.iter().map(|wanted| target(call, wanted)).collect();
-    let limits = Limits {
-        isolation: isolation(request.isolation_level),
-        bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.door.config().max_fetch_bytes),
-        enough: usize::try_from(request.min_bytes).unwrap_or(0),
-        wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX),
-    };
+    let limits = limits(call, &request);
     let parts = gather(call, &plan, &targets, limits).await;
+    let bytes: usize = parts.iter().map(|part| part.records.len()).sum();
+    call.use_up(Measure::Consume, bytes as u64);
     let told: Vec<(Option<Told>, bool)> =
         parts.iter().map(|part| (part.told(), !part.records.is_empty())).collect();
     if plan.session_id != 0 {
@@ -42,9 +40,30 @@ pub async fn answer(call: &Call, mut request: FetchRequest) -> FetchResponse {
 /// The log and partition that is fetched, or why it cannot be.
 type Target = Result<(LogTopic, u32), KafkaError>;
 
+/// How much a request may have, and how long it may wait for it. Whose quota is used up gets nothing, at once.
+fn limits(call: &Call, request: &FetchRequest) -> Limits {
+    let isolation = isolation(request.isolation_level);
+    let owed = call.usage().wait(Measure::Consume);
+    if !owed.is_zero() {
+        call.hold_up(Measure::Consume, owed);
+        return Limits { isolation, nothing: true, bytes: 0, enough: 0, wait: Duration::ZERO };
+    }
+    let allowed = call.usage().limit(Measure::Consume).and_then(|most| usize::try_from(most).ok());
+    let bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(call.door.config().max_fetch_bytes);
+    Limits {
+        isolation,
+        nothing: false,
+        bytes: bytes.min(allowed.unwrap_or(usize::MAX)),
+        enough: usize::try_from(request.min_bytes).unwrap_or(0).min(allowed.unwrap_or(usize::MAX)),
+        wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX),
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Limits {
     isolation: Isolation,
+    /// Whether not even a first batch is sent.
+    nothing: bool,
     bytes: usize,
     enough: usize,
     wait: Duration,
@@ -103,7 +122,7 @@ fn seen(part: &PartitionData, limits: Limits) -> i64 {
 
 fn read_all(plan: &Plan, targets: &[Target], limits: Limits) -> Vec<PartitionData> {
     let mut left = limits.bytes;
-    let mut first = true;
+    let mut first = !limits.nothing;
     let parts = plan.wanted.iter().zip(targets).map(|(wanted, target)| {
         let part = read(wanted, target, limits.isolation, left, first);
         first &= part.records.is_empty();

@@ -9,6 +9,7 @@ use kafka_wire::messages::produce::{
 use message::Limits;
 
 use super::{Call, Reply, transactions};
+use crate::auth::quota::Measure;
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
 use crate::refusal::Refusal;
@@ -34,6 +35,9 @@ pub async fn answer(call: &Call, request: ProduceRequest) -> Reply<ProduceRespon
         Ok(id) => id.map(|id| Arc::new(InTransaction { id, implicit: call.version >= IMPLICIT_FROM })),
         Err(_) => return Reply::Close("a transactional id is empty or too long".into()),
     };
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let bytes: usize = partitions.filter_map(|data| data.records.0.as_ref()).map(BytesMut::len).sum();
+    call.use_up(Measure::Produce, bytes as u64);
     let mut sent = Sent { transaction, ..Sent::default() };
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {

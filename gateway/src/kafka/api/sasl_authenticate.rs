@@ -4,6 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::{Call, Client, Reply};
 use crate::kafka::door::KafkaDoor;
+use crate::kafka::error::KafkaError;
 use crate::kafka::in_flight::Answer;
 use crate::kafka::login::Progress;
 
@@ -16,16 +17,18 @@ pub async fn answer(call: &Call, request: SaslAuthenticateRequest) -> Reply<Sasl
         Ok(Progress::Challenge(challenge)) => {
             Reply::Response(SaslAuthenticateResponse { auth_bytes: challenge.into(), ..Default::default() })
         }
-        Ok(Progress::Done { message, lifetime_ms }) => Reply::Response(SaslAuthenticateResponse {
-            auth_bytes: message.into(),
-            session_lifetime_ms: lifetime_ms,
-            ..Default::default()
-        }),
-        Err((error, why)) => Reply::Farewell(SaslAuthenticateResponse {
-            error_code: error.0,
-            error_message: Some(why),
-            ..Default::default()
-        }),
+        Ok(Progress::Done { message, lifetime_ms }) => {
+            let place = call.client.metering.usage(guard, &call.client.login, call.client_id.as_deref());
+            match place {
+                Ok(_) => Reply::Response(SaslAuthenticateResponse {
+                    auth_bytes: message.into(),
+                    session_lifetime_ms: lifetime_ms,
+                    ..Default::default()
+                }),
+                Err(refusal) => refused(KafkaError::SASL_AUTHENTICATION_FAILED, refusal.detail),
+            }
+        }
+        Err((error, why)) => refused(error, why),
     }
 }
 
@@ -40,4 +43,12 @@ pub async fn answer_bare(door: &KafkaDoor, client: &Client, message: &[u8]) -> A
         }
         Err((_, why)) => Answer::Close(why),
     }
+}
+
+fn refused(error: KafkaError, why: String) -> Reply<SaslAuthenticateResponse> {
+    Reply::Farewell(SaslAuthenticateResponse {
+        error_code: error.0,
+        error_message: Some(why),
+        ..Default::default()
+    })
 }

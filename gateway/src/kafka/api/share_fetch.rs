@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::share_settling::{self, Outcomes, RENEW_FROM, Said};
 use super::{Call, groups, share_group_heartbeat};
+use crate::auth::quota::Measure;
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::kafka::share_sessions::{Change, SessionKey, SharePartitionKey};
 use crate::kafka::topic_ids;
@@ -54,6 +55,8 @@ async fn fetch(call: &Call, request: ShareFetchRequest) -> Result<ShareFetchResp
         true => Vec::new(),
         false => Gathering::begin(call, &key, plan.partitions, limits).await.finish().await,
     };
+    let bytes: usize = parts.iter().map(|part| part.records.bytes()).sum();
+    call.use_up(Measure::Consume, bytes as u64);
     if plan.is_final {
         end(call, &key).await;
     }
@@ -139,8 +142,12 @@ struct Limits {
 impl Limits {
     fn of(request: &ShareFetchRequest, call: &Call) -> Limits {
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX);
+        // Whose quota is used up gets nothing, at once.
+        let owed = call.usage().wait(Measure::Consume);
+        call.hold_up(Measure::Consume, owed);
+        let records = if owed.is_zero() { request.max_records } else { 0 };
         Limits {
-            records: u64::try_from(request.max_records).unwrap_or(0),
+            records: u64::try_from(records).unwrap_or(0),
             bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(call.door.config().max_fetch_bytes),
             enough: usize::try_from(request.min_bytes).unwrap_or(0),
             deadline: Instant::now() + wait,
