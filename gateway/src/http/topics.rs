@@ -97,7 +97,11 @@ pub async fn list(api: Api, request: Request) -> Result<Response, Problem> {
 )]
 pub async fn put(api: Api, At(topic): At<String>, request: Request) -> Result<Response, Problem> {
     let name = TopicName::new(&topic).map_err(Refusal::from).map_err(|refusal| refusal.in_field("topic"))?;
-    api.topics().check_log_name(&name).map_err(|refusal| refusal.in_field("topic"))?;
+    if api.topics().check_log_name(&name).is_err() {
+        let detail = "a topic that is made over HTTP has a name of 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-', \
+                      after `vhost/` in a virtual host";
+        return Err(Refusal::new(ErrorCode::InvalidName, detail).in_field("topic").into());
+    }
     let spec = topic_body::spec(document::whole_of(&api, request).await?)?;
     // Without the lock on definitions: the owner decides, and declarations that arrive together share one sync.
     let created = match api.topics().create(&name, spec.clone()).await {
