@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use message::TopicName;
 use queue_engine::{
-    ConsumerId, ConsumerOptions, Delivery, Destination, LeaseFor, NewMessage, QueueOptions, Settle,
-    SettleAction,
+    ConsumerId, ConsumerOptions, Delivery, Destination, LeaseFor, NewMessage, QueueEngine, QueueOptions,
+    Settle, SettleAction,
 };
 
 use crate::process::{Scratch, cpu_seconds_of, resident_of};
@@ -140,6 +140,16 @@ impl QueueLoad {
         }
     }
 
+    /// Looks ahead as far as the broker does among the publishes of a command; answers how many queues that were.
+    fn foresee(&self, first: u64, last: u64) -> usize {
+        let next = first..=last.min(first + QueueEngine::FORESEEN as u64 - 1);
+        let names = next.clone().map(|run| &self.names[run as usize % self.names.len()]);
+        if first != last {
+            self.shard.queue.foresee(names.map(Destination::Queue));
+        }
+        next.count()
+    }
+
     /// Publish, deliver and ack for a few seconds, each confirmed when synced. Message `n` goes to queue
     /// `n / run % queues`.
     pub fn flow(&mut self, run: u64, mut message: impl FnMut(u64) -> NewMessage) -> Rate {
@@ -160,7 +170,12 @@ impl QueueLoad {
                 free -= PER_COMMAND;
                 group.confirmed += 1;
                 let end = sent + PER_COMMAND as u64;
+                let mut foreseen = 0;
                 while sent < end {
+                    if foreseen == 0 {
+                        foreseen = self.foresee(sent / run, (end - 1) / run);
+                    }
+                    foreseen -= 1;
                     let queue = (sent / run) as usize % self.names.len();
                     let next = end.min((sent / run + 1) * run);
                     let batch = (sent..next).map(&mut message).collect();

@@ -1,6 +1,6 @@
 //! What publish, deliver and ack cost in the engine alone, and what memory a long queue takes.
 //!
-//! `cargo run --release -p queue-engine --example throughput [queued]`
+//! `cargo run --release -p queue-engine --example throughput [queued | many]`
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -50,7 +50,11 @@ fn cycle(queues: usize, group: usize, batch: usize, priorities: Option<u8>) {
         block = Block::for_test(Lsn(lsn));
         let mut published = 0;
         while published < group {
-            let name = &names[(done + published) / batch % queues];
+            let next = |n: usize| &names[((done + published) / batch + n) % queues];
+            if queues > 1 && published.is_multiple_of(batch * QueueEngine::FORESEEN) {
+                engine.foresee((0..QueueEngine::FORESEEN).map(|n| Destination::Queue(next(n))));
+            }
+            let name = next(0);
             let to = Destination::Queue(name);
             if batch == 1 {
                 let mut message = message();
@@ -154,6 +158,9 @@ fn declare(queues: usize) {
 }
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("many") {
+        return cycle(10_000, 1000, 1, None);
+    }
     let queued = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     // First, while the allocator has nothing to give again.
     backlog(queued, None);

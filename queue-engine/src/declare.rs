@@ -219,7 +219,7 @@ impl QueueEngine {
     /// Whether there is a queue of that name.
     #[must_use]
     pub fn has_queue(&self, name: &TopicName) -> bool {
-        self.names.contains_key(name.as_str())
+        self.names.get(name.as_str()).is_some()
     }
 
     /// Whether there is a queue with this id.
@@ -259,11 +259,10 @@ impl QueueEngine {
             }
             None => {
                 // Only recovery finds the name taken: by a transient queue of an earlier run.
-                if let Some(old) = self.names.get(name.as_str()).copied() {
+                if let Some(old) = self.names.get(name.as_str()) {
                     self.forget_queue(old);
                 }
-                self.names.insert(name.as_str().into(), id);
-                self.recent.take();
+                self.names.insert(name.as_str(), id);
                 let prefix_len = self.hosts.prefix_len(name.as_str());
                 let mut queue = Queue::new(id, name, prefix_len, options);
                 queue.next_sequence = next_sequence;
@@ -276,9 +275,8 @@ impl QueueEngine {
     pub(crate) fn forget_queue(&mut self, id: QueueId) {
         let Some(mut queue) = self.queues.remove(&id) else { return };
         queue.empty(&mut self.core.ledger);
-        if self.names.get(queue.name.as_str()) == Some(&id) {
+        if self.names.get(queue.name.as_str()) == Some(id) {
             self.names.remove(queue.name.as_str());
-            self.recent.take();
         }
         self.topology.forget(&Target::Queue(id));
         // An auto-delete exchange may have gone with its last binding.

@@ -1,15 +1,26 @@
 use ::message::{Timestamp, TopicName};
 use segment_store::Block;
 
-use crate::consumer::LeaseFor;
+use crate::consumer::{Consumer, LeaseFor};
 use crate::dead_letter::Reason;
 use crate::engine::{Core, QueueEngine};
 use crate::holder::Holder;
+use crate::identity::IdMap;
 use crate::message::Delivery;
 use crate::paging::load;
+use crate::prefetch::Pools;
 use crate::queue::{Queue, after};
 use crate::slots::{NEVER, State};
-use crate::{ConsumerId, LeaseToken, MessageId, QueueError, QueueId};
+use crate::{ConsumerId, LeaseToken, MessageId, QueueError};
+
+/// Who may get a queue's messages, and what they got.
+pub(crate) struct Audience<'a> {
+    pub(crate) consumers: &'a mut IdMap<ConsumerId, Consumer>,
+    pub(crate) pools: &'a mut Pools,
+    /// `once` subscriptions that got something.
+    pub(crate) fed: &'a mut Vec<ConsumerId>,
+    pub(crate) deliveries: &'a mut Vec<(ConsumerId, Delivery)>,
+}
 
 impl Core {
     /// Takes the next message out for a consumer; on the way, those whose time is over and those that came back too
@@ -93,6 +104,43 @@ impl Core {
             });
         }
     }
+
+    /// Hands a queue's messages to its consumers in turn while they have credit.
+    pub(crate) fn dispatch(&mut self, queue: &mut Queue, audience: Audience<'_>, now: Timestamp) {
+        let Audience { consumers, pools, fed, deliveries } = audience;
+        while let Some((_, consumer_id)) = queue.rotation.front().copied() {
+            let Some(consumer) = consumers.get_mut(&consumer_id) else {
+                queue.rotation.pop_front();
+                continue;
+            };
+            // What it shares with others may have been used up by them.
+            if !consumer.is_hungry(pools) {
+                queue.rotation.pop_front();
+                consumer.in_rotation = false;
+                continue;
+            }
+            let (lease, patience) = (consumer.options.lease, consumer.patience(queue, &self.config));
+            loop {
+                let Some(delivery) = self.hand_over(queue, consumer_id, lease, patience, now) else {
+                    return;
+                };
+                consumer.pay(&delivery, pools);
+                deliveries.push((consumer_id, delivery));
+                if consumer.options.once && !std::mem::replace(&mut consumer.fed, true) {
+                    queue.used_at = now;
+                    fed.push(consumer_id);
+                }
+                let hungry = consumer.is_hungry(pools);
+                // Alone, it keeps its turn.
+                if !hungry || queue.rotation.len() > 1 {
+                    queue.rotation.pop_front();
+                    consumer.in_rotation = false;
+                    queue.enter_rotation(consumer_id, consumer, pools);
+                    break;
+                }
+            }
+        }
+    }
 }
 
 impl QueueEngine {
@@ -152,42 +200,5 @@ impl QueueEngine {
         self.touched.push(id);
         self.wind_up(block, now);
         Ok(taken)
-    }
-
-    /// Hands a queue's messages to its consumers in turn while they have credit.
-    pub(crate) fn dispatch(&mut self, id: QueueId, now: Timestamp) {
-        let Some(queue) = self.queues.get_mut(&id) else { return };
-        while let Some((_, consumer_id)) = queue.rotation.front().copied() {
-            let Some(consumer) = self.consumers.get_mut(&consumer_id) else {
-                queue.rotation.pop_front();
-                continue;
-            };
-            // What it shares with others may have been used up by them.
-            if !consumer.is_hungry(&self.pools) {
-                queue.rotation.pop_front();
-                consumer.in_rotation = false;
-                continue;
-            }
-            let (lease, patience) = (consumer.options.lease, consumer.patience(queue, &self.core.config));
-            loop {
-                let Some(delivery) = self.core.hand_over(queue, consumer_id, lease, patience, now) else {
-                    return;
-                };
-                consumer.pay(&delivery, &mut self.pools);
-                self.outbox.deliveries.push((consumer_id, delivery));
-                if consumer.options.once && !std::mem::replace(&mut consumer.fed, true) {
-                    queue.used_at = now;
-                    self.fed.push(consumer_id);
-                }
-                let hungry = consumer.is_hungry(&self.pools);
-                // Alone, it keeps its turn.
-                if !hungry || queue.rotation.len() > 1 {
-                    queue.rotation.pop_front();
-                    consumer.in_rotation = false;
-                    queue.enter_rotation(consumer_id, consumer, &self.pools);
-                    break;
-                }
-            }
-        }
     }
 }

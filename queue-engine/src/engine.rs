@@ -1,4 +1,3 @@
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,14 +10,17 @@ use crate::config::EngineConfig;
 use crate::consumer::Consumer;
 use crate::dead_letter::{Dying, Reason};
 use crate::dead_letter_strategy::Undelivered;
+use crate::dispatch::Audience;
 use crate::identity::IdMap;
 use crate::ledger::{Ledger, SegmentAccount};
+use crate::message_record::PublishTarget;
+use crate::names::Names;
 use crate::outbox::{Ended, LogTarget, Outbox};
 use crate::paging::BodyReader;
 use crate::policy::Policies;
 use crate::prefetch::Pools;
 use crate::queue::{Queue, after};
-use crate::record::{PublishTarget, Record};
+use crate::record::Record;
 use crate::relocation::Victim;
 use crate::routing::Route;
 use crate::runs::Runs;
@@ -41,9 +43,7 @@ use crate::{ConsumerId, OwnerId, QueueError, QueueId, QueueType};
 /// [`next_deadline`]: QueueEngine::next_deadline
 pub struct QueueEngine {
     pub(crate) queues: IdMap<QueueId, Box<Queue>>,
-    pub(crate) names: HashMap<Box<str>, QueueId>,
-    /// The last that was found by its name: whoever asks for one asks for it more than once.
-    pub(crate) recent: RefCell<(String, QueueId)>,
+    pub(crate) names: Names,
     pub(crate) next_queue: u32,
     pub(crate) topology: Topology,
     pub(crate) hosts: VirtualHosts,
@@ -254,8 +254,7 @@ impl QueueEngine {
     pub fn new(config: EngineConfig) -> QueueEngine {
         QueueEngine {
             queues: IdMap::default(),
-            names: HashMap::new(),
-            recent: RefCell::default(),
+            names: Names::default(),
             next_queue: 1,
             topology: Topology::new(),
             hosts: VirtualHosts::default(),
@@ -375,9 +374,11 @@ impl QueueEngine {
             return;
         }
         if !queue.rotation.is_empty() {
-            self.dispatch(id, now);
+            let (fed, deliveries) = (&mut self.fed, &mut self.outbox.deliveries);
+            let audience =
+                Audience { consumers: &mut self.consumers, pools: &mut self.pools, fed, deliveries };
+            self.core.dispatch(queue, audience, now);
         }
-        let Some(queue) = self.queues.get_mut(&id) else { return };
         while queue.is_too_long() {
             let sequence = match queue.head() {
                 Some((_, head)) => {
@@ -398,17 +399,24 @@ impl QueueEngine {
             self.core.kill(queue, sequence, Reason::Expired);
             events -= 1;
         }
-        self.set_alarm(id);
+        let due = queue.next_due();
+        if due < queue.alarm {
+            queue.alarm = due;
+            self.ring_at(due, id);
+        }
     }
 
     /// Makes sure that the queue is looked at when something is due there.
     pub(crate) fn set_alarm(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get_mut(&id) else { return };
         let due = queue.next_due();
-        if due >= queue.alarm {
-            return;
+        if due < queue.alarm {
+            queue.alarm = due;
+            self.ring_at(due, id);
         }
-        queue.alarm = due;
+    }
+
+    fn ring_at(&mut self, due: Timestamp, id: QueueId) {
         self.alarms.push(Reverse((due, id)));
         if self.alarms.len() > 4 * self.queues.len() + 64 {
             let queues = &self.queues;
@@ -446,14 +454,11 @@ impl QueueEngine {
 
     /// The queue of that name.
     pub(crate) fn named(&self, name: &str) -> Option<QueueId> {
-        let mut recent = self.recent.borrow_mut();
-        let (known, id) = &mut *recent;
-        if known.as_str() != name || name.is_empty() {
-            *id = self.names.get(name).copied()?;
-            name.clone_into(known);
-            self.queues.get(id).into_iter().for_each(|queue| queue.bring_near());
+        let found = self.names.find(name)?;
+        if found.is_news {
+            self.queues.get(&found.id).into_iter().for_each(|queue| queue.bring_near());
         }
-        Some(*id)
+        Some(found.id)
     }
 
     pub(crate) fn find_queue(&self, name: &TopicName) -> Result<QueueId, QueueError> {

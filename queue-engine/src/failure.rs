@@ -126,11 +126,11 @@ impl Core {
 impl Queue {
     /// The failed attempts of a message, the earliest first.
     pub(crate) fn history(&self, sequence: u64) -> &[FailedAttempt] {
-        self.histories.get(&sequence).map_or(&[], Vec::as_slice)
+        self.histories.as_ref().and_then(|all| all.get(&sequence)).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn tell(&mut self, sequence: u64, failed: FailedAttempt) {
-        let history = self.histories.entry(sequence).or_default();
+        let history = self.histories.get_or_insert_default().entry(sequence).or_default();
         if history.len() == FailedAttempt::MOST_TOLD {
             history.remove(0);
         }

@@ -8,18 +8,27 @@ use std::collections::VecDeque;
 pub(crate) struct Line<T> {
     /// `None` only when `rest` is empty.
     first: Option<T>,
-    rest: VecDeque<T>,
+    #[allow(clippy::box_collection, reason = "what most lines never have should take one word")]
+    rest: Option<Box<VecDeque<T>>>,
 }
 
 impl<T> Default for Line<T> {
     fn default() -> Line<T> {
-        Line { first: None, rest: VecDeque::new() }
+        Line { first: None, rest: None }
     }
 }
 
 impl<T> Line<T> {
+    fn rest(&self) -> impl Iterator<Item = &T> {
+        self.rest.iter().flat_map(|rest| rest.iter())
+    }
+
+    fn rest_mut(&mut self) -> &mut VecDeque<T> {
+        self.rest.get_or_insert_default()
+    }
+
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -28,7 +37,7 @@ impl<T> Line<T> {
 
     /// Elements that it has memory for.
     pub(crate) fn capacity(&self) -> usize {
-        1 + self.rest.capacity()
+        1 + self.rest.as_ref().map_or(0, |rest| rest.capacity())
     }
 
     pub(crate) fn front(&self) -> Option<&T> {
@@ -36,36 +45,37 @@ impl<T> Line<T> {
     }
 
     pub(crate) fn back(&self) -> Option<&T> {
-        self.rest.back().or(self.first.as_ref())
+        self.rest.as_ref().and_then(|rest| rest.back()).or(self.first.as_ref())
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
         match at {
             0 => self.first.as_ref(),
-            at => self.rest.get(at - 1),
+            at => self.rest.as_ref()?.get(at - 1),
         }
     }
 
     pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
         match at {
             0 => self.first.as_mut(),
-            at => self.rest.get_mut(at - 1),
+            at => self.rest.as_mut()?.get_mut(at - 1),
         }
     }
 
     pub(crate) fn push_back(&mut self, element: T) {
         match self.first {
             None => self.first = Some(element),
-            Some(_) => self.rest.push_back(element),
+            Some(_) => self.rest_mut().push_back(element),
         }
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
-        std::mem::replace(&mut self.first, self.rest.pop_front())
+        let second = self.rest.as_mut().and_then(|rest| rest.pop_front());
+        std::mem::replace(&mut self.first, second)
     }
 
     pub(crate) fn pop_back(&mut self) -> Option<T> {
-        self.rest.pop_back().or_else(|| self.first.take())
+        self.rest.as_mut().and_then(|rest| rest.pop_back()).or_else(|| self.first.take())
     }
 
     /// Puts an element before the one at `at`, which is at most the length.
@@ -73,56 +83,69 @@ impl<T> Line<T> {
         match (at, &self.first) {
             (0, None) => self.first = Some(element),
             (0, Some(_)) => {
-                self.first.replace(element).into_iter().for_each(|second| self.rest.push_front(second));
+                let second = self.first.replace(element);
+                second.into_iter().for_each(|second| self.rest_mut().push_front(second));
             }
-            (at, _) => self.rest.insert(at - 1, element),
+            (at, _) => self.rest_mut().insert(at - 1, element),
         }
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         let first = self.first.take().filter(&mut keep);
-        self.rest.retain(keep);
-        self.first = first.or_else(|| self.rest.pop_front());
+        if let Some(rest) = &mut self.rest {
+            rest.retain(keep);
+        }
+        self.first = first.or_else(|| self.rest.as_mut()?.pop_front());
     }
 
     /// How many elements come before the first for which `is_before` is false, if those that do come first.
     pub(crate) fn partition_point(&self, is_before: impl FnMut(&T) -> bool) -> usize {
         let mut is_before = is_before;
         match &self.first {
-            Some(first) if is_before(first) => 1 + self.rest.partition_point(is_before),
+            Some(first) if is_before(first) => {
+                1 + self.rest.as_ref().map_or(0, |rest| rest.partition_point(is_before))
+            }
             _ => 0,
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(&self.rest)
+        self.first.iter().chain(self.rest())
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.first.iter_mut().chain(&mut self.rest)
+        self.first.iter_mut().chain(self.rest.iter_mut().flat_map(|rest| rest.iter_mut()))
     }
 
     /// The elements from the one at `at` on.
     pub(crate) fn iter_from(&self, at: usize) -> impl Iterator<Item = &T> {
         let first = self.first.as_ref().filter(|_| at == 0);
-        first.into_iter().chain(self.rest.range(at.saturating_sub(1).min(self.rest.len())..))
+        let rest = self.rest.iter().flat_map(move |rest| rest.range(at.saturating_sub(1).min(rest.len())..));
+        first.into_iter().chain(rest)
     }
 
     pub(crate) fn clear(&mut self) {
         self.first = None;
-        self.rest.clear();
+        if let Some(rest) = &mut self.rest {
+            rest.clear();
+        }
     }
 
     /// Gives memory back beyond that of `least` elements.
     pub(crate) fn shrink_to(&mut self, least: usize) {
-        self.rest.shrink_to(least);
+        match &mut self.rest {
+            Some(rest) if rest.is_empty() && least == 0 => self.rest = None,
+            Some(rest) => rest.shrink_to(least),
+            None => {}
+        }
     }
 }
 
 impl<T> FromIterator<T> for Line<T> {
     fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Line<T> {
-        let mut elements = elements.into_iter();
-        Line { first: elements.next(), rest: elements.collect() }
+        let mut line = Line::default();
+        elements.into_iter().for_each(|element| line.push_back(element));
+        line
     }
 }
 
@@ -131,7 +154,8 @@ impl<T> IntoIterator for Line<T> {
     type IntoIter = std::iter::Chain<std::option::IntoIter<T>, std::collections::vec_deque::IntoIter<T>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.first.into_iter().chain(self.rest)
+        let rest = self.rest.map(|rest| *rest).unwrap_or_default();
+        self.first.into_iter().chain(rest)
     }
 }
 

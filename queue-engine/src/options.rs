@@ -8,53 +8,56 @@ use crate::fields::{Fields, Malformed, put_bytes, put_varint};
 use crate::{DeadLetterStrategy, QueueError, QueueType};
 
 /// How a queue behaves. Every option but its type may be changed while the queue lives.
+///
+/// In the order written here, those that every message looks at first, on one line of the processor's cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct QueueOptions {
     /// Which of RabbitMQ's queues it behaves like.
     pub kind: QueueType,
-    /// Highest priority that makes a difference, 0 to 255; larger ones count as this. `None`: order of arrival only.
-    pub max_priority: Option<u8>,
-    /// Longest wait of a ready message, in milliseconds; the shorter of this and the message's own wins.
-    pub message_ttl_ms: Option<u64>,
-    /// Deletes the queue after this many milliseconds without consumers, receives and declarations. Not 0.
-    pub expires_ms: Option<u64>,
-    /// Most ready messages.
-    pub max_length: Option<u64>,
-    /// Most bytes of ready bodies.
-    pub max_length_bytes: Option<u64>,
     /// What happens to a message too many.
     pub overflow: Overflow,
-    /// Where rejected, expired and displaced messages go: an exchange, or `""` for the default exchange.
-    pub dead_letter_exchange: Option<String>,
-    /// The routing key that they get there; `None` keeps theirs. Needs `dead_letter_exchange`.
-    pub dead_letter_routing_key: Option<String>,
-    /// What becomes of those that nothing takes; `None` is at most once.
-    pub dead_letter_strategy: Option<DeadLetterStrategy>,
-    /// How often a message may come back before it is dead-lettered; what counts depends on the type. `None` is the
-    /// type's own limit, [`QueueOptions::NO_DELIVERY_LIMIT`] is none.
-    pub delivery_limit: Option<u32>,
-    /// How long a lease lasts when the consumer does not say, in milliseconds. Not 0.
-    pub lease_ms: u64,
     /// Whether the queue and its messages survive a restart.
     pub durable: bool,
     /// Whether the queue goes when its last subscription ends. Not before there was one.
     pub auto_delete: bool,
     /// Whether one subscription gets everything while the others wait to take its place.
     pub single_active_consumer: bool,
+    /// Whether of the messages with the same key only one is out at a time, in order.
+    pub order_per_key: bool,
+    /// Highest priority that makes a difference, 0 to 255; larger ones count as this. `None`: order of arrival only.
+    pub max_priority: Option<u8>,
+    /// How long a lease lasts when the consumer does not say, in milliseconds. Not 0.
+    pub lease_ms: u64,
+    /// Longest wait of a ready message, in milliseconds; the shorter of this and the message's own wins.
+    pub message_ttl_ms: Option<u64>,
+    /// Most ready messages.
+    pub max_length: Option<u64>,
+    /// Most bytes of ready bodies.
+    pub max_length_bytes: Option<u64>,
+    /// Deletes the queue after this many milliseconds without consumers, receives and declarations. Not 0.
+    pub expires_ms: Option<u64>,
+    /// Within which window a message whose id came before is not taken again. `None`: every message is taken.
+    pub dedup: Option<DedupWindow>,
+    /// The log that keeps every message which enters the queue.
+    pub keep_in: Option<TopicName>,
+    /// How often a message may come back before it is dead-lettered; what counts depends on the type. `None` is the
+    /// type's own limit, [`QueueOptions::NO_DELIVERY_LIMIT`] is none.
+    pub delivery_limit: Option<u32>,
+    /// Where rejected, expired and displaced messages go: an exchange, or `""` for the default exchange.
+    pub dead_letter_exchange: Option<String>,
+    /// The routing key that they get there; `None` keeps theirs. Needs `dead_letter_exchange`.
+    pub dead_letter_routing_key: Option<String>,
+    /// What becomes of those that nothing takes; `None` is at most once.
+    pub dead_letter_strategy: Option<DeadLetterStrategy>,
     /// How long a subscription without a lease time may keep a message before it is cancelled, in milliseconds. Not 0.
     /// For quorum queues only; `None` is the engine's own time.
     pub consumer_timeout_ms: Option<u64>,
     /// The arguments that an AMQP client declared it with: what it is told when it declares it anew. Options decide,
     /// not these; an update keeps them.
     pub arguments: Option<Box<HeaderTable>>,
-    /// Whether of the messages with the same key only one is out at a time, in order.
-    pub order_per_key: bool,
     /// How messages that failed are tried again. `None`: at once.
     pub retry: Option<RetryPolicy>,
-    /// Within which window a message whose id came before is not taken again. `None`: every message is taken.
-    pub dedup: Option<DedupWindow>,
-    /// The log that keeps every message which enters the queue.
-    pub keep_in: Option<TopicName>,
 }
 
 /// What a queue does with a message beyond its length limit.

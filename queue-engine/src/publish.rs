@@ -8,8 +8,8 @@ use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, bound, room};
 use crate::envelope::HEAD_BOUND;
 use crate::message::{Message, NewMessage, Origin};
+use crate::message_record::published_bound;
 use crate::outbox::LogTarget;
-use crate::record::published_bound;
 use crate::routing::{Address, Route};
 use crate::virtual_host::qualify;
 use crate::{Destination, MessageId, Overflow, Properties, QueueError, QueueId, carbon_copy};
@@ -344,6 +344,9 @@ impl QueueEngine {
             Destination::Queue(name) => name.as_str(),
             Destination::Exchange { routing_key, .. } => routing_key,
         };
+        if copies.is_empty() {
+            return self.follow(from, &[key], &message.headers, &message.properties, route);
+        }
         let keys: Vec<&str> = std::iter::once(key).chain(copies.iter().map(String::as_str)).collect();
         self.follow(from, &keys, &message.headers, &message.properties, route);
     }

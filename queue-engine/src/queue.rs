@@ -4,6 +4,7 @@ use ::message::{Timestamp, TopicName};
 use segment_store::Lsn;
 
 use crate::binding::ExchangeId;
+use crate::counts::Counts;
 use crate::dedup::SeenIds;
 use crate::engine::Failure;
 use crate::failure::FailedAttempt;
@@ -18,14 +19,14 @@ use crate::retry::RetryPolicy;
 use crate::slots::{NEVER, Slot, Slots, State};
 use crate::timers::{Timer, Timers};
 use crate::totals::{QueueInfo, QueueTotals};
-use crate::{ConsumerId, MessageId, Overflow, OwnerId, QueueId, QueueOptions};
+use crate::{ConsumerId, MessageId, OwnerId, QueueId, QueueOptions};
 
 /// One queue: where each of its messages stands. The engine decides; the queue keeps the books straight.
 ///
 /// In the order written here, what every message touches first: with ten thousand queues each message meets one that the
 /// processor's caches have forgotten, and what counts is how many lines of it are looked at.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Queue {
     pub(crate) id: QueueId,
     /// Whether a message with a time to live was ever put in.
@@ -47,18 +48,19 @@ pub(crate) struct Queue {
     /// Consumers that can take a message now with their priorities, next first.
     pub(crate) rotation: Line<(i32, ConsumerId)>,
     /// Ends of leases. One counts only while its slot is leased and has the same `due`.
-    leases: Timers,
+    pub(crate) leases: Timers,
     /// Ends of delays, likewise. Apart from the leases, so that a million messages far from due are in nobody's way.
-    delays: Timers,
+    pub(crate) delays: Timers,
     /// While the queue keeps order per key.
     pub(crate) key_order: Option<Box<KeyOrder>>,
-    pub(crate) totals: QueueTotals,
+    /// Attempts that failed, of messages that had any on a queue with a retry policy. Boxed, since few queues have it.
+    #[allow(clippy::box_collection, reason = "what most queues never have should take one word")]
+    pub(crate) histories: Option<Box<IdMap<u64, Vec<FailedAttempt>>>>,
     /// How it behaves: as declared, and as policies say.
     pub(crate) options: QueueOptions,
+    pub(crate) totals: QueueTotals,
     /// Subscriptions in order of arrival, long polls among them.
     pub(crate) consumers: Vec<ConsumerId>,
-    /// Attempts that failed, of messages that had any on a queue with a retry policy.
-    pub(crate) histories: IdMap<u64, Vec<FailedAttempt>>,
     /// Message ids of a queue that deduplicates.
     pub(crate) seen: SeenIds,
     /// How many of the consumers are there to stay.
@@ -79,51 +81,6 @@ pub(crate) struct Queue {
     pub(crate) owner: Option<OwnerId>,
     /// Last consumer, receive or declaration, for `expires_ms`.
     pub(crate) used_at: Timestamp,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) ready: u64,
-    pub(crate) leased: u64,
-    pub(crate) delayed: u64,
-    pub(crate) dying: u64,
-    pub(crate) damaged: u64,
-    pub(crate) ready_bytes: u64,
-    pub(crate) bytes: u64,
-    /// Memory of messages that slots hold.
-    pub(crate) loaded: u64,
-}
-
-impl Counts {
-    fn of(&mut self, state: State) -> Option<&mut u64> {
-        match state {
-            State::Vacant => None,
-            State::Ready => Some(&mut self.ready),
-            State::Leased => Some(&mut self.leased),
-            State::Delayed => Some(&mut self.delayed),
-            State::Dying => Some(&mut self.dying),
-            State::Damaged => Some(&mut self.damaged),
-        }
-    }
-
-    fn enter(&mut self, state: State, body_len: u32) {
-        self.of(state).into_iter().for_each(|count| *count += 1);
-        if state == State::Ready {
-            self.ready_bytes += u64::from(body_len);
-        }
-    }
-
-    fn leave(&mut self, state: State, body_len: u32) {
-        self.of(state).into_iter().for_each(|count| *count -= 1);
-        if state == State::Ready {
-            self.ready_bytes -= u64::from(body_len);
-        }
-    }
-
-    /// All messages.
-    pub(crate) fn all(&self) -> u64 {
-        self.ready + self.leased + self.delayed + self.dying + self.damaged
-    }
 }
 
 impl Queue {
@@ -147,7 +104,7 @@ impl Queue {
             key_order,
             leases: Timers::default(),
             delays: Timers::default(),
-            histories: IdMap::default(),
+            histories: None,
             seen: SeenIds::default(),
             next_sequence: 0,
             counts: Counts::default(),
@@ -164,16 +121,6 @@ impl Queue {
             alarm: NEVER,
             used_at: Timestamp(0),
         }
-    }
-
-    /// Has the processor fetch what a message is about to touch, all of it at once: met one by one on the way, each part
-    /// of a queue that the caches have forgotten would be waited for by itself.
-    pub(crate) fn bring_near(&self) {
-        std::hint::black_box((
-            (self.counts.loaded, self.slots.is_empty(), self.ready.first(), self.rotation.front()),
-            (self.leases.first(), self.delays.first(), self.totals.acked, self.key_order.is_some()),
-            (self.options.message_ttl_ms, self.options.lease_ms, self.options.durable, self.consumers.len()),
-        ));
     }
 
     /// The name in the queue's virtual host.
@@ -259,8 +206,8 @@ impl Queue {
         if let Some(message) = &slot.message {
             self.unload(message, ledger);
         }
-        if !self.histories.is_empty() {
-            self.histories.remove(&sequence);
+        if let Some(histories) = &mut self.histories {
+            histories.remove(&sequence);
         }
         if self.counts.all() == 0 {
             if self.ready.first().is_some() {
@@ -415,35 +362,6 @@ impl Queue {
         next
     }
 
-    /// Whether one more body of that size would exceed the limits, given that the queue refuses then.
-    pub(crate) fn refuses(&self, body_len: usize) -> bool {
-        self.would_refuse(1, body_len as u64)
-    }
-
-    /// Whether so many more messages, with bodies of so many bytes in all, would exceed the limits, given that the
-    /// queue refuses then and nobody takes any meanwhile.
-    pub(crate) fn would_refuse(&self, messages: u64, bytes: u64) -> bool {
-        self.may_refuse()
-            && (self.options.max_length.is_some_and(|most| self.counts.ready.saturating_add(messages) > most)
-                || self
-                    .options
-                    .max_length_bytes
-                    .is_some_and(|most| self.counts.ready_bytes.saturating_add(bytes) > most))
-    }
-
-    /// Whether the head has to give way.
-    pub(crate) fn is_too_long(&self) -> bool {
-        self.options.overflow == Overflow::DropHead
-            && (self.options.max_length.is_some_and(|most| self.counts.ready > most)
-                || self.options.max_length_bytes.is_some_and(|most| self.counts.ready_bytes > most))
-    }
-
-    /// Whether publishing to it can refuse, so that messages must go in one by one.
-    pub(crate) fn may_refuse(&self) -> bool {
-        self.options.overflow != Overflow::DropHead
-            && (self.options.max_length.is_some() || self.options.max_length_bytes.is_some())
-    }
-
     /// Gives a slot its message back.
     pub(crate) fn keep(&mut self, sequence: u64, message: &Arc<Message>, ledger: &mut Ledger) {
         let Some(slot) = self.slots.get_mut(sequence) else { return };
@@ -493,7 +411,7 @@ impl Queue {
         self.ready.clear();
         self.leases = Timers::default();
         self.delays = Timers::default();
-        self.histories.clear();
+        self.histories = None;
     }
 
     /// Messages that a consumer holds, in order.
@@ -554,6 +472,8 @@ mod tests {
     #[test]
     fn an_idle_queue_is_small() {
         let size = std::mem::size_of::<Queue>();
-        assert!(size <= 1152, "{size} bytes");
+        assert!(size <= 896, "{size} bytes");
+        let hot = std::mem::offset_of!(Queue, options);
+        assert!(hot <= 328, "what a message touches beside options takes {hot} bytes");
     }
 }

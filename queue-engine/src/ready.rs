@@ -9,7 +9,8 @@ pub(crate) struct ReadyOrder {
     /// Priority 0, the only level of most queues.
     base: Level,
     /// The other levels that were ever used, highest first.
-    above: Vec<(u8, Level)>,
+    #[allow(clippy::box_collection, reason = "what most queues never have should take one word")]
+    above: Option<Box<Vec<(u8, Level)>>>,
 }
 
 #[derive(Debug, Default)]
@@ -17,15 +18,21 @@ struct Level {
     /// In order of arrival.
     arrived: Runs,
     /// Those that came back, or came out of turn.
-    returned: BTreeSet<u64>,
+    #[allow(clippy::box_collection, reason = "what most queues never have should take one word")]
+    returned: Option<Box<BTreeSet<u64>>>,
 }
 
-/// Ascending sequences as runs. The first lies here: as long as messages leave in order it is all there is. The others
-/// are in pieces, so that a long queue never moves them all.
+/// Ascending sequences as runs. The first lies here: as long as messages leave in order it is all there is.
 #[derive(Debug, Default)]
 struct Runs {
-    /// `None` only when there are no pieces.
+    /// `None` only when there are no others.
     first: Option<Run>,
+    others: Option<Box<Pieces>>,
+}
+
+/// Further runs, in pieces, so that a long queue never moves them all.
+#[derive(Debug, Default)]
+struct Pieces {
     pieces: VecDeque<Vec<Run>>,
     /// Runs of the first piece that are used up.
     used: usize,
@@ -39,24 +46,47 @@ struct Run {
 
 const PIECE: usize = 256;
 
+impl Pieces {
+    fn last_mut(&mut self) -> Option<&mut Run> {
+        self.pieces.back_mut()?.last_mut()
+    }
+
+    fn push(&mut self, run: Run) {
+        if self.pieces.back().is_none_or(|piece| piece.len() == PIECE) {
+            self.pieces.push_back(Vec::new());
+        }
+        self.pieces.back_mut().into_iter().for_each(|piece| piece.push(run));
+    }
+
+    fn pop_first(&mut self) -> Option<Run> {
+        let piece = self.pieces.front()?;
+        let run = piece.get(self.used).copied();
+        self.used += 1;
+        if self.used == piece.len() {
+            self.used = 0;
+            self.pieces.pop_front();
+        }
+        run
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Run> {
+        self.pieces.iter().flatten().skip(self.used)
+    }
+}
+
 impl Runs {
     fn last(&self) -> Option<u64> {
-        let run = self.pieces.back().and_then(|piece| piece.last()).or(self.first.as_ref());
-        run.map(|run| run.end - 1)
+        let others = self.others.as_ref().and_then(|others| others.pieces.back()?.last());
+        others.or(self.first.as_ref()).map(|run| run.end - 1)
     }
 
     fn push(&mut self, sequence: u64) {
-        let last = self.pieces.back_mut().and_then(|piece| piece.last_mut()).or(self.first.as_mut());
+        let others = self.others.as_mut().and_then(|others| others.last_mut());
         let run = Run { start: sequence, end: sequence + 1 };
-        match last {
+        match others.or(self.first.as_mut()) {
             None => self.first = Some(run),
             Some(last) if last.end == sequence => last.end += 1,
-            Some(_) => {
-                if self.pieces.back().is_none_or(|piece| piece.len() == PIECE) {
-                    self.pieces.push_back(Vec::new());
-                }
-                self.pieces.back_mut().into_iter().for_each(|piece| piece.push(run));
-            }
+            Some(_) => self.others.get_or_insert_default().push(run),
         }
     }
 
@@ -68,25 +98,13 @@ impl Runs {
         let Some(run) = &mut self.first else { return };
         run.start += 1;
         if run.start == run.end {
-            self.first = self.next_run();
+            self.first = self.others.as_mut().and_then(|others| others.pop_first());
         }
-    }
-
-    /// Takes the next run out of the pieces.
-    fn next_run(&mut self) -> Option<Run> {
-        let piece = self.pieces.front()?;
-        let run = piece.get(self.used).copied();
-        self.used += 1;
-        if self.used == piece.len() {
-            self.used = 0;
-            self.pieces.pop_front();
-        }
-        run
     }
 
     fn iter(&self) -> impl Iterator<Item = u64> {
-        let runs = self.first.iter().chain(self.pieces.iter().flatten().skip(self.used));
-        runs.flat_map(|run| run.start..run.end)
+        let others = self.others.iter().flat_map(|others| others.iter());
+        self.first.iter().chain(others).flat_map(|run| run.start..run.end)
     }
 }
 
@@ -95,38 +113,31 @@ impl Level {
         if self.arrived.last().is_none_or(|last| last < sequence) {
             self.arrived.push(sequence);
         } else {
-            self.returned.insert(sequence);
+            self.returned.get_or_insert_default().insert(sequence);
         }
+    }
+
+    fn first_returned(&self) -> Option<u64> {
+        self.returned.as_ref()?.first().copied()
     }
 
     fn first(&self) -> Option<u64> {
-        let arrived = self.arrived.first();
-        match self.returned.first() {
-            None => arrived,
-            Some(returned) => Some(arrived.map_or(*returned, |arrived| arrived.min(*returned))),
-        }
+        [self.arrived.first(), self.first_returned()].into_iter().flatten().min()
     }
 
     fn take_first(&mut self) {
-        match (self.arrived.first(), self.returned.first().copied()) {
-            (Some(arrived), Some(returned)) if returned < arrived => {
-                self.returned.pop_first();
-            }
-            (Some(arrived), returned) => {
-                if returned == Some(arrived) {
-                    self.returned.pop_first();
-                }
-                self.arrived.advance();
-            }
-            (None, _) => {
-                self.returned.pop_first();
-            }
+        let (arrived, returned) = (self.arrived.first(), self.first_returned());
+        if returned.is_some_and(|returned| arrived.is_none_or(|arrived| returned <= arrived)) {
+            self.returned.as_mut().and_then(|returned| returned.pop_first());
+        }
+        if arrived.is_some_and(|arrived| returned.is_none_or(|returned| arrived <= returned)) {
+            self.arrived.advance();
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = u64> {
         let mut arrived = self.arrived.iter().peekable();
-        let mut returned = self.returned.iter().copied().peekable();
+        let mut returned = self.returned.iter().flat_map(|returned| returned.iter().copied()).peekable();
         std::iter::from_fn(move || match (arrived.peek(), returned.peek()) {
             (Some(a), Some(r)) if r < a => returned.next(),
             (Some(_), _) => arrived.next(),
@@ -142,22 +153,28 @@ impl ReadyOrder {
             self.base.push(sequence);
             return;
         }
-        let at = self.above.partition_point(|(level, _)| *level > priority);
-        if self.above.get(at).is_none_or(|(level, _)| *level != priority) {
-            self.above.insert(at, (priority, Level::default()));
+        let above = self.above.get_or_insert_default();
+        let at = above.partition_point(|(level, _)| *level > priority);
+        if above.get(at).is_none_or(|(level, _)| *level != priority) {
+            above.insert(at, (priority, Level::default()));
         }
-        self.above[at].1.push(sequence);
+        above[at].1.push(sequence);
+    }
+
+    fn above(&self) -> impl Iterator<Item = &(u8, Level)> {
+        self.above.iter().flat_map(|above| above.iter())
     }
 
     /// The next to leave, and its level.
     pub(crate) fn first(&self) -> Option<(u8, u64)> {
-        let above = self.above.iter().find_map(|(priority, level)| Some((*priority, level.first()?)));
+        let above = self.above().find_map(|(priority, level)| Some((*priority, level.first()?)));
         above.or_else(|| Some((0, self.base.first()?)))
     }
 
     /// Lets the next one leave.
     pub(crate) fn take_first(&mut self) {
-        match self.above.iter_mut().find(|(_, level)| level.first().is_some()) {
+        let mut above = self.above.iter_mut().flat_map(|above| above.iter_mut());
+        match above.find(|(_, level)| level.first().is_some()) {
             Some((_, level)) => level.take_first(),
             None => self.base.take_first(),
         }
@@ -165,7 +182,7 @@ impl ReadyOrder {
 
     /// All in the order in which they leave.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
-        self.above.iter().flat_map(|(_, level)| level.iter()).chain(self.base.iter())
+        self.above().flat_map(|(_, level)| level.iter()).chain(self.base.iter())
     }
 
     pub(crate) fn clear(&mut self) {

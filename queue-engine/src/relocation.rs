@@ -9,7 +9,7 @@ use crate::engine::QueueEngine;
 use crate::envelope::read_message;
 use crate::failure::FailedAttempt;
 use crate::ledger::SegmentUse;
-use crate::record::{RELOCATED_COPY_BOUND, RelocatedCopy, put_relocated};
+use crate::message_record::{RELOCATED_COPY_BOUND, RelocatedCopy, put_relocated};
 use crate::slots::{NEVER, State};
 use crate::{MessageId, QueueError, QueueId};
 

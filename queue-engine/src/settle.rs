@@ -106,19 +106,6 @@ impl QueueEngine {
         results
     }
 
-    /// Has the processor fetch the queues and slots of several leases side by side.
-    fn bring_near(&self, settles: &[Settle]) {
-        let mut last = None;
-        for LeaseToken { queue, sequence, .. } in settles.iter().map(|settle| settle.lease) {
-            if last.replace(queue) != Some(queue)
-                && let Some(queue) = self.queues.get(&queue)
-            {
-                queue.bring_near();
-                std::hint::black_box(queue.slots.get(sequence).map(|slot| slot.state));
-            }
-        }
-    }
-
     pub(crate) fn settle_one(
         &mut self,
         settle: Settle,

@@ -132,7 +132,8 @@ pub(crate) struct Slots {
     /// Places without a chunk.
     vacant: usize,
     /// Chunks that came out of order, which only recovery does; `settle_strays` brings them in.
-    strays: BTreeMap<u64, Place>,
+    #[allow(clippy::box_collection, reason = "what is there in recovery only should take one word")]
+    strays: Option<Box<BTreeMap<u64, Place>>>,
 }
 
 impl Slots {
@@ -158,14 +159,14 @@ impl Slots {
     fn place(&self, number: u64) -> Option<&Place> {
         match self.find(number) {
             Some(at) => self.places.get(at),
-            None => self.strays.get(&number),
+            None => self.strays.as_ref()?.get(&number),
         }
     }
 
     fn place_mut(&mut self, number: u64) -> Option<&mut Place> {
         match self.find(number) {
             Some(at) => self.places.get_mut(at),
-            None => self.strays.get_mut(&number),
+            None => self.strays.as_mut()?.get_mut(&number),
         }
     }
 
@@ -208,7 +209,7 @@ impl Slots {
     fn place_for(&mut self, number: u64) -> &mut Place {
         let new = || Place { number, oldest: Lsn(u64::MAX), chunk: None };
         let last = self.places.back().map(|place| place.number);
-        let is_stray = !self.strays.is_empty() && self.strays.contains_key(&number);
+        let is_stray = self.strays.as_ref().is_some_and(|strays| strays.contains_key(&number));
         if !is_stray && last.is_none_or(|last| number > last) {
             self.vacant += 1;
             self.places.push_back(new());
@@ -216,7 +217,7 @@ impl Slots {
         let known = self.find(number).filter(|_| !is_stray);
         match known.and_then(|at| self.places.get_mut(at)) {
             Some(place) => place,
-            None => self.strays.entry(number).or_insert_with(|| {
+            None => self.strays.get_or_insert_default().entry(number).or_insert_with(|| {
                 self.vacant += 1;
                 new()
             }),
@@ -251,7 +252,7 @@ impl Slots {
 
     fn drop_chunk(&mut self, number: u64, spares: &mut SpareChunks) {
         let Some(at) = self.find(number) else {
-            self.strays.remove(&number);
+            self.strays.as_mut().and_then(|strays| strays.remove(&number));
             return;
         };
         if let Some(place) = self.places.get_mut(at)
@@ -280,10 +281,7 @@ impl Slots {
 
     /// Brings chunks that came out of order into order.
     pub(crate) fn settle_strays(&mut self) {
-        if self.strays.is_empty() {
-            return;
-        }
-        let strays = std::mem::take(&mut self.strays);
+        let Some(strays) = self.strays.take() else { return };
         let places = std::mem::take(&mut self.places).into_iter();
         let mut places: Vec<Place> = places.chain(strays.into_values()).collect();
         places.retain(|place| place.chunk.is_some());

@@ -15,7 +15,8 @@ pub(crate) type Timer = (Timestamp, u64);
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     line: Line<Timer>,
-    sorted: BinaryHeap<Reverse<Timer>>,
+    #[allow(clippy::box_collection, reason = "what most queues never have should take one word")]
+    sorted: Option<Box<BinaryHeap<Reverse<Timer>>>>,
 }
 
 /// Timers that may be left over before it is worth to look for them.
@@ -34,8 +35,8 @@ impl Timers {
         if self.line.len() > most {
             self.line.retain(|timer| counts(*timer));
         }
-        if self.sorted.len() > most {
-            self.sorted.retain(|Reverse(timer)| counts(*timer));
+        if let Some(sorted) = self.sorted.as_mut().filter(|sorted| sorted.len() > most) {
+            sorted.retain(|Reverse(timer)| counts(*timer));
         }
     }
 
@@ -43,13 +44,17 @@ impl Timers {
     pub(crate) fn add(&mut self, timer: Timer) {
         match self.line.back().is_none_or(|last| *last <= timer) {
             true => self.line.push_back(timer),
-            false => self.sorted.push(Reverse(timer)),
+            false => self.sorted.get_or_insert_default().push(Reverse(timer)),
         }
+    }
+
+    fn first_sorted(&self) -> Option<&Reverse<Timer>> {
+        self.sorted.as_ref()?.peek()
     }
 
     /// The first timer, whether it counts or not.
     pub(crate) fn first(&self) -> Option<Timer> {
-        match (self.line.front(), self.sorted.peek()) {
+        match (self.line.front(), self.first_sorted()) {
             (Some(line), Some(Reverse(sorted))) => Some(*line.min(sorted)),
             (line, sorted) => line.or(sorted.map(|Reverse(timer)| timer)).copied(),
         }
@@ -57,10 +62,13 @@ impl Timers {
 
     /// Takes the first timer out.
     pub(crate) fn take_first(&mut self) {
-        match (self.line.front(), self.sorted.peek()) {
-            (Some(line), Some(Reverse(sorted))) if sorted < line => drop(self.sorted.pop()),
-            (None, _) => drop(self.sorted.pop()),
-            (Some(_), _) => drop(self.line.pop_front()),
+        let from_line = match (self.line.front(), self.first_sorted()) {
+            (Some(line), Some(Reverse(sorted))) => line <= sorted,
+            (line, _) => line.is_some(),
+        };
+        match &mut self.sorted {
+            Some(sorted) if !from_line => drop(sorted.pop()),
+            _ => drop(self.line.pop_front()),
         }
     }
 
@@ -77,17 +85,18 @@ impl Timers {
 
     /// All timers, in no order; some may not count.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Timer> {
-        self.line.iter().copied().chain(self.sorted.iter().map(|Reverse(timer)| *timer))
+        let sorted = self.sorted.iter().flat_map(|sorted| sorted.iter());
+        self.line.iter().copied().chain(sorted.map(|Reverse(timer)| *timer))
     }
 
     pub(crate) fn clear(&mut self) {
         self.line.clear();
-        self.sorted.clear();
+        match &mut self.sorted {
+            Some(sorted) if sorted.capacity() <= LEFT_OVER => sorted.clear(),
+            sorted => *sorted = None,
+        }
         if self.line.capacity() > LEFT_OVER {
             self.line = Line::default();
-        }
-        if self.sorted.capacity() > LEFT_OVER {
-            self.sorted = BinaryHeap::new();
         }
     }
 }

@@ -2,12 +2,13 @@ use ::message::{ExchangeName, HeaderTable, Timestamp, TopicName};
 use segment_store::Block;
 
 use crate::binding::{Condition, Target};
+use crate::binding_record::{BindingRecord, RecordTarget};
 use crate::dedup::SeenIds;
 use crate::engine::QueueEngine;
 use crate::exchange::{Binding, Exchange, ExchangeInfo};
 use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
 use crate::exchange_store::BINDING_BYTES;
-use crate::record::{BindingRecord, Record, RecordTarget};
+use crate::record::Record;
 use crate::{BindingTarget, QueueError};
 
 /// Names that start like this are the broker's.

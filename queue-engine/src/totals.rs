@@ -4,14 +4,13 @@ use crate::dead_letter::Reason;
 use crate::{ConsumerId, MessageId, OwnerId, QueueId, QueueOptions};
 
 /// What happened to a queue since the process started. Counters for metrics; they start at 0 after a restart.
+///
+/// In the order written here, those that every message counts in first: see the queue's own fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct QueueTotals {
     /// Messages that came in.
     pub published: u64,
-    /// Messages refused because the queue was full.
-    pub refused: u64,
-    /// Messages not taken because one with the same id was taken before, within the window.
-    pub duplicates: u64,
     /// Deliveries, each attempt counted.
     pub delivered: u64,
     /// Those of them that a subscription was given without a lease.
@@ -24,6 +23,10 @@ pub struct QueueTotals {
     pub redelivered: u64,
     /// Messages that a consumer settled for good, or that were taken without a lease.
     pub acked: u64,
+    /// Messages refused because the queue was full.
+    pub refused: u64,
+    /// Messages not taken because one with the same id was taken before, within the window.
+    pub duplicates: u64,
     /// Leases that ended by themselves.
     pub leases_expired: u64,
     /// Messages that left for the dead-letter exchange because a consumer rejected them.

@@ -6,6 +6,7 @@ use ::message::TopicName;
 use segment_store::Block;
 
 use crate::engine::QueueEngine;
+use crate::names::Found;
 use crate::record::Record;
 use crate::{QueueError, QueueId};
 
@@ -102,7 +103,7 @@ impl QueueEngine {
         let prefix = qualify(name, "/");
         let taken = |full: &str| full.starts_with(&prefix) && self.hosts.prefix_len(full) < prefix.len();
         let exchanges = self.topology.iter().map(|exchange| exchange.name.as_str());
-        let names = self.names.keys().map(|name| &**name).chain(exchanges);
+        let names = self.names.iter().chain(exchanges);
         let found = names.into_iter().find(|name| taken(name)).map(str::to_owned);
         if let Some(name) = found {
             let why = format!("{name:?} would change hands: its name starts with that of the virtual host");
@@ -180,6 +181,14 @@ impl QueueEngine {
         match prefix {
             "" => self.named(local),
             prefix => self.named(&qualify(prefix, local)),
+        }
+    }
+
+    /// The same, where it is told whether somebody asked for it lately.
+    pub(crate) fn find_in(&self, prefix: &str, local: &str) -> Option<Found> {
+        match prefix {
+            "" => self.names.find(local),
+            prefix => self.names.find(&qualify(prefix, local)),
         }
     }
 }

@@ -183,12 +183,18 @@ fn the_scenario_ends_well_without_faults() {
 }
 
 #[test]
-fn whatever_operation_the_power_goes_at() {
+fn whatever_operation_the_power_goes_at_or_fails() {
+    for fault in [Fault::PowerLoss, Fault::Error, Fault::Full] {
+        every_operation_fails(fault);
+    }
+}
+
+fn every_operation_fails(fault: Fault) {
     let healthy = LyingDisk::new(1);
     scenario(&healthy, &mut Promises::default()).unwrap();
     for operation in 0..healthy.operations() {
         let disk = LyingDisk::new(operation);
-        disk.fail_at(operation, Fault::PowerLoss);
+        disk.fail_at(operation, fault);
         let mut promises = Promises::default();
         // Not every failure ends the scenario; the power goes where it ends.
         let _ = scenario(&disk, &mut promises);

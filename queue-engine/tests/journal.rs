@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use lying_shard::{NOW, SEGMENT, Shard, first_word, topic};
 use queue_engine::{
-    ConsumerOptions, Destination, LeaseFor, NewMessage, OpenLeases, OwnerId, QueueDeclaration, QueueError,
-    QueueOptions, QueueType, Settle, SettleAction, Settled,
+    ConsumerOptions, Delivery, Destination, LeaseFor, NewMessage, OpenLeases, OwnerId, QueueDeclaration,
+    QueueError, QueueOptions, QueueType, Settle, SettleAction, Settled,
 };
 use segment_store::{Fault, LyingDisk, StoreError};
 
@@ -23,18 +23,27 @@ impl Shard {
         Ok(())
     }
 
-    /// Takes up to `max` messages and settles them the same way; answers their first words.
-    fn settle(&mut self, queue: &str, max: usize, action: SettleAction) -> Result<Vec<String>, StoreError> {
+    /// Takes up to `max` messages out.
+    fn take(&mut self, queue: &str, max: usize) -> Result<Vec<Delivery>, StoreError> {
         self.journal.ensure(8000)?;
         let lease = LeaseFor::QueueDefault;
         let taken = self.engine.receive(self.journal.block(), &topic(queue), max, lease, NOW).unwrap();
         self.commit()?;
+        Ok(taken)
+    }
+
+    fn settle(&mut self, taken: &[Delivery], action: SettleAction) -> Result<(), StoreError> {
         let settles: Vec<Settle> =
             taken.iter().map(|delivery| Settle { lease: delivery.lease.unwrap(), action }).collect();
         self.journal.ensure(8000)?;
         let results = self.engine.settle(self.journal.block(), &settles, NOW);
         assert!(results.iter().all(Result::is_ok));
-        Ok(taken.iter().map(|delivery| first_word(&delivery.message.body)).collect())
+        Ok(())
+    }
+
+    fn take_and_settle(&mut self, queue: &str, max: usize, action: SettleAction) -> Result<(), StoreError> {
+        let taken = self.take(queue, max)?;
+        self.settle(&taken, action)
     }
 
     /// A consumer gets up to `max` messages and falls.
@@ -96,19 +105,19 @@ fn scenario(disk: &LyingDisk, kind: QueueType, promises: &mut Promises) -> Resul
         shard.commit()?;
         promises.confirm();
         // What is about to be acked may be gone or not until that is confirmed.
-        let held: Vec<String> = shard.content("work").into_iter().take(3).collect();
+        let taken = shard.take("work", 3)?;
+        let held: Vec<String> = taken.iter().map(|one| first_word(&one.message.body)).collect();
         promises.kept.retain(|word| !held.contains(word));
         promises.open.extend(held.iter().cloned());
-        let acked = shard.settle("work", 3, SettleAction::Ack)?;
+        shard.settle(&taken, SettleAction::Ack)?;
         shard.commit()?;
-        assert_eq!(acked, held);
         promises.open.clear();
-        promises.gone.extend(acked);
-        shard.settle("work", 2, SettleAction::Reject)?;
+        promises.gone.extend(held);
+        shard.take_and_settle("work", 2, SettleAction::Reject)?;
         shard.commit()?;
-        shard.settle("work", 2, SettleAction::Nack { delay: Duration::ZERO })?;
+        shard.take_and_settle("work", 2, SettleAction::Nack { delay: Duration::ZERO })?;
         shard.commit()?;
-        shard.settle("work", 1, SettleAction::Fail)?;
+        shard.take_and_settle("work", 1, SettleAction::Fail)?;
         shard.consume_and_fall("work", 2)?;
         shard.publish("private", format!("private{round}"))?;
         shard.commit()?;
@@ -153,18 +162,20 @@ fn the_scenario_ends_well_without_faults() {
 }
 
 #[test]
-fn whatever_operation_the_power_goes_at() {
+fn whatever_operation_the_power_goes_at_or_fails() {
     for kind in [QueueType::Classic, QueueType::Quorum] {
-        power_goes_at_every_operation(kind);
+        for fault in [Fault::PowerLoss, Fault::Error, Fault::Full] {
+            every_operation_fails(kind, fault);
+        }
     }
 }
 
-fn power_goes_at_every_operation(kind: QueueType) {
+fn every_operation_fails(kind: QueueType, fault: Fault) {
     let healthy = LyingDisk::new(1);
     scenario(&healthy, kind, &mut Promises::default()).unwrap();
     for operation in 0..healthy.operations() {
         let disk = LyingDisk::new(operation);
-        disk.fail_at(operation, Fault::PowerLoss);
+        disk.fail_at(operation, fault);
         let mut promises = Promises::default();
         // Not every failure ends the scenario; the power goes where it ends.
         let _ = scenario(&disk, kind, &mut promises);
@@ -191,8 +202,9 @@ fn dead_letters_that_do_not_fit_one_block_go_on_in_the_next() {
         promises.kept.insert(word);
     }
     shard.commit().unwrap();
-    let rejected = shard.settle("work", 12, SettleAction::Reject).unwrap();
-    assert_eq!(rejected.len(), 12);
+    let taken = shard.take("work", 12).unwrap();
+    assert_eq!(taken.len(), 12);
+    shard.settle(&taken, SettleAction::Reject).unwrap();
     shard.commit().unwrap();
     let info = shard.engine.queue_info(&topic("work")).unwrap();
     assert!(info.dying > 0 && info.ready == 0 && info.leased == 0, "{info:?}");

@@ -364,7 +364,7 @@ impl Pair {
                     return assert!(matches!(moved, Err(QueueError::InUse(_))));
                 }
                 let to = self.book.id(to_name.as_str());
-                let told = to.map_or(Moved::Stays, |to| self.book.move_message(id, sequence, to, self.now));
+                let told = self.book.move_message(id, sequence, to, self.now);
                 assert_eq!(moved.is_ok(), told == Moved::Went);
                 assert_eq!(moved == Err(QueueError::LogsFull), told == Moved::LogsFull);
             }

@@ -56,8 +56,9 @@ impl Book {
         Moved::Went
     }
 
-    pub fn move_message(&mut self, id: u32, sequence: u64, to: u32, now: i64) -> Moved {
-        let moved = self.transfer(id, sequence, Some(to), now);
+    /// `None` is a queue that is not there; what is due in this one happens all the same.
+    pub fn move_message(&mut self, id: u32, sequence: u64, to: Option<u32>, now: i64) -> Moved {
+        let moved = to.map_or(Moved::Stays, |to| self.transfer(id, sequence, Some(to), now));
         self.touched.push(id);
         self.wind_up(now);
         moved

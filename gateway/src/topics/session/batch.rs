@@ -108,8 +108,11 @@ impl Batch {
 
     fn carry_out(&mut self, turn: &mut Turn<'_>, book: &mut Book) {
         let link = Arc::clone(&self.link);
-        let mut operations = std::mem::take(&mut self.operations).into_iter().peekable();
+        let mut operations = std::mem::take(&mut self.operations).into_iter();
+        // How many operations are left whose queues were looked at.
+        let mut foreseen = 0_usize;
         while let Some(Operation { channel, action }) = operations.next() {
+            foreseen = foreseen.saturating_sub(1);
             if let Action::CloseChannel { leases } = &action {
                 book.close_channel(turn, channel, leases);
                 continue;
@@ -122,14 +125,21 @@ impl Batch {
             }
             match action {
                 Action::Publish(first) => {
+                    if foreseen == 0 {
+                        foreseen = publishing::foresee(turn, link.names(&self.topics), operations.as_slice());
+                    }
                     let mut size = publishing::weight(&first);
                     let mut run = vec![first];
-                    while let Some(next) = operations.next_if(|next| continues(&run, size, next, channel)) {
-                        if let Action::Publish(publish) = next.action {
-                            size += publishing::weight(&publish);
-                            run.push(publish);
-                        }
+                    while operations
+                        .as_slice()
+                        .first()
+                        .is_some_and(|next| continues(&run, size, next, channel))
+                        && let Some(Operation { action: Action::Publish(publish), .. }) = operations.next()
+                    {
+                        size += publishing::weight(&publish);
+                        run.push(publish);
                     }
+                    foreseen = foreseen.saturating_sub(run.len() - 1);
                     let published =
                         publishing::publish(turn, link.names(&self.topics), run, &mut self.replies);
                     if published.fatal.is_some() {

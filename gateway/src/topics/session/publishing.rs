@@ -1,10 +1,10 @@
 use std::sync::atomic::Ordering;
 
 use message::{ErrorCode, TopicName};
-use queue_engine::{Destination, NewMessage, Properties, QueueError};
+use queue_engine::{Destination, NewMessage, Properties, QueueEngine, QueueError};
 
 use super::names::Names;
-use super::operation::{Durability, Publish};
+use super::operation::{Action, Durability, Operation, Publish};
 use super::outcome::{PublishFailure, Published, SessionError};
 use super::replies::{Reply, ReplyBook};
 use crate::refusal::Refusal;
@@ -69,6 +69,39 @@ impl From<QueueError> for Unpublished {
             QueueError::BlockFull | QueueError::LogsFull | QueueError::QueueFull(_) => Unpublished::Refused,
             other => Unpublished::Fatal(other.into()),
         }
+    }
+}
+
+/// Has the queues fetched that the next publishes go to, as far as those go through the default exchange and one by one
+/// to many. Answers how many operations need not be looked at again, the one that is carried out now included.
+pub(super) fn foresee(turn: &Turn<'_>, names: Names<'_>, next: &[Operation]) -> usize {
+    let mut keys: [&str; QueueEngine::FORESEEN] = [""; QueueEngine::FORESEEN];
+    let (mut count, mut looked_at) = (0, 0);
+    for key in next.iter().map_while(queue_of).take(8 * QueueEngine::FORESEEN) {
+        if count == 0 || keys[count - 1] != key {
+            if count == QueueEngine::FORESEEN {
+                break;
+            }
+            keys[count] = key;
+            count += 1;
+        }
+        looked_at += 1;
+    }
+    if count > 1
+        && let Ok(exchange) = names.exchange("")
+    {
+        let keys = keys[..count].iter().copied();
+        let to = keys.map(|routing_key| Destination::Exchange { name: &exchange, routing_key });
+        turn.engines.queue.foresee(to);
+    }
+    looked_at + 1
+}
+
+/// The name of the queue that the default exchange leads a publish to.
+fn queue_of(operation: &Operation) -> Option<&str> {
+    match &operation.action {
+        Action::Publish(publish) if publish.exchange.is_empty() => Some(&publish.routing_key),
+        _ => None,
     }
 }
 
