@@ -77,7 +77,7 @@ pub use group_spec::{
     GroupPosition, GroupReceive, GroupReset, GroupState, GroupSummary, Joined, MemberKind, Reader,
     ResetOutcome, ResetTo, TopicPartition,
 };
-pub use identities::{QuotaChange, UserChange};
+pub use identities::{QuotaChange, UserChange, check_rules};
 pub use inventory::{BindingEntry, ExchangeEntry, QueueCounts, QueueEntry, Table};
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};

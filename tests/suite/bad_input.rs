@@ -176,6 +176,7 @@ async fn a_bad_field_of_a_user_or_rule_is_named() {
         (user(json!({"tags": vec!["t"; 101]})), "/tags"),
         (user(json!({"password": "pw", "mechanisms": null})), "/mechanisms"),
         (user(json!({"password": "pw", "mechanisms": ["MD5"]})), "/mechanisms"),
+        (user(json!({"mechanisms": ["SCRAM-SHA-256"]})), "/mechanisms"),
         (key(json!({"ttl_ms": 0})), "/ttl_ms"),
         (key(json!({"ttl_ms": 1.5})), "/ttl_ms"),
         (key(json!({"note": null})), "/note"),
@@ -189,6 +190,7 @@ async fn a_bad_field_of_a_user_or_rule_is_named() {
         (on(json!({"type": "table", "name": "x"})), "/rules/0/resource/type"),
         (on(json!({"type": "topic"})), "/rules/0/resource/name"),
         (on(json!({"type": "topic", "name": ""})), "/rules/0/resource/name"),
+        (on(json!({"type": "topic", "name": "n".repeat(1025)})), "/rules/0/resource/name"),
         (on(json!({"type": "topic", "name": "x", "match": "glob"})), "/rules/0/resource/match"),
         (on(json!({"type": "topic", "name": "(", "match": "pattern"})), "/rules/0/resource/name"),
         (on(json!({"type": "topic", "name": "x", "vhost": ""})), "/rules/0/resource/vhost"),
@@ -202,6 +204,13 @@ async fn a_bad_field_of_a_user_or_rule_is_named() {
         assert!((400..500).contains(&answer.status), "{body}: {}", answer.status);
         assert_eq!(problem["field"], field, "{body}: {problem}");
     }
+    let taken = json!({"rules": [{"principal": "*", "operations": ["all"],
+        "resource": {"type": "topic", "name": "(", "match": "pattern"}}]});
+    http.json(Method::DELETE, "/v1/acls", taken).await.refused_in(
+        400,
+        "invalid_pattern",
+        "/rules/0/resource/name",
+    );
     http.json(Method::POST, "/v1/users/bob/keys", json!({"ttl_ms": 1000.0})).await.expect(201);
     http.post("/v1/acls", json!({"rules": []})).await.refused_in(400, "invalid_request", "/rules");
 }

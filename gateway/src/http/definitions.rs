@@ -9,7 +9,7 @@ use message::{ExchangeName, TopicName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{AdditionalProperties, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Schema, Type};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr};
 
 use super::api::Api;
@@ -35,7 +35,7 @@ const OWN: &str = "amq.";
     "bindings": [{"source": "router", "destination": "orders", "destination_type": "queue", "routing_key": "order.*"}]}))]
 pub struct Definitions {
     /// The names of virtual hosts.
-    #[schema(required = false)]
+    #[schema(required = false, schema_with = hosts)]
     vhosts: Vec<String>,
     /// Exchanges by full name.
     #[schema(required = false, schema_with = by_name::<NewExchange>)]
@@ -61,6 +61,13 @@ fn keyed(longest: usize, value: RefOr<Schema>) -> ObjectBuilder {
         .schema_type(Type::Object)
         .property_names(Some(name))
         .additional_properties(Some(AdditionalProperties::RefOr(value)))
+}
+
+fn hosts() -> Schema {
+    let name = ObjectBuilder::new().schema_type(Type::String).max_length(Some(127)).pattern(Some(
+        "^(/|(?!\\.{1,2}$)[^\\u0000-\\u001f\\u007f-\\u009f]*[^/\\u0000-\\u001f\\u007f-\\u009f])$",
+    ));
+    ArrayBuilder::new().items(name).description(Some("The names of virtual hosts.")).build().into()
 }
 
 fn by_name<T: ToSchema>() -> Schema {

@@ -133,7 +133,7 @@ pub struct NewBinding {
     /// What the destination is.
     destination_type: DestinationType,
     /// The key or pattern.
-    #[schema(required = false, max_length = 255, pattern = "^[ -~]*$", default = "")]
+    #[schema(required = false, max_length = 255, pattern = "^([ -~]{0,255}|[\\s\\S]{0,63})$", default = "")]
     routing_key: String,
     /// What a headers exchange compares; `x-match` is `all`, `any`, `all-with-x` or `any-with-x`.
     #[schema(required = false)]

@@ -12,7 +12,7 @@ use super::parameters::{AcksQuery, PageQuery};
 use super::path::At;
 use super::problem::Problem;
 use super::query::Query;
-use super::refusals::{ChangeRefusals, LookRefusals, TakeRefusals};
+use super::refusals::{ChangeRefusals, CommitRefusals, LookRefusals};
 use super::{document, reply};
 use crate::topics::{GroupCommit, GroupDescription, GroupReset, GroupSummary};
 
@@ -102,7 +102,7 @@ pub async fn delete(api: Api, At(group): At<String>, request: Request) -> Result
     tag = "groups",
     params(GroupPath, AcksQuery),
     request_body = CommitBody,
-    responses((status = 200, description = "Committed", body = CommitDone), TakeRefusals)
+    responses((status = 200, description = "Committed", body = CommitDone), CommitRefusals)
 )]
 pub async fn commit(api: Api, At(group): At<String>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();

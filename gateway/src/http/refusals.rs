@@ -88,6 +88,8 @@ refusals! {
     ReadRefusals: 400 401 403 404 406 408 409 416 429 500 503;
     /// Of endpoints that change something.
     ChangeRefusals: 400 401 403 404 408 409 412 413 415 429 500 503 504 507;
+    /// Of endpoints that commit offsets.
+    CommitRefusals: 400 401 403 404 408 409 413 415 416 429 500 503 504 507;
     /// Of the endpoint that removes records.
     ShortenRefusals: 400 401 403 404 408 409 416 429 500 503 504 507;
     /// Of endpoints that publish.

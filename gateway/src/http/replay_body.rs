@@ -113,7 +113,7 @@ pub struct ExchangeDestination {
     #[schema(max_length = 255)]
     exchange: String,
     /// The key of all messages; each record's own key unless said.
-    #[schema(required = false, max_length = 255, pattern = "^[ -~]*$")]
+    #[schema(required = false, max_length = 255, pattern = "^([ -~]{0,255}|[\\s\\S]{0,63})$")]
     routing_key: String,
 }
 

@@ -12,6 +12,9 @@ use crate::auth::Subject;
 use crate::auth::permission::{CLUSTER, Effect, NameMatch, Operation, Operations, ResourceKind, RuleScope};
 use crate::refusal::Refusal;
 
+/// Longest name of a resource.
+const NAME_CHARS: usize = 1024;
+
 /// Rules to be added or taken away.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -118,8 +121,10 @@ impl ResourceBody {
             (Some(_), Some(_)) => {
                 return Err(("resource/name", "there is one cluster, `kafka-cluster`: leave the name out"));
             }
-            (None, Some(name)) if !name.is_empty() => name.into(),
-            (None, _) => return Err(("resource/name", "say which; `*` is every one")),
+            (None, Some(name)) if (1..=NAME_CHARS).contains(&name.chars().count()) => name.into(),
+            (None, _) => {
+                return Err(("resource/name", "say which, in 1 to 1024 characters; `*` is every one"));
+            }
         };
         match self.name_match {
             MatchName::Literal => Ok(NameMatch::Literal(name)),
@@ -254,10 +259,12 @@ impl PartialSchema for ResourceBody {
                 .property("match", how)
                 .property("vhost", text(vhost, 127))
         };
-        let name = text("Their name; `*` is every one.", 1024);
-        let regex =
-            text("A regular expression that is looked for; it neither looks around nor refers back.", 1024)
-                .format(Some(SchemaFormat::Custom("regex".to_owned())));
+        let name = text("Their name; `*` is every one.", NAME_CHARS);
+        let regex = text(
+            "A regular expression that is looked for; it neither looks around nor refers back.",
+            NAME_CHARS,
+        )
+        .format(Some(SchemaFormat::Custom("regex".to_owned())));
         let how = choice(
             "Whether it is the name, which goes without saying, or its beginning.",
             &["literal", "prefix"],

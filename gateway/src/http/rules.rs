@@ -18,6 +18,7 @@ use super::{document, reply};
 use crate::auth::Subject;
 use crate::auth::permission::{Operations, RuleScope};
 use crate::refusal::Refusal;
+use crate::topics::check_rules;
 
 /// A page of rules.
 #[derive(ToSchema)]
@@ -127,6 +128,8 @@ pub async fn add(api: Api, request: Request) -> Result<Response, Problem> {
 )]
 pub async fn remove(api: Api, request: Request) -> Result<Response, Problem> {
     let rules = read(&api, request).await?;
+    // One that could not be there is a mistake of whoever asks.
+    check_rules(&rules)?;
     api.topics().remove_rules(rules.clone()).await?;
     Ok(as_they_are(&api, &rules))
 }

@@ -16,7 +16,7 @@ use super::parameters::{PAGE, PageQuery};
 use super::path::At;
 use super::problem::Problem;
 use super::query::Query;
-use super::refusals::{ChangeRefusals, LookRefusals};
+use super::refusals::{ChangeRefusals, CommitRefusals, LookRefusals};
 use super::{document, reply};
 use crate::refusal::Refusal;
 use crate::topics::{NotATransaction, Transaction, TransactionId, TransactionOutcome};
@@ -181,7 +181,7 @@ pub async fn get(api: Api, At(id): At<String>, request: Request) -> Result<Respo
     tag = "transactions",
     params(TransactionPath),
     request_body = TransactionOffsetsBody,
-    responses((status = 200, description = "They wait for the commit", body = OffsetsStaged), ChangeRefusals)
+    responses((status = 200, description = "They wait for the commit", body = OffsetsStaged), CommitRefusals)
 )]
 pub async fn offsets(api: Api, At(id): At<String>, request: Request) -> Result<Response, Problem> {
     let id = in_path(&id)?;

@@ -194,7 +194,7 @@ pub async fn put(api: Api, At(name): At<String>, request: Request) -> Result<Res
         Some(password) => Some(api.topics().hash_password(password, hashes(mechanisms)?).await?),
         None if mechanisms.is_some() => {
             let detail = "the mechanisms of a password are set with the password";
-            return Err(Problem::invalid("/mechanisms", detail));
+            return Err(Refusal::new(ErrorCode::ConflictingSettings, detail).in_field("/mechanisms").into());
         }
         None => None,
     };

@@ -241,9 +241,7 @@ impl Topics {
     /// Adds operations to rules, which are made where they are not there; all of them or none.
     pub async fn add_rules(&self, rules: Vec<(RuleScope, Operations)>) -> Result<(), Refusal> {
         self.allow_on_server(Act::ChangeServer)?;
-        for (at, (scope, _)) in rules.iter().enumerate() {
-            check_scope(at, scope)?;
-        }
+        check_rules(&rules)?;
         self.change_rules(rules, |have, given| have.and(given)).await
     }
 
@@ -471,6 +469,11 @@ fn check_names(field: &str, names: Option<&[String]>) -> Result<(), Refusal> {
         }
         None => Ok(()),
     }
+}
+
+/// Whether these rules can be kept.
+pub fn check_rules(rules: &[(RuleScope, Operations)]) -> Result<(), Refusal> {
+    rules.iter().enumerate().try_for_each(|(at, (scope, _))| check_scope(at, scope))
 }
 
 /// Whether the rule at this place of a list can be kept.
