@@ -35,7 +35,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 47] = [
+pub const ROWS: [Row; 48] = [
     Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
     Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
