@@ -100,6 +100,9 @@ impl Driver {
         let mut timer = pin!(sleep_until((Instant::now() + Duration::from_secs(1)).into()));
         loop {
             self.write()?;
+            // What was written gives credit back. A consumer that had none left would otherwise get nothing more until
+            // something else happens: nothing is under way that could wake this.
+            self.carry_out().await;
             let now = Instant::now();
             if self.connection.output().is_empty() && self.connection.is_over(now) {
                 return Ok(());

@@ -40,6 +40,9 @@ pub async fn check(State(management): State<Management>, request: Request, next:
 
 async fn asker(management: &Management, parts: &Parts) -> Result<Asker, Failure> {
     let guard = management.topics().guard();
+    let tried = parts.headers.contains_key(header::AUTHORIZATION);
+    // Before anything else: the guest's password is no secret to any page.
+    login::check_origin(parts, &[]).map_err(|_| Failure::Login { tried })?;
     if !guard.is_required() {
         return match credentials(&parts.headers) {
             // As open as the rest of the HTTP listener, where nobody says who they are.
@@ -51,9 +54,7 @@ async fn asker(management: &Management, parts: &Parts) -> Result<Asker, Failure>
             None => Err(Failure::Login { tried: false }),
         };
     }
-    let tried = parts.headers.contains_key(header::AUTHORIZATION);
     let pass = login::known(guard, parts).await.map_err(|_| Failure::Login { tried })?;
-    login::check_origin(parts, &[]).map_err(|_| Failure::Login { tried })?;
     let caller = pass.caller().ok_or(Failure::Login { tried })?;
     let (_, identities) = guard.seen();
     let tags = identities.user(caller.user()).map(|user| users::tags_of(user));
