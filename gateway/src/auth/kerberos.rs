@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use libgssapi::context::{SecurityContext, ServerCtx};
 use libgssapi::credential::{Cred, CredUsage};
+use libgssapi::oid::{GSS_MECH_KRB5, OidSet};
 
 /// The only security layer that is offered: none. What has to be secret goes through TLS.
 const NO_LAYER: u8 = 1;
@@ -61,13 +62,17 @@ pub enum KerberosError {
 impl Negotiation {
     /// An exchange that waits for the client's first token. Takes milliseconds: the keytab is read.
     pub fn begin() -> Result<Negotiation, KerberosError> {
-        let keys = Cred::acquire(None, None, CredUsage::Accept, None)?;
+        // SASL's GSSAPI is Kerberos alone (RFC 4752, section 1). Left to choose, the library answers an empty token as
+        // another mechanism's beginning.
+        let mechanisms = OidSet::singleton(GSS_MECH_KRB5)?;
+        let keys = Cred::acquire(None, None, CredUsage::Accept, Some(&mechanisms))?;
         Ok(Negotiation { context: ServerCtx::new(Some(keys)), stage: Stage::Tokens })
     }
 
     /// Takes a message of the client. Takes milliseconds.
     pub fn step(&mut self, message: &[u8]) -> Result<Next, KerberosError> {
         match self.stage {
+            Stage::Tokens if message.is_empty() => Err(KerberosError::Malformed),
             Stage::Tokens => {
                 let answer = self.context.step(message, None)?;
                 match answer {
