@@ -3,11 +3,16 @@
 //! Pure, given the time and random bytes: verifiers, the SCRAM exchange, rules and their index, buckets, the fold of
 //! changes. The [`Guard`] holds what is known and judges credentials; a [`Caller`] is what comes out, and the seam asks
 //! it before it does anything. Nothing here knows a wire format.
+//!
+//! Quotas: `quota` is what is set and for whom, `quota_book` what is used of it now, in buckets (`bucket`); a `Usage` is one
+//! client's view of both, and a door asks it. Who may wait at a door before logging in is up to the `lobby`. RabbitMQ's
+//! permissions are views: `host_permissions` of rules, `routing_keys` of what topic exchanges are published to with.
 
 pub mod api_key;
 pub mod audit;
 mod bucket;
 mod caller;
+mod connection_usage;
 mod failed_logins;
 mod guard;
 mod host_permissions;
@@ -32,6 +37,7 @@ mod user;
 mod verifier;
 
 pub use caller::{Caller, Identity, Lapse, Pass, Proof};
+pub use connection_usage::ConnectionUsage;
 pub use guard::{GUEST, Guard, GuardSettings, LoginCounts, LoginError, Mode, Origin, random};
 pub use host_permissions::HostPermissions;
 pub use identities::Identities;

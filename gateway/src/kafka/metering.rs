@@ -6,14 +6,13 @@ use parking_lot::Mutex;
 
 use super::login::Login;
 use crate::auth::quota::Measure;
-use crate::auth::{Connected, Guard, Pass, Usage};
+use crate::auth::{ConnectionUsage, Guard, Pass, Usage};
 use crate::refusal::Refusal;
 
 /// The metering of one connection.
 #[derive(Default)]
 pub struct Metering {
-    /// Whose use its requests were measured as last: most connections are one client's.
-    user: Mutex<Option<(Usage, Option<Connected>)>>,
+    measured: Mutex<ConnectionUsage>,
     /// The longest hold-up that nobody has seen to yet.
     hold_up: Mutex<Option<HoldUp>>,
 }
@@ -48,15 +47,8 @@ impl Metering {
         };
         // As in Kafka, who gives no name is called nothing.
         let client_id = Some(client_id.unwrap_or_default());
-        let mut user = self.user.lock();
-        if let Some((usage, _)) = user.as_ref().filter(|(usage, _)| usage.is_of(name, client_id)) {
-            return Ok(usage.clone());
-        }
-        *user = None;
-        let usage = Usage::of(guard, name, client_id, login.origin());
-        let connected = usage.connect().map_err(|full| full.is_reached())?;
-        *user = Some((usage.clone(), connected));
-        Ok(usage)
+        let usage = self.measured.lock().of(guard, name, client_id, login.origin());
+        usage.map_err(|full| full.is_reached())
     }
 
     /// Holds the connection up, unless it is for longer already.

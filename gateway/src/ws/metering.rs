@@ -9,7 +9,7 @@ use super::command::Inbound;
 use super::door::WsDoor;
 use super::session::Session;
 use crate::auth::quota::{InForce, Measure};
-use crate::auth::{Connected, Origin, Pass, Usage};
+use crate::auth::{ConnectionUsage, Origin, Pass, Usage};
 
 /// Frames and bytes of them that are read ahead of a client that is held up, so that it is noticed when it leaves.
 const AHEAD_FRAMES: usize = 64;
@@ -21,8 +21,7 @@ type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[derive(Default)]
 pub struct Metering {
     usage: Usage,
-    /// Its place among the connections that its user and address may have.
-    connected: Option<Connected>,
+    measured: ConnectionUsage,
     held_up: Option<Wait>,
     paced: Option<Wait>,
     ahead: VecDeque<Inbound>,
@@ -40,13 +39,8 @@ impl Metering {
             Pass::Open => None,
             Pass::As(caller) => Some(caller.user()),
         };
-        if !self.usage.is_of(user, None) {
-            self.connected = None;
-            self.usage = Usage::default();
-            let usage = Usage::of(door.topics().guard(), user, None, origin);
-            self.connected = usage.connect()?;
-            self.usage = usage;
-        }
+        self.usage = Usage::default();
+        self.usage = self.measured.of(door.topics().guard(), user, None, origin)?;
         Ok(self.usage.clone())
     }
 
