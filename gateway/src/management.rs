@@ -24,6 +24,7 @@ mod policies;
 mod queues;
 mod rates;
 mod requests;
+mod topic_permissions;
 mod users;
 mod vhosts;
 
@@ -241,18 +242,18 @@ fn people() -> Router<Management> {
         .route("/users/bulk-delete", post(users::bulk_delete))
         .route("/users/{user}", get(users::one).put(users::put).delete(users::delete))
         .route("/users/{user}/permissions", get(permissions::of_user))
-        .route("/users/{user}/topic-permissions", get(permissions::topics_of_user))
+        .route("/users/{user}/topic-permissions", get(topic_permissions::of_user))
         .route("/vhosts/{vhost}/permissions", get(permissions::of_vhost))
-        .route("/vhosts/{vhost}/topic-permissions", get(permissions::topics_of_vhost))
+        .route("/vhosts/{vhost}/topic-permissions", get(topic_permissions::of_vhost))
         .route("/permissions", get(permissions::list))
         .route(
             "/permissions/{vhost}/{user}",
             get(permissions::one).put(permissions::put).delete(permissions::delete),
         )
-        .route("/topic-permissions", get(permissions::list_of_topics))
+        .route("/topic-permissions", get(topic_permissions::list))
         .route(
             "/topic-permissions/{vhost}/{user}",
-            get(permissions::topics_of_both).put(permissions::put_topic).delete(permissions::delete_topics),
+            get(topic_permissions::one).put(topic_permissions::put).delete(topic_permissions::delete),
         )
-        .route("/topic-permissions/{vhost}/{user}/{exchange}", delete(permissions::delete_topic))
+        .route("/topic-permissions/{vhost}/{user}/{exchange}", delete(topic_permissions::delete_one))
 }

@@ -12,7 +12,7 @@ use super::login::Asker;
 use super::parameters::OPERATOR_POLICY;
 use super::{
     COMPATIBLE_WITH, Management, bindings, exchanges, parameters, permissions, policies, queues, requests,
-    users, vhosts,
+    topic_permissions, users, vhosts,
 };
 use crate::http::reply;
 use crate::topics::{PolicyKind, VirtualHost};
@@ -76,7 +76,7 @@ pub async fn export(State(management): State<Management>) -> Result<Response, Fa
         "product_version": env!("CARGO_PKG_VERSION"), "users": users::definitions(&management),
         "vhosts": hosts.map(|name| json!({"name": name})).collect::<Vec<_>>(),
         "permissions": permissions::all(&management),
-        "topic_permissions": permissions::all_of_topics(&management), "global_parameters": [],
+        "topic_permissions": topic_permissions::all(&management), "global_parameters": [],
     });
     all.extend(whole.as_object().cloned().unwrap_or_default());
     Ok(reply::json(StatusCode::OK, &all))
@@ -234,7 +234,7 @@ fn check_people(management: &Management, object: &Map<String, Value>) -> Result<
             if list == permissions {
                 permissions::read(row)?;
             } else {
-                permissions::read_topic(row)?;
+                topic_permissions::read(row)?;
             }
         }
     }
@@ -257,7 +257,7 @@ async fn take_people(
     }
     for row in rows(object, topic_permissions)? {
         let whose = (requests::needed_text(row, "vhost")?, requests::needed_text(row, "user")?);
-        permissions::set_topic(management, asker, whose, row).await?;
+        topic_permissions::set(management, asker, whose, row).await?;
     }
     Ok(())
 }
