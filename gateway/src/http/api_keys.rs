@@ -26,7 +26,7 @@ const LIFE_MAX_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1000;
 pub struct KeyPath {
     /// The key's id.
     #[param(min_length = 1, max_length = 64, example = "AAECAwQFBgcI")]
-    key: String,
+    id: String,
 }
 
 /// A key to be made.
@@ -79,7 +79,7 @@ pub async fn make(api: Api, At(user): At<String>, request: Request) -> Result<Re
 /// Take an API key away
 #[utoipa::path(
     delete,
-    path = "/v1/users/{user}/keys/{key}",
+    path = "/v1/users/{user}/keys/{id}",
     operation_id = "deleteApiKey",
     tag = "security",
     params(UserPath, KeyPath),
@@ -87,10 +87,10 @@ pub async fn make(api: Api, At(user): At<String>, request: Request) -> Result<Re
 )]
 pub async fn delete(
     api: Api,
-    At((user, key)): At<(String, String)>,
+    At((user, id)): At<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
-    api.topics().delete_api_key(&user, &key).await?;
+    api.topics().delete_api_key(&user, &id).await?;
     Ok(reply::no_content())
 }

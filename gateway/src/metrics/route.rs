@@ -76,7 +76,7 @@ routes! {
     Users = "/v1/users",
     User = "/v1/users/{user}",
     ApiKeys = "/v1/users/{user}/keys",
-    ApiKey = "/v1/users/{user}/keys/{key}",
+    ApiKey = "/v1/users/{user}/keys/{id}",
     Me = "/v1/me",
     Tickets = "/v1/tickets",
     Rules = "/v1/acls",
