@@ -37,6 +37,16 @@ fn a_value_out_of_range_is_refused_by_its_name() {
     assert!(refused.contains("max_body_bytes"), "{refused}");
 }
 
+#[test]
+fn what_went_wrong_is_one_line_whatever_rust_is_told_of_backtraces() {
+    let nobody = ["user", "list", "--server", "http://127.0.0.1:1"];
+    let run =
+        Command::new(checkout::sluice()).args(nobody).env("RUST_BACKTRACE", "1").output().expect("it runs");
+    assert_eq!(run.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(told.starts_with("Error: ") && told.lines().count() == 1, "{told}");
+}
+
 #[tokio::test]
 async fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let launch = Launch {
