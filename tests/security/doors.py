@@ -1,7 +1,8 @@
 """Each door as the matrix sees it: how to log in by each mechanism, and what a client is told, word for word.
 
 A door's `login` answers a connection, or raises `Refused` with what the client was told. A connection can do what its
-user may (`work`), try what it may not (`trespass`), and wait for its own end (`end`).
+user may (`work`), try what it may not (`trespass`), use more than a quota of one byte a second allows (`exceed`, which
+answers what its client is told of that), and wait for its own end (`end`).
 """
 
 import base64
@@ -19,15 +20,17 @@ from kafka_login import Closed, KafkaLogin, Refused
 
 # Mechanisms by door, with what they carry.
 HTTP = {"Basic": "password", "Basic with a key": "key", "Basic with a token": "token", "Bearer with a key": "key",
-        "Bearer with a token": "token", "certificate": "certificate"}
+        "Bearer with a token": "token", "certificate": "certificate", "nothing": "nobody"}
 WEBSOCKET = {"header Basic": "password", "header Bearer with a key": "key", "header Bearer with a token": "token",
              "auth with a password": "password", "auth with a key": "key", "auth with a token": "token",
-             "ticket": "password", "certificate": "certificate"}
+             "ticket for a password": "password", "ticket for a key": "key", "ticket for a token": "token",
+             "certificate": "certificate", "nothing": "nobody"}
 KAFKA = {"PLAIN": "password", "PLAIN with a key": "key", "PLAIN with a token": "token", "SCRAM-SHA-256": "password",
          "SCRAM-SHA-512": "password", "OAUTHBEARER": "token", "OAUTHBEARER with a key": "key",
-         "certificate": "certificate"}
+         "certificate": "certificate", "nothing": "nobody"}
 AMQP = {"PLAIN": "password", "PLAIN with a key": "key", "PLAIN with a token": "token", "AMQPLAIN": "password",
-        "AMQPLAIN with a key": "key", "AMQPLAIN with a token": "token", "EXTERNAL": "certificate"}
+        "AMQPLAIN with a key": "key", "AMQPLAIN with a token": "token", "EXTERNAL": "certificate",
+        "ANONYMOUS": "nobody"}
 MECHANISMS = {"http": HTTP, "websocket": WEBSOCKET, "kafka": KAFKA, "amqp": AMQP}
 
 
@@ -41,9 +44,9 @@ class Credentials:
 
 def authorization(mechanism, given):
     """The header of a mechanism, if it has one."""
-    if "Basic" in mechanism or mechanism == "ticket":
+    if "Basic" in mechanism or mechanism == "ticket for a password":
         return {"Authorization": "Basic " + base64.b64encode(f"{given.user}:{given.secret}".encode()).decode()}
-    if "Bearer" in mechanism:
+    if "Bearer" in mechanism or mechanism.startswith("ticket"):
         return {"Authorization": "Bearer " + given.secret}
     return {"Authorization": "Digest " + given.secret} if mechanism == "unknown" else {}
 
@@ -66,14 +69,19 @@ class Http:
         # The name is checked against the certificate; the address is the server's own.
         self.client._create_connection = lambda _, *rest: connected(host, int(port))
 
-    def expect(self, method, path):
-        self.client.request(method, path, headers=self.headers)
+    def expect(self, method, path, body=None):
+        self.client.request(method, path, body, self.headers)
         response = self.client.getresponse()
         answer = json.loads(response.read())
         if response.status >= 400:
             schemes = response.headers.get_all("WWW-Authenticate") or []
             told = f"{response.status} {answer['code']}: {answer['detail']}"
-            raise Refused(told + "".join(f" [{scheme.split()[0]}]" for scheme in schemes))
+            told += "".join(f" [{scheme.split()[0]}]" for scheme in schemes)
+            if wait := re.search(r"again in (\d+) ms", told):
+                # In whole seconds, and never sooner than it helps.
+                assert 0 <= int(response.headers["Retry-After"]) * 1000 - int(wait[1]) <= 1000
+                told = told.replace(wait[1], "…") + " [Retry-After]"
+            raise Refused(told)
         return answer
 
     def work(self):
@@ -81,6 +89,10 @@ class Http:
 
     def trespass(self):
         self.expect("GET", "/v1/topics/secret")
+
+    def exceed(self):
+        while True:
+            self.expect("POST", "/v1/topics/jobs/messages", "x" * 1000)
 
     def end(self):
         # There is nothing that ends between two requests: the next one is refused.
@@ -95,8 +107,8 @@ class WebSocket:
     @staticmethod
     def login(broker, mechanism, given):
         path, header = "/v1/ws", authorization(mechanism, given)
-        if mechanism == "ticket":
-            asking = Http(broker, "Basic", given)
+        if mechanism.startswith("ticket"):
+            asking = Http(broker, mechanism, given)
             path += "?ticket=" + asking.expect("POST", "/v1/tickets")["ticket"]
             asking.close()
             header = {}
@@ -127,14 +139,17 @@ class WebSocket:
             raise Refused(answer["error"]["code"])
         return answer
 
-    def publish(self, topic):
-        self.ask("publish", topic=topic, messages=[{"value": 1}])
+    def publish(self, topic, value=1):
+        self.ask("publish", topic=topic, messages=[{"value": value}])
 
     def work(self):
         self.publish("jobs")
 
     def trespass(self):
         self.publish("secret")
+
+    def exceed(self):
+        self.publish("jobs", "x" * 1000)
 
     def end(self):
         while True:
@@ -180,6 +195,10 @@ class Kafka:
     def trespass(self):
         self.topic("secret")
 
+    def exceed(self):
+        assert self.client.fetch("orders") > 60_000
+        return "throttle_time_ms"
+
     def end(self):
         try:
             self.client.receive(1)
@@ -219,7 +238,7 @@ class Amqp:
         host, port = broker.ports["amqps"].split(":")
         name = mechanism.split(" ")[0]
         response = {"PLAIN": f"\0{given.user}\0{given.secret}".encode(), "AMQPLAIN": amqplain(given.user, given.secret),
-                    "EXTERNAL": b"", "unknown": b""}[name]
+                    "EXTERNAL": b"", "ANONYMOUS": b"", "unknown": b""}[name]
         options = pika.SSLOptions(given.context, given.name)
         try:
             connection = pika.BlockingConnection(pika.ConnectionParameters(
@@ -229,6 +248,9 @@ class Amqp:
             # What pika was told stands in the words of its exception.
             told = str(error).partition("ConnectionClosedByBroker: ")[2].replace("(403) '", "403 ").rstrip("'\")]")
             raise Refused(told or "closed") from None
+        except pika.exceptions.ProbableAccessDeniedError as error:
+            told = re.search(r"\((530)\) '(.*)'", str(error)) or re.search(r'\((530)\) "(.*)"', str(error))
+            raise Refused(f"{told[1]} {told[2]}") from None
         except pika.exceptions.AMQPConnectionError as error:
             alert = re.search(r"SSL: ([A-Z0-9_]+)\]", repr(error))
             raise Refused(f"TLS {alert[1]}" if alert else f"closed: {error!r}") from None
@@ -237,8 +259,10 @@ class Amqp:
     def __init__(self, connection):
         self.connection = connection
 
-    def get(self, queue):
+    def get(self, queue, body=None):
         channel = self.connection.channel()
+        if body:
+            channel.basic_publish("", queue, body)
         try:
             channel.basic_get(queue, auto_ack=True)
         except pika.exceptions.ChannelClosedByBroker as closed:
@@ -250,6 +274,9 @@ class Amqp:
 
     def trespass(self):
         self.get("secret")
+
+    def exceed(self):
+        self.get("jobs", b"x" * 1000)
 
     def end(self):
         try:

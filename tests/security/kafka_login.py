@@ -6,7 +6,7 @@ import hmac
 import os
 import socket
 
-SASL_HANDSHAKE, SASL_AUTHENTICATE, METADATA = 17, 36, 3
+SASL_HANDSHAKE, SASL_AUTHENTICATE, METADATA, FETCH = 17, 36, 3, 1
 
 
 class Closed(Exception):
@@ -130,3 +130,11 @@ class KafkaLogin:
         count = answer.number(4)
         assert count == 1
         return answer.number(2)
+
+    def fetch(self, topic):
+        """Reads a log from its start; answers for how many milliseconds the client is then held up."""
+        partition = (0).to_bytes(4, "big") + (0).to_bytes(8, "big") + (1 << 20).to_bytes(4, "big")
+        one = (1).to_bytes(4, "big")
+        # No replica, no wait; anything from a byte to a mebibyte, uncommitted too.
+        body = b"\xff" * 4 + bytes(4) + one + (1 << 20).to_bytes(4, "big") + b"\0"
+        return self.ask(FETCH, 4, body + one + text(topic) + one + partition).number(4)

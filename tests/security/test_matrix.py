@@ -1,17 +1,13 @@
 """Every door, every mechanism, everything that can be wrong with a login, and what exactly the client is then told."""
 
-import json
 import ssl
-import time
-from types import SimpleNamespace
+from concurrent.futures import ThreadPoolExecutor, wait
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from authority import certs, client_until
-from conftest import Broker
+from conftest import SECRET
 from doors import DOORS, MECHANISMS, Credentials, Refused
+from world import VISITOR, World, context
 
 REVOKED, EXPIRED = "the credentials were revoked", "the credentials have expired"
 # What a client is told that is not known, by door.
@@ -34,119 +30,69 @@ WRONG_MECHANISM = {
     "amqp": "closed",
 }
 NO_PERMISSION = {
-    "http": '403 access_denied: user "{user}" may not describe the topic "secret"; a rule below /v1/acls can allow it',
+    "http": '403 access_denied: user "{user}" may not describe the topic "{topic}"; a rule below /v1/acls can allow it',
     "websocket": "access_denied",
     "kafka": "29",
-    "amqp": "403 ACCESS_REFUSED - read access to queue 'secret' in vhost '/' refused for user '{user}'",
+    "amqp": "403 ACCESS_REFUSED - read access to queue '{topic}' in vhost '/' refused for user '{user}'",
 }
+# What a client is told that has used too much, or takes up too many connections. Who is held up goes on later.
+TOO_MUCH = {
+    "http": '429 quota_exceeded: the quota `produce_bytes_per_s` of user "{user}" is used up (1); try again in … ms '
+            "[Retry-After]",
+    "websocket": "held up", "kafka": "throttle_time_ms, held up", "amqp": "held up",
+}
+TOO_MANY = {
+    "http": '429 quota_exceeded: user "{user}" has 1 connections, as many as the quota `connections` allows; close or '
+            "delete some first",
+    "websocket": "429 quota_exceeded",
+    "kafka": '58 user "{user}" has 1 connections, as many as the quota `connections` allows; close or delete some first',
+    "amqp": "530 NOT_ALLOWED - Connection refused for user '{user}': user connection limit (1) is reached",
+}
+# The quota that each door's connection uses up, and what the metrics call the door.
+USES_UP = {"http": ("http", "produce_bytes_per_s"), "websocket": ("ws", "produce_bytes_per_s"),
+           "kafka": ("kafka", "consume_bytes_per_s"), "amqp": ("amqp", "produce_bytes_per_s")}
 # How a connection ends whose login does not hold any more.
 ENDED = {"websocket": "closed 4401: {why}", "kafka": "closed", "amqp": "320 CONNECTION_FORCED - {why}"}
+# Long enough for an answer that is not held back, and far shorter than what quotas here make anybody wait.
+MOMENT = 0.2
 
 # What can happen to each kind of credential. A password does not expire; a token and a certificate are not this
-# server's to take back.
+# server's to take back, but a rule can deny their user everything.
+ALWAYS = ["right", "no permission", "denied while connected", "over quota", "too many connections", "wrong authority",
+          "hostname mismatch"]
 SITUATIONS = {
-    "password": ["right", "wrong secret", "unknown user", "no permission", "password changed", "user deleted",
-                 "wrong authority", "hostname mismatch"],
-    "key": ["right", "wrong secret", "unknown user", "no permission", "expired", "expired while connected",
-            "key deleted", "user deleted", "wrong authority", "hostname mismatch"],
-    "token": ["right", "wrong secret", "unknown user", "no permission", "expired", "expired while connected",
-              "wrong authority", "hostname mismatch"],
-    "certificate": ["right", "another authority", "no certificate", "no permission", "expired",
-                    "expired while connected", "wrong authority", "hostname mismatch"],
+    "password": [*ALWAYS, "wrong secret", "unknown user", "password changed", "user deleted"],
+    "key": [*ALWAYS, "wrong secret", "unknown user", "expired", "expired while connected", "key deleted",
+            "user deleted"],
+    "token": [*ALWAYS, "wrong secret", "unknown user", "expired", "expired while connected"],
+    "certificate": [*ALWAYS, "another authority", "no certificate", "unknown user", "expired",
+                    "expired while connected"],
+    "nobody": ALWAYS,
 }
 CELLS = [(door, mechanism, kind, situation) for door, mechanisms in MECHANISMS.items()
          for mechanism, kind in mechanisms.items() for situation in SITUATIONS[kind]]
 CELLS += [(door, "unknown", "password", "wrong mechanism") for door in DOORS]
+# Passwords and keys are always taken over HTTP.
+CELLS += [(door, mechanism, kind, "mechanism not offered") for door, mechanisms in MECHANISMS.items()
+          for mechanism, kind in mechanisms.items()
+          if door in ("kafka", "amqp") or kind not in ("password", "key")]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A broker with every door, mechanism and kind of credential, and one that lets nobody in without a certificate."""
-    home = tmp_path_factory.mktemp("matrix")
-    pki, other = home / "certs", home / "other"
-    certs("ca", "--dir", pki)
-    certs("server", "localhost", "--dir", pki)
-    certs("ca", "--dir", other, "--name", "Another CA")
-    signing = rsa.generate_private_key(65537, 2048)
-    jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(signing.public_key()))
-    (home / "jwks.json").write_text(json.dumps({"keys": [{**jwk, "kid": "k", "use": "sig", "alg": "RS256"}]}))
-    settings = [f"tls.cert_file={pki / 'server.pem'}", f"tls.key_file={pki / 'server.key'}",
-                f"tls.client_ca_file={pki / 'ca.pem'}", "http.tls_addr=127.0.0.1:0", "kafka.tls_addr=127.0.0.1:0",
-                "amqp.tls_addr=127.0.0.1:0", "amqp.mechanisms=PLAIN,AMQPLAIN,EXTERNAL",
-                f"auth.jwks={home / 'jwks.json'}", "auth.jwt_issuer=us", "auth.jwt_leeway_s=0"]
-    strict = tmp_path_factory.mktemp("strict")
-    flags = lambda all_of_them: [part for one in all_of_them for part in ("--set", one)]
-    brokers = [Broker(home, *flags(settings)).start(),
-               Broker(strict, *flags([*settings, "tls.client_certificates=required"])).start()]
-    broker = brokers[0]
-    for name in ["orders", "secret"]:
-        broker.must("PUT", f"/v1/topics/{name}", {"model": "log", "log": {"partitions": 1}})
-    broker.must("PUT", "/v1/topics/jobs", {"model": "queue", "queue": {}})
-    broker.must("DELETE", "/v1/topics/secret")
-    broker.must("PUT", "/v1/topics/secret", {"model": "queue", "queue": {}})
-    for topic in ["orders", "jobs"]:
-        broker.allow("group:staff", ["read", "write"], "topic", topic)
-    broker.allow("group:staff", ["describe"], "vhost", "/")
-    yield SimpleNamespace(broker=broker, strict=brokers[1], pki=pki, other=other, signing=signing)
-    for one in brokers:
-        one.stop()
-
-
-def context(authority, pki=None, name=None):
-    made = ssl.create_default_context(cafile=str(authority / "ca.pem"))
-    if name:
-        made.load_cert_chain(pki / f"{name}.pem", pki / f"{name}.key")
-    return made
-
-
-def token(world, user, life=3600, issuer="us", key=None):
-    now = time.time()
-    claims = {"sub": user, "groups": ["staff"], "iss": issuer, "iat": now, "exp": now + life}
-    return jwt.encode(claims, key or world.signing, algorithm="RS256", headers={"kid": "k"})
-
-
-def credentials(world, kind, situation, user, life):
-    """What a client of that kind has in hand, for a user who is there."""
-    given = Credentials(user, context=context(world.pki))
-    broker = world.broker
-    if kind == "password":
-        broker.user(user, "pw", groups=["staff"])
-        given.secret = "Pw" if situation == "wrong secret" else "pw"
-        given.user = "nobody" if situation == "unknown user" else user
-    elif kind == "key":
-        broker.must("PUT", f"/v1/users/{user}", {"groups": ["staff"]})
-        made = broker.must("POST", f"/v1/users/{user}/keys", {"ttl_ms": int(life * 1000)} if life else {})
-        given.key_id, given.secret = made["id"], made["key"]
-        if situation == "wrong secret":
-            given.secret = given.secret[:-4] + ("AAAA" if given.secret[-4:] != "AAAA" else "BBBB")
-        elif situation == "unknown user":
-            given.secret = given.secret.replace(made["id"], "A" * len(made["id"]))
-            given.user = "nobody"
-        elif situation == "expired":
-            time.sleep(life)
-    elif kind == "token":
-        forger = rsa.generate_private_key(65537, 2048) if situation == "wrong secret" else None
-        issuer = "them" if situation == "unknown user" else "us"
-        given.secret = token(world, user, -10 if situation == "expired" else life or 3600, issuer, forger)
-    elif situation != "no certificate":
-        broker.must("PUT", f"/v1/users/{user}", {"groups": ["staff"]})
-        pki = world.other if situation == "another authority" else world.pki
-        client_until(pki, user, -86400 if situation == "expired" else life or 3600)
-        given.context = context(world.pki, pki, user)
-    if situation == "wrong authority":
-        given.context = context(world.other)
-    if situation == "hostname mismatch":
-        given.name = "elsewhere.example"
-    return given
+    made = World(tmp_path_factory.mktemp)
+    yield made
+    made.stop()
 
 
 def play(world, door, mechanism, kind, situation, user):
     """What the client is told."""
     life = {"expired": 0.01 if kind == "key" else None, "expired while connected": 2.0}.get(situation)
+    broker = world.home_of(door, mechanism, kind, situation)
     while True:
-        given = credentials(world, kind, situation, user, life)
+        given = world.credentials(broker, kind, situation, user, life)
         try:
-            connection = DOORS[door].login(world.broker, mechanism, given)
+            connection = DOORS[door].login(broker, mechanism, given)
             break
         except Refused as refused:
             # A machine that is busy may need longer than the credentials live.
@@ -160,20 +106,69 @@ def play(world, door, mechanism, kind, situation, user):
         if situation == "no permission":
             connection.trespass()
         elif situation == "password changed":
-            world.broker.user(user, "new")
+            broker.user(user, "new")
             connection.end()
         elif situation == "user deleted":
-            world.broker.must("DELETE", f"/v1/users/{user}")
+            broker.must("DELETE", f"/v1/users/{user}")
             connection.end()
         elif situation == "key deleted":
-            world.broker.must("DELETE", f"/v1/users/{user}/keys/{given.key_id}")
+            broker.must("DELETE", f"/v1/users/{user}/keys/{given.key_id}")
             connection.end()
         elif situation == "expired while connected":
             connection.end()
+        elif situation == "denied while connected":
+            deny(broker, user, connection)
+        elif situation == "over quota":
+            return use_up(broker, door, user, connection)
+        elif situation == "too many connections":
+            quota = set_quota(broker, user, {"connections": 1})
+            try:
+                DOORS[door].login(broker, mechanism, given)
+            finally:
+                broker.must("DELETE", f"/v1/quotas/{quota}")
     except Refused as refused:
         return str(refused)
     connection.close()
     return "works"
+
+
+def deny(broker, user, connection):
+    rules = {"rules": [{"principal": f"user:{user}", "effect": "deny", "operations": ["all"],
+                        "resource": {"type": "topic", "name": "*"}}]}
+    broker.must("POST", "/v1/acls", rules)
+    try:
+        connection.work()
+    finally:
+        broker.must("DELETE", "/v1/acls", rules)
+
+
+def set_quota(broker, user, limits):
+    return broker.must("PUT", "/v1/quotas", {"entity": {"user": user}, "limits": limits})["id"]
+
+
+def times_throttled(broker, door):
+    called, quota = USES_UP[door]
+    line = f'sluice_quota_throttled_total{{door="{called}",quota="{quota}"}} '
+    counts = [one for one in broker.must("GET", "/metrics").splitlines() if one.startswith(line)]
+    return int(counts[0].split()[-1]) if counts else 0
+
+
+def use_up(broker, door, user, connection):
+    """Uses more than a quota allows. Whoever is then held up goes on once the quota is lifted, and not before."""
+    before = times_throttled(broker, door)
+    quota = set_quota(broker, user, {USES_UP[door][1]: 1})
+    with ThreadPoolExecutor() as pool:
+        try:
+            going_on = pool.submit(lambda: (connection.exceed(), connection.work()))
+            while times_throttled(broker, door) == before:
+                pass
+            if wait([going_on], MOMENT).done and not going_on.exception():
+                return "goes on"
+        finally:
+            broker.must("DELETE", f"/v1/quotas/{quota}")
+        told, _ = going_on.result(timeout=60)
+    connection.close()
+    return f"{told}, held up" if told else "held up"
 
 
 def expected(door, mechanism, kind, situation, user):
@@ -190,16 +185,26 @@ def expected(door, mechanism, kind, situation, user):
         return "TLS SSLV3_ALERT_CERTIFICATE_EXPIRED"
     if situation == "wrong mechanism":
         return WRONG_MECHANISM[door]
+    if situation == "mechanism not offered":
+        return not_offered(door, mechanism, kind, wrong)
     if situation == "no certificate":
         return NOT_LOGGED_IN[door]
     if situation == "no permission":
-        return NO_PERMISSION[door].format(user=user)
+        return NO_PERMISSION[door].format(user=user, topic="secret")
+    if situation == "denied while connected" or (situation == "unknown user" and kind == "certificate"):
+        if door == "amqp" and situation == "unknown user":
+            return f"530 NOT_ALLOWED - access to vhost '/' refused for user '{user}'"
+        return NO_PERMISSION[door].format(user=user, topic="jobs")
+    if situation == "over quota":
+        return TOO_MUCH[door].format(user=user)
+    if situation == "too many connections":
+        return too_many(door, mechanism, kind).format(user=user)
     if situation in ("wrong secret", "unknown user", "expired"):
         if situation == "expired":
             wrong = kafka = "the credentials have expired"
         if door == "websocket" and name == "auth":
             return "unauthenticated"
-        if mechanism == "ticket":
+        if mechanism.startswith("ticket"):
             door = "http"
         return NOT_KNOWN[door].format(name=name, why=wrong, kafka=kafka)
     why = EXPIRED if situation == "expired while connected" else REVOKED
@@ -209,16 +214,40 @@ def expected(door, mechanism, kind, situation, user):
     return ENDED[door].format(why=why)
 
 
+def not_offered(door, mechanism, kind, wrong):
+    if kind in ("certificate", "nobody"):
+        return "closed" if door == "amqp" else NOT_LOGGED_IN[door]
+    if door == "kafka":
+        return "33 SCRAM-SHA-512" if mechanism.startswith("PLAIN") else "33 PLAIN"
+    if door == "amqp":
+        return "closed"
+    if door == "websocket":
+        return {"auth": "unauthenticated", "ticket": NOT_KNOWN["http"].format(why=wrong)}.get(
+            mechanism.split(" ")[0], NOT_KNOWN["websocket"])
+    return NOT_KNOWN["http"].format(why=wrong)
+
+
+def too_many(door, mechanism, kind):
+    if mechanism.startswith("ticket"):
+        # The ticket is asked for over HTTP.
+        return TOO_MANY["http"]
+    if mechanism.startswith("auth"):
+        return "quota_exceeded"
+    if door == "kafka" and kind in ("certificate", "nobody"):
+        # There is no login that could be answered.
+        return "closed"
+    return TOO_MANY[door]
+
+
 @pytest.mark.parametrize("door,mechanism,kind,situation", CELLS, ids=lambda part: str(part).replace(" ", "_"))
 def test_cell(world, names, door, mechanism, kind, situation):
-    user = names("m")
+    user = VISITOR if kind == "nobody" else names("m")
     assert play(world, door, mechanism, kind, situation, user) == expected(door, mechanism, kind, situation, user)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_no_client_certificate_where_one_is_required(world, door):
-    mechanism = next(iter(MECHANISMS[door]))
-    given = Credentials("admin", "correct horse", context(world.pki))
+@pytest.mark.parametrize("door,mechanism", [(door, one) for door in DOORS for one in MECHANISMS[door]])
+def test_no_client_certificate_where_one_is_required(world, door, mechanism):
+    given = Credentials("admin", SECRET, context(world.pki))
     with pytest.raises((ssl.SSLError, Refused)) as refused:
         DOORS[door].login(world.strict, mechanism, given)
     assert "CERTIFICATE_REQUIRED" in str(refused.value)
