@@ -1,16 +1,11 @@
 """Kafka's own clients log in, are refused, renew their logins and are put out, as they expect it of a broker."""
 
-import time
-
-import jwt
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
-                                   NewTopic, ResourcePatternType, ResourceType)
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from kafka_login import Closed, KafkaLogin, text
 
-SECRET = "correct horse"
 MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
