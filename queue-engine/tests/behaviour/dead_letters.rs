@@ -78,17 +78,20 @@ fn deaths_are_counted_by_queue_and_reason_the_latest_first() {
     bench.declare("work", into_queue("wait"));
     bench.declare("wait", QueueOptions { message_ttl_ms: Some(10), ..into_queue("work") });
     bench.publish("work", body("retry me")).unwrap();
+    let began = bench.now.0 / 1000;
     for round in 1..=3i64 {
         let delivery = bench.one("work");
         let headers = &delivery.message.headers;
         if round > 1 {
             let deaths = list(headers.get("x-death"));
             assert_eq!(deaths.len(), 2, "one for each queue and reason");
-            for (death, (queue, reason)) in deaths.iter().zip([("wait", "expired"), ("work", "rejected")]) {
+            let told = [("wait", "expired", began + 2), ("work", "rejected", began)];
+            for (death, (queue, reason, first)) in deaths.iter().zip(told) {
                 let HeaderValue::Table(death) = death else { panic!("x-death holds tables") };
                 let field = |name: &str| &death.iter().find(|(have, _)| have == name).unwrap().1;
                 assert_eq!((field("queue"), field("reason")), (&text(queue), &text(reason)));
                 assert_eq!(field("count"), &HeaderValue::Int(round - 1));
+                assert_eq!(field("time"), &HeaderValue::Timestamp(first as u64), "of the first death");
             }
             assert_eq!(headers.get("x-first-death-queue"), Some(text("work")));
             assert_eq!(headers.get("x-last-death-queue"), Some(text("wait")));
@@ -96,7 +99,7 @@ fn deaths_are_counted_by_queue_and_reason_the_latest_first() {
         }
         bench.settle(&delivery, SettleAction::Reject).unwrap();
         bench.commit();
-        bench.pass(11);
+        bench.pass(2000);
     }
     assert_eq!(bench.ready("work"), 1, "a rejection in between keeps the circle going");
 }
