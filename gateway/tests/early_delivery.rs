@@ -2,15 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::io::{self, IoSlice};
-use std::os::fd::BorrowedFd;
-use std::path::Path;
+mod seam;
+
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use message::TopicName;
-use segment_store::{DirEntry, DirLock, Disk, DiskFile, LyingDisk, Mapped, OpenMode};
+use seam::watched_disk::{Watch, WatchedDisk};
+use segment_store::LyingDisk;
 use sluice::topics::{
     Acks, Hold, Outgoing, QueueDelivery, QueueSettings, QueueSubscription, SubscribeOptions, TopicSpec,
     Topics, TopicsSettings,
@@ -43,71 +43,11 @@ impl Gate {
     }
 }
 
-/// A slow disk whose syncs wait at a gate.
-struct GatedDisk(LyingDisk, Arc<Gate>);
-
-struct GatedFile(Box<dyn DiskFile>, Arc<Gate>);
-
-impl Disk for GatedDisk {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(GatedFile(self.0.open(path, mode)?, Arc::clone(&self.1))))
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.0.list(dir)
-    }
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.0.create_dir_all(dir)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.0.remove(path)
-    }
-    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.0.remove_dir_all(dir)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.sync_dir(dir)
-    }
-    fn lock(&self) -> io::Result<DirLock> {
-        self.0.lock()
-    }
-    fn free_bytes(&self) -> io::Result<u64> {
-        self.0.free_bytes()
-    }
-}
-
-impl DiskFile for GatedFile {
-    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
-        self.0.read_at(buf, position)
-    }
-    fn write_all_at(&self, buf: &[u8], position: u64) -> io::Result<()> {
-        self.0.write_all_at(buf, position)
-    }
-    fn write_vectored_at(&self, bufs: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        self.0.write_vectored_at(bufs, position)
-    }
-    fn sync_data(&self) -> io::Result<()> {
+impl Watch for Gate {
+    fn syncing(&self) {
         // So slow that nobody syncs in passing.
         std::thread::sleep(Duration::from_millis(5));
-        self.1.pass();
-        self.0.sync_data()
-    }
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.0.allocate(len)
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn size(&self) -> io::Result<u64> {
-        self.0.size()
-    }
-    fn map(&self, len: usize) -> io::Result<Mapped> {
-        self.0.map(len)
-    }
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.0.as_fd()
+        self.pass();
     }
 }
 
@@ -128,7 +68,7 @@ async fn a_durable_message_does_not_wait_for_what_came_after_it() {
     settings.journal.segment_bytes = 1 << 20;
     settings.journal.headroom_bytes = 0;
     settings.journal.background = false;
-    let disk = GatedDisk(LyingDisk::new(1), Arc::clone(&gate));
+    let disk = WatchedDisk(LyingDisk::new(1), Arc::clone(&gate));
     let topics = Topics::open_on(Arc::new(disk), settings).unwrap().0;
     let name = TopicName::new("queue").unwrap();
     let settings = QueueSettings { lease_ms: 60_000, durable: true, ..QueueSettings::default() };

@@ -5,9 +5,10 @@ use segment_store::Block;
 
 use crate::death::{is_cycle, record_death};
 use crate::engine::QueueEngine;
-use crate::enqueue::{Parcel, room};
+use crate::enqueue::Parcel;
 use crate::failure::with_history;
-use crate::message::{Message, Origin};
+use crate::handover::{Handover, TooLarge};
+use crate::message::{Message, NewMessage, Origin};
 use crate::paging::load;
 use crate::properties::PropertyFields;
 use crate::publish::log_targets;
@@ -16,7 +17,7 @@ use crate::routing::{Address, Route};
 use crate::runs::Runs;
 use crate::slots::{NEVER, State};
 use crate::virtual_host::qualify;
-use crate::{DeadLetterStrategy, QueueId, carbon_copy};
+use crate::{DeadLetterStrategy, Destination, Overflow, QueueId, carbon_copy};
 
 /// Why a message left its queue for the dead-letter exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,15 +119,24 @@ impl QueueEngine {
         if self.is_held(&route) {
             return self.core.keep_undelivered(block, dying, now);
         }
-        if strategy == DeadLetterStrategy::AtLeastOnce {
-            self.core.undelivered.progress(now);
-        }
-        if !block.fits(room(&parcel, &route) + self.logs_room(&route, &parcel.message)) {
+        // What goes on in several steps must not come back to life between them.
+        if self.exceeds_a_block(block, &route, &parcel) && !self.core.note_dying(block, dying) {
             return false;
         }
-        let shown = self.deliver(block, &route, parcel, Some((id, sequence)), now);
-        self.outbox.log_appends.extend(log_targets(block, &route, &shown));
-        true
+        let too_large = match strategy {
+            DeadLetterStrategy::AtLeastOnce => TooLarge::Waits,
+            DeadLetterStrategy::AtMostOnce => TooLarge::GoesWithout,
+        };
+        match self.hand_over(block, &mut route, parcel, (id, sequence), too_large, now) {
+            Handover::NextBlock => false,
+            Handover::TooLarge => self.core.keep_undelivered(block, dying, now),
+            Handover::Complete(_) => {
+                if strategy == DeadLetterStrategy::AtLeastOnce {
+                    self.core.undelivered.progress(now);
+                }
+                true
+            }
+        }
     }
 
     /// A message that its dead-letter exchange did not take is gone, as in RabbitMQ.
@@ -136,6 +146,42 @@ impl QueueEngine {
             queue.remove(sequence, &mut self.core.ledger);
             self.core.removed.push(id, sequence);
         }
+    }
+
+    /// Room for the dead letters of those on the route that would refuse this message into their exchanges: it is in no
+    /// queue where its letter could wait. A letter that hardly any block takes has to do without.
+    pub(crate) fn refused_room(
+        &mut self,
+        route: &Route,
+        to: Destination<'_>,
+        message: &NewMessage,
+        among_others: bool,
+    ) -> usize {
+        let body_len = message.body.len();
+        let refuses = |id: &QueueId| {
+            self.queues.get(id).is_some_and(|queue| {
+                queue.options.overflow == Overflow::RejectPublishDlx
+                    && (queue.refuses(body_len) || among_others && queue.may_refuse())
+            })
+        };
+        let refusing: Vec<QueueId> = route.queues.iter().copied().filter(refuses).collect();
+        if refusing.is_empty() {
+            return 0;
+        }
+        let Ok((_, origin)) = self.enter(to) else { return 0 };
+        let message = Arc::new(Message::from_new(message.clone(), origin));
+        let most = self.core.config.segment_bytes / 2;
+        let mut bytes = 0;
+        for id in refusing {
+            let mut route = Route::default();
+            let when = Timestamp(0);
+            if let Some(letter) = self.dead_letter(id, &message, Reason::MaxLen, when, &mut route, &mut false)
+            {
+                let room = self.room_on(&route, &letter) + segment_store::RECORD_OVERHEAD;
+                bytes += if room as u64 > most { 0 } else { room };
+            }
+        }
+        bytes
     }
 
     /// Dead-letters a copy of a message that a full queue refused.
@@ -151,10 +197,7 @@ impl QueueEngine {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.totals.count_dead(Reason::MaxLen);
         }
-        let goes = |parcel: &Parcel| {
-            !self.is_held(&route)
-                && block.fits(room(parcel, &route) + self.logs_room(&route, &parcel.message))
-        };
+        let goes = |parcel: &Parcel| !self.is_held(&route) && block.fits(self.room_on(&route, parcel));
         let Some(parcel) = letter.filter(goes) else { return };
         let shown = self.deliver(block, &route, parcel, None, now);
         self.outbox.log_appends.extend(log_targets(block, &route, &shown));

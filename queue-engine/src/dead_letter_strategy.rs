@@ -89,17 +89,27 @@ impl Undelivered {
 impl Core {
     /// Lets a dead letter wait. `false` when the block has no room to say that it is dead.
     pub(crate) fn keep_undelivered(&mut self, block: &mut Block, dying: Dying, now: Timestamp) -> bool {
-        if self.dying_recorded == 0 {
-            let mut runs = Runs::default();
-            runs.push(dying.queue, dying.sequence);
-            if !self.write(block, &Record::Doomed { reason: dying.reason, runs }) {
-                return false;
-            }
+        if !self.note_dying(block, dying) {
+            return false;
         }
         let waiting = &mut self.undelivered;
         waiting.due = waiting.due().min(after(now, waiting.wait_ms));
         waiting.letters.push_back(dying);
         true
+    }
+}
+
+impl Core {
+    /// Writes down that the first of the dying is dead, if the journal does not know. `false` without room for that.
+    pub(crate) fn note_dying(&mut self, block: &mut Block, first: Dying) -> bool {
+        if self.dying_recorded > 0 {
+            return true;
+        }
+        let mut runs = Runs::default();
+        runs.push(first.queue, first.sequence);
+        let noted = self.write(block, &Record::Doomed { reason: first.reason, runs });
+        self.dying_recorded = usize::from(noted);
+        noted
     }
 }
 

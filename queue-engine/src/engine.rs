@@ -11,6 +11,7 @@ use crate::consumer::Consumer;
 use crate::dead_letter::{Dying, Reason};
 use crate::dead_letter_strategy::Undelivered;
 use crate::dispatch::Audience;
+use crate::handover::Reached;
 use crate::identity::IdMap;
 use crate::ledger::{Ledger, SegmentAccount};
 use crate::message_record::PublishTarget;
@@ -94,6 +95,10 @@ pub(crate) struct Core {
     pub(crate) dying_recorded: usize,
     /// Dead letters that nothing took, of queues that must not lose them.
     pub(crate) undelivered: Undelivered,
+    /// Messages that go on in several steps, and how far they came.
+    pub(crate) under_way: HashMap<(QueueId, u64), Reached>,
+    /// Room in a block that something waits for.
+    pub(crate) wanted: usize,
     /// The next lease's nonce.
     pub(crate) nonce: u32,
     /// Where this group's records start; what lies there cannot be read back yet.
@@ -286,6 +291,8 @@ impl QueueEngine {
                 dying: VecDeque::new(),
                 dying_recorded: 0,
                 undelivered: Undelivered::default(),
+                under_way: HashMap::new(),
+                wanted: 0,
                 nonce: 1,
                 group_start: None,
                 fresh: Vec::new(),

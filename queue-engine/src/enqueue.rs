@@ -14,8 +14,9 @@ use crate::message::Message;
 use crate::message_record::{PublishTarget, published_bound, put_published};
 use crate::outbox::LogTarget;
 use crate::queue::{Queue, after};
-use crate::record::{MOVED, PUBLISHED};
+use crate::record::{MOVED, PUBLISHED, Record};
 use crate::routing::{Route, delay_ms};
+use crate::runs::{Run, Runs};
 use crate::slots::{NEVER, Slot, State};
 use crate::{MessageId, QueueId, carbon_copy};
 
@@ -55,9 +56,19 @@ pub(crate) fn bound<'a>(messages: impl Iterator<Item = &'a Parcel>, targets: usi
     each.sum::<usize>() + published_bound(targets)
 }
 
-/// Most bytes that storing a message takes on all its ways.
+/// Most bytes that one more queue adds to storing a message.
+pub(crate) const PER_TARGET: usize = 25;
+/// Most bytes of a record that takes one message away.
+pub(crate) const REMOVAL: usize = 16 + Run::BOUND;
+/// The place of a message that stays where it is while copies of it go on: no queue has this id.
+pub(crate) const NOBODY: (QueueId, u64) = (QueueId(0), 0);
+
+/// Most bytes that storing a message takes on all its ways, and taking it away where it was.
 pub(crate) fn room(parcel: &Parcel, route: &Route) -> usize {
-    let taking = bound(std::iter::once(parcel), route.queues.len() + route.histories.len());
+    let taking = match route.queues.len() + route.histories.len() {
+        0 => REMOVAL,
+        targets => bound(std::iter::once(parcel), targets),
+    };
     match route.delayed.len() {
         0 => taking,
         held => taking + segment_store::RECORD_OVERHEAD + bound(std::iter::once(parcel), held),
@@ -248,8 +259,15 @@ impl QueueEngine {
             self.core.store(block, &mut self.queues, &route.delayed, &held, moved.take(), now);
             self.touched.extend_from_slice(&route.delayed);
         }
-        if let Some((id, sequence)) = moved {
-            self.core.removed.push(id, sequence);
+        match moved {
+            // In the block of what the logs get, so that the message is here or there.
+            Some((queue, sequence)) if moved != Some(NOBODY) && !route.logs.is_empty() => {
+                let mut runs = Runs::default();
+                runs.push(queue, sequence);
+                self.core.write(block, &Record::Removed(runs));
+            }
+            Some((queue, sequence)) if moved != Some(NOBODY) => self.core.removed.push(queue, sequence),
+            _ => {}
         }
         shown.message
     }

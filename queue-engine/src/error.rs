@@ -121,6 +121,9 @@ pub enum QueueError {
     /// The journal's block has no room for this request. Flush it and call again.
     #[error("the journal block is full; retry")]
     BlockFull,
+    /// No block of the journal has room for it.
+    #[error("{0}")]
+    TooLarge(String),
     /// No queue ids are left. 2^32 queues were declared in the life of this data directory.
     #[error("no queue ids are left; start with a new data directory")]
     OutOfIds,
@@ -163,6 +166,7 @@ impl QueueError {
             QueueError::Headers(error) => error.code(),
             QueueError::QueueFull(_) => ErrorCode::QueueFull,
             QueueError::BlockFull | QueueError::LogsFull => ErrorCode::Overloaded,
+            QueueError::TooLarge(_) => ErrorCode::TooLarge,
             QueueError::OutOfIds => ErrorCode::Internal,
             QueueError::CorruptRecord(_) | QueueError::Damaged { .. } => ErrorCode::DataDamaged,
         }

@@ -1,6 +1,7 @@
 //! What exchanges keep themselves: the latest messages of a recent-history exchange, those that a delayed-message
 //! exchange holds back. Each lies in a queue that nobody can name, so that it costs, survives and is moved forward
 //! like any other.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::message::{Timestamp, TopicName};
@@ -10,13 +11,15 @@ use crate::binding::{ExchangeId, Target};
 use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, room};
 use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
+use crate::handover::{Handover, TooLarge};
 use crate::message::Message;
+use crate::outbox::log_room_of;
 use crate::paging::{load, peek};
-use crate::publish::log_targets;
+use crate::publish::{PER_RECORD, log_targets};
 use crate::queue::Queue;
 use crate::routing::{Address, Route, after_delay, delay_ms};
-use crate::slots::{NEVER, State};
-use crate::{Overflow, QueueError, QueueId, QueueOptions, carbon_copy};
+use crate::slots::{NEVER, Slot, State};
+use crate::{BindingTarget, Overflow, QueueError, QueueId, QueueOptions, carbon_copy};
 
 /// Most bytes of bodies that a recent-history exchange keeps, whatever its length says.
 const HISTORY_BYTES: u64 = 4 << 20;
@@ -112,16 +115,15 @@ impl QueueEngine {
             self.hold_back(held, now);
             return true;
         }
-        if !block.fits(room(&parcel, &route) + self.logs_room(&route, &parcel.message)) {
-            return false;
-        }
+        self.go_on(held, &mut route);
         let body_len = parcel.message.body.len();
         let refuses = |id: &QueueId| self.queues.get(id).is_some_and(|queue| queue.refuses(body_len));
         let (full, open): (Vec<QueueId>, Vec<QueueId>) = route.queues.iter().partition(|id| refuses(id));
         route.queues = open;
-        let shown = self.deliver(block, &route, parcel, Some(held), now);
-        self.outbox.log_appends.extend(log_targets(block, &route, &shown));
-        if route.is_empty() {
+        let leads_nowhere = route.is_empty();
+        let handover = self.hand_over(block, &mut route, parcel, held, TooLarge::GoesWithout, now);
+        let Handover::Complete(shown) = handover else { return false };
+        if leads_nowhere {
             self.queues.get_mut(&held.0).into_iter().for_each(|store| store.totals.dropped += 1);
         }
         for id in full {
@@ -136,19 +138,51 @@ impl QueueEngine {
 
     /// Room that a new binding of this exchange needs in the block at most: with a history, that of all its messages.
     #[must_use]
-    pub fn bind_bytes(&self, source: &::message::ExchangeName) -> usize {
-        BINDING_BYTES + ARGUMENTS_BYTES + self.history_bytes(source)
+    pub fn bind_bytes(&self, source: &::message::ExchangeName, target: &BindingTarget) -> usize {
+        // What is not there is not bound.
+        let history = self.target(target).map_or(0, |target| self.history_bytes(source, &target));
+        BINDING_BYTES + ARGUMENTS_BYTES + history
     }
 
     /// Room for the messages that a new binding of this exchange gets at once.
-    pub(crate) fn history_bytes(&self, source: &::message::ExchangeName) -> usize {
+    pub(crate) fn history_bytes(&self, source: &::message::ExchangeName, target: &Target) -> usize {
         let exchange = self.topology.id(source.as_str()).and_then(|id| self.topology.get(id));
         let history = exchange.filter(|exchange| exchange.kind == ExchangeKind::RecentHistory);
         let history = history.and_then(|exchange| self.queues.get(&exchange.store?));
         history.map_or(0, |store| {
             let each = PER_MESSAGE + self.queues.len().min(1000) * 25;
-            store.ready_in_order().map(|(_, slot)| slot.envelope_len as usize + each).sum()
+            let logs = self.logs_behind(target);
+            let in_logs = |slot: &Slot| {
+                let body = slot.body_len as usize;
+                logs * (log_room_of(0, (slot.envelope_len as usize).saturating_sub(body), body) + PER_RECORD)
+            };
+            store.ready_in_order().map(|(_, slot)| slot.envelope_len as usize + each + in_logs(slot)).sum()
         })
+    }
+
+    /// The most logs that one message may reach by way of a target.
+    fn logs_behind(&self, target: &Target) -> usize {
+        let keeps = |queue: &Queue| queue.options.keep_in.is_some();
+        match target {
+            Target::Log(_) => 1,
+            Target::Queue(id) => usize::from(self.queues.get(id).is_some_and(|queue| keeps(queue))),
+            Target::Exchange(_) => {
+                let logs: BTreeSet<&TopicName> = self
+                    .topology
+                    .bindings()
+                    .filter_map(|(_, target, _)| match target {
+                        Target::Log(topic) => Some(topic),
+                        Target::Queue(_) | Target::Exchange(_) => None,
+                    })
+                    .collect();
+                let kept = if self.keeps_any {
+                    self.queues.values().filter(|queue| keeps(queue)).count()
+                } else {
+                    0
+                };
+                logs.len() + kept
+            }
+        }
     }
 
     /// Gives a new binding the exchange's latest messages, oldest first.

@@ -54,6 +54,7 @@ mod exchange_store;
 mod failure;
 mod fields;
 mod foresight;
+mod handover;
 mod hash_choice;
 mod header_edit;
 mod header_match;

@@ -3,6 +3,7 @@ use ::message::Timestamp;
 
 use crate::QueueId;
 use crate::dead_letter::Reason;
+use crate::enqueue::PER_TARGET;
 use crate::failure::FailedAttempt;
 use crate::fields::{Fields, Malformed, put_varint};
 use crate::record::{RELOCATED, read_list};
@@ -40,7 +41,7 @@ pub(crate) fn put_published(out: &mut Vec<u8>, at: Timestamp, targets: &[Publish
 
 /// Most bytes that `put_published` and the record's own fields take.
 pub(crate) fn published_bound(targets: usize) -> usize {
-    1 + 15 + 10 + 5 + 5 + targets * 25
+    1 + 15 + 10 + 5 + 5 + targets * PER_TARGET
 }
 
 impl<'a> Published<'a> {

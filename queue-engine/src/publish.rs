@@ -87,7 +87,7 @@ impl QueueEngine {
         result
     }
 
-    /// Room that publishing these messages needs in the block, dead letters aside: make sure of it first, and
+    /// Room that publishing these messages needs in the block, with the dead letters that refusing them makes: make sure of it first, and
     /// neither [`publish`](QueueEngine::publish) nor [`publish_batch`](QueueEngine::publish_batch) answers
     /// [`QueueError::BlockFull`].
     pub fn publish_bytes(&mut self, to: Destination<'_>, messages: &[NewMessage]) -> usize {
@@ -112,6 +112,7 @@ impl QueueEngine {
             let targets = if own_record { published_bound(targets) } else { 0 };
             let mut one = key + texts + message.body.len() + HEAD_BOUND + each + targets;
             one += self.logs_bound(&route, key, texts, message.body.len());
+            one += self.refused_room(&route, to, message, messages.len() > 1);
             if !route.delayed.is_empty() {
                 one = 2 * one + published_bound(route.delayed.len());
             }

@@ -7,6 +7,7 @@ use crate::dedup::Seen;
 use crate::exchange_kind::{ExchangeKind, ExchangeOptions};
 use crate::failure::FailedAttempt;
 use crate::fields::{Fields, Malformed, put_bytes, put_varint};
+use crate::handover::Reached;
 use crate::message_record::{Published, Relocated};
 use crate::policy::{Policy, PolicyKind};
 use crate::runs::Runs;
@@ -41,6 +42,8 @@ const RANKED: u8 = 33;
 const RELEASED: u8 = 34;
 // Definition: the message ids that a queue remembers, which only checkpoints hold.
 const SEEN: u8 = 48;
+/// Definition: how far a message came that goes on in several steps.
+const REACHED: u8 = 49;
 
 /// One change to the engine's durable state.
 #[derive(Debug)]
@@ -127,6 +130,12 @@ pub(crate) enum Record<'a> {
         queue: QueueId,
         seen: Vec<Seen>,
     },
+    /// A message that stays here until the last of its targets has it went to all up to this one.
+    Reached {
+        queue: QueueId,
+        sequence: u64,
+        reached: Reached,
+    },
 }
 
 impl Record<'_> {
@@ -143,6 +152,7 @@ impl Record<'_> {
             | Unbound(_)
             | NextQueue { .. }
             | Seen { .. }
+            | Reached { .. }
             | VirtualHostCreated { .. }
             | VirtualHostDeleted { .. }
             | PolicySet { .. }
@@ -270,6 +280,12 @@ impl Record<'_> {
                 put_varint(out, seen.len() as u64);
                 seen.iter().for_each(|seen| seen.put(out));
             }
+            Record::Reached { queue, sequence, reached } => {
+                out.push(REACHED);
+                put_varint(out, u64::from(queue.0));
+                put_varint(out, *sequence);
+                reached.put(out);
+            }
             Record::Published(_) | Record::Moved { .. } | Record::Relocated(_) => {
                 unreachable!("written together with its envelopes")
             }
@@ -341,6 +357,11 @@ impl Record<'_> {
             RANKED => Record::Ranked { priority: fields.byte()?, runs: Runs::read(fields)? },
             RELEASED => Record::Released(Runs::read(fields)?),
             SEEN => Record::Seen { queue: QueueId(fields.number()?), seen: read_list(fields, Seen::read)? },
+            REACHED => Record::Reached {
+                queue: QueueId(fields.number()?),
+                sequence: fields.varint()?,
+                reached: Reached::read(fields)?,
+            },
             _ => return Err(Malformed),
         })
     }

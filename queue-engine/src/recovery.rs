@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use ::message::Timestamp;
 use segment_store::{Replayed, Source};
 
@@ -96,6 +98,7 @@ impl QueueEngine {
             | Record::Unbound(_)
             | Record::NextQueue { .. }
             | Record::Seen { .. }
+            | Record::Reached { .. }
             | Record::VirtualHostCreated { .. }
             | Record::VirtualHostDeleted { .. }
             | Record::PolicySet { .. }
@@ -228,6 +231,7 @@ impl QueueEngine {
             }
         }
         self.core.dying_recorded = self.core.dying.len();
+        self.forget_arrived();
         ids.into_iter().for_each(|id| self.set_alarm(id));
         // Tokens of the last run must not fit leases of this one: neither time nor the journal stood still.
         let seed = (now.0 as u64) ^ (u64::from(self.core.nonce) << 32);
@@ -262,6 +266,10 @@ impl QueueEngine {
             while seen.peek().is_some() {
                 put(Record::Seen { queue: queue.id, seen: seen.by_ref().take(SEEN_IN_A_RECORD).collect() });
             }
+        }
+        let under_way: BTreeMap<_, _> = self.core.under_way.iter().collect();
+        for (&(queue, sequence), reached) in under_way {
+            put(Record::Reached { queue, sequence, reached: reached.clone() });
         }
         for exchange in self.topology.iter().filter(|exchange| !exchange.predeclared) {
             let (name, options) = (exchange.name.clone(), exchange.options.clone());

@@ -84,6 +84,7 @@ impl QueueEngine {
     ) -> Result<RedriveStep, QueueError> {
         self.begin(block);
         if !block.fits(note.bytes) {
+            self.core.wanted = note.bytes;
             return Err(QueueError::BlockFull);
         }
         block.reserve(note.bytes);
@@ -137,7 +138,9 @@ impl QueueEngine {
                     step.next = last;
                     break;
                 }
-                Err(Stays::Nowhere | Stays::Refused(QueueError::Damaged { .. })) => step.skipped += 1,
+                Err(Stays::Nowhere | Stays::TooLarge | Stays::Refused(QueueError::Damaged { .. })) => {
+                    step.skipped += 1
+                }
                 Err(Stays::Refused(error)) => return Err(error),
             }
             last = Some(MessageId(sequence));

@@ -15,6 +15,7 @@ impl QueueEngine {
     /// [`next_deadline`]: QueueEngine::next_deadline
     pub fn tick(&mut self, block: &mut Block, now: Timestamp) {
         self.begin(block);
+        self.core.wanted = 0;
         self.retry_undelivered(now);
         let mut events = self.core.config.tick_events;
         let mut failures = Failures::default();

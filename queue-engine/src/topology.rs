@@ -114,7 +114,7 @@ impl QueueEngine {
         if self.topology.has(id, &stored, &Condition::new(routing_key, arguments)) {
             return Ok(false);
         }
-        let history = self.history_bytes(source);
+        let history = self.history_bytes(source, &stored);
         if history > 0 && !block.fits(history + BINDING_BYTES + arguments.as_bytes().len()) {
             return Err(QueueError::BlockFull);
         }
@@ -232,7 +232,7 @@ impl QueueEngine {
         Err(QueueError::InvalidOption { field: "destination", why })
     }
 
-    fn target(&self, target: &BindingTarget) -> Result<Target, QueueError> {
+    pub(crate) fn target(&self, target: &BindingTarget) -> Result<Target, QueueError> {
         Ok(match target {
             BindingTarget::Exchange(name) => Target::Exchange(self.topology.find(name.as_str())?),
             BindingTarget::Queue(name) => Target::Queue(self.find_queue(name)?),
@@ -298,6 +298,9 @@ impl QueueEngine {
                     self.topology.remove_if_abandoned(source);
                     self.drop_orphans();
                 }
+            }
+            Record::Reached { queue, sequence, reached } => {
+                self.core.under_way.insert((queue, sequence), reached);
             }
             Record::VirtualHostCreated { name } => self.add_virtual_host(&name),
             Record::VirtualHostDeleted { name } => self.remove_virtual_host(&name),

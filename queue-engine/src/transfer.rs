@@ -41,11 +41,16 @@ impl Edits {
     }
 }
 
+/// Bytes of a block that are left for what the caller writes beside a message that moves.
+const BESIDE: usize = 4096;
+
 /// Why a message stays where it is.
 #[derive(Debug)]
 pub(crate) enum Stays {
     /// There is nowhere to send it, or not now.
     Nowhere,
+    /// No block of the journal could take it for all that it would reach.
+    TooLarge,
     Refused(QueueError),
 }
 
@@ -80,6 +85,9 @@ impl QueueEngine {
         self.wind_up(block, now);
         moved.map_err(|stays| match stays {
             Stays::Refused(error) => error,
+            Stays::TooLarge => QueueError::TooLarge(format!(
+                "message {id} stays: what it would reach takes more of the journal than one block has"
+            )),
             Stays::Nowhere => QueueError::InUse(format!(
                 "message {id} stays: no queue or log takes it there, or one that would is full"
             )),
@@ -131,7 +139,12 @@ impl QueueEngine {
         self.check_logs(&route).map_err(Stays::Refused)?;
         let origin = parcel.message.origin.routing_key.len() + 8;
         let logs = self.logs_room(&route, &parcel.message);
-        if !block.fits(room(&parcel, &route) + origin + logs + self.core.pending_bytes()) {
+        let needed = room(&parcel, &route) + origin + logs + self.core.pending_bytes();
+        if needed + BESIDE > block.largest() {
+            return Err(Stays::TooLarge);
+        }
+        if !block.fits(needed) {
+            self.core.wanted = needed + BESIDE;
             return Err(Stays::Refused(QueueError::BlockFull));
         }
         let shown = self.deliver(block, &route, parcel, Some((id, sequence)), now);

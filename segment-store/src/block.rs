@@ -12,6 +12,8 @@ const SHRINK_AFTER: u32 = 256;
 pub struct Block {
     start: Lsn,
     limit: usize,
+    /// The same of the roomiest block.
+    most: usize,
     records: u32,
     /// Bytes that only records which were announced may take.
     reserved: usize,
@@ -34,6 +36,7 @@ impl Block {
         let mut block = Block {
             start,
             limit,
+            most: limit,
             records: 0,
             reserved: 0,
             bytes: PageBuffer::new(start.0),
@@ -41,6 +44,11 @@ impl Block {
         };
         block.bytes.zero_to(HEADER_LEN);
         block
+    }
+
+    /// Tells what the roomiest block takes, header included.
+    pub(crate) fn with_most(self, most: usize) -> Block {
+        Block { most, ..self }
     }
 
     /// A free-standing block that never fills, for testing engines without a journal.
@@ -53,6 +61,12 @@ impl Block {
     #[must_use]
     pub fn bounded_for_test(start: Lsn, limit: usize) -> Block {
         Block::new(start, limit)
+    }
+
+    /// The same, of a journal whose roomiest block takes `most` bytes.
+    #[must_use]
+    pub fn part_for_test(start: Lsn, limit: usize, most: usize) -> Block {
+        Block::new(start, limit).with_most(most)
     }
 
     /// Adds one record made of `parts` and answers the position of its first payload byte.
@@ -84,6 +98,12 @@ impl Block {
     pub fn remaining(&self) -> usize {
         let taken = self.bytes.len() + self.reserved + RECORD_HEADER_LEN;
         self.limit.min(u32::MAX as usize).saturating_sub(taken)
+    }
+
+    /// The largest payload that one record may have in a block that is otherwise empty, whatever is in this one.
+    #[must_use]
+    pub fn largest(&self) -> usize {
+        self.most.min(u32::MAX as usize).saturating_sub(HEADER_LEN + RECORD_HEADER_LEN)
     }
 
     /// Keeps room for a record of `payload` bytes that is going to be pushed, so that nothing else takes it. The caller

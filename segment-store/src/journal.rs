@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::block::Stamp;
-use crate::block_header::{HEADER_LEN, RECORD_HEADER_LEN, flag};
+use crate::block_header::{HEADER_LEN, flag};
 use crate::config::Layout;
 use crate::page_buffer::PAGE;
 use crate::segment::Segment;
@@ -48,8 +48,8 @@ impl Journal {
         let Some(current) = shared.segments.read().get(&number).map(Arc::clone) else {
             unreachable!("recovery answers the segment that it ends in");
         };
-        let mut journal =
-            Journal { current, block: Block::new(start, 0), shared, preparing: None, lock: Arc::new(lock) };
+        let block = Block::new(start, 0).with_most(shared.layout.capacity() as usize);
+        let mut journal = Journal { current, block, shared, preparing: None, lock: Arc::new(lock) };
         journal.restart_block(start);
         journal.begin_incarnation()?;
         if background {
@@ -102,7 +102,7 @@ impl Journal {
     /// The largest payload that one record may have.
     #[must_use]
     pub fn largest_record(&self) -> usize {
-        self.shared.layout.capacity() as usize - HEADER_LEN - RECORD_HEADER_LEN
+        self.block.largest()
     }
 
     /// Bytes that ordinary writers may still append without new disk space. It leaves out a reserve of one segment,

@@ -94,7 +94,7 @@ impl Topics {
             if let BindingTarget::Queue(queue) = &target {
                 turn.engines.check_is_shared(queue).map_err(|refusal| refusal.in_field("destination"))?;
             }
-            turn.ensure(turn.engines.queue.bind_bytes(&source))?;
+            turn.ensure(turn.engines.queue.bind_bytes(&source, &target))?;
             let made = turn.engines.queue.bind(
                 turn.journal.block(),
                 &source,

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use message::{HeaderTable, HeaderTableBuilder, HeaderValue, Timestamp, TopicName};
-use queue_engine::{Amendment, Destination, Edits, MessageId, QueueEngine, Search, SearchBounds};
+use queue_engine::{Amendment, Destination, Edits, MessageId, QueueError, Search, SearchBounds};
 
 use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serializer};
@@ -140,17 +140,8 @@ impl Way {
     }
 }
 
-/// Journal bytes that moving a message takes at most.
-pub(crate) fn transfer_weight(engine: &QueueEngine, queue: &TopicName, id: MessageId) -> usize {
-    let message = engine.get(queue, id).ok().and_then(|seen| seen.message.ok());
-    message.map_or(0, |message| {
-        let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
-        message.body.len() + texts + message.key.as_ref().map_or(0, |key| key.len())
-    })
-}
-
-/// Room for what a move adds: edited headers, names, the queues that it reaches.
-pub(crate) const TRANSFER_OVERHEAD: usize = 128 << 10;
+/// Journal bytes of a move that needs no block of its own.
+const TRANSFER_BYTES: usize = 128 << 10;
 
 impl Topics {
     /// Moves one message, whoever holds it, in one step. A `target` that is a topic must be a queue.
@@ -214,12 +205,19 @@ impl QueueTopic {
         let name = self.name.clone();
         let (way, edits, id) = (Way::new(target)?, Edits::from(edits), MessageId(id));
         let change = move |turn: &mut Turn<'_>| {
-            let weight = transfer_weight(&turn.engines.queue, &name, id);
-            turn.ensure(weight + TRANSFER_OVERHEAD)?;
-            let (block, engine) = (turn.journal.block(), &mut turn.engines.queue);
-            Ok(engine.move_message(block, &name, id, way.destination(), &edits, turn.now)?)
+            let change = |turn: &mut Turn<'_>| {
+                let (block, engine) = (turn.journal.block(), &mut turn.engines.queue);
+                engine.move_message(block, &name, id, way.destination(), &edits, turn.now)
+            };
+            match change(turn) {
+                Err(QueueError::BlockFull) => {
+                    turn.ensure(turn.engines.queue.wanted_room())?;
+                    Ok(change(turn)?)
+                }
+                outcome => Ok(outcome?),
+            }
         };
-        let terms = Terms { acks: Acks::All, weight: TRANSFER_OVERHEAD, room: Room::Ordinary };
+        let terms = Terms { acks: Acks::All, weight: TRANSFER_BYTES, room: Room::Ordinary };
         self.shard.call(terms, change).await?
     }
 }

@@ -94,6 +94,12 @@ impl Bench {
     /// Ends the group and writes its block.
     pub fn commit(&mut self) -> Outbox {
         let outbox = self.engine.take_outbox(&mut self.block);
+        self.write_block();
+        outbox
+    }
+
+    /// Writes the block as it is, in the middle of a group.
+    pub fn write_block(&mut self) {
         let mut end = 0;
         for (kind, lsn, payload) in self.block.iter() {
             assert_eq!(kind, RecordKind::QUEUE);
@@ -103,7 +109,6 @@ impl Bench {
         if end > 0 {
             self.block = Block::for_test(Lsn(end + 64));
         }
-        outbox
     }
 
     /// The process falls; what was not committed is lost.

@@ -10,6 +10,7 @@ mod consuming;
 mod dead_letters;
 mod deduplicating;
 mod exchange_kinds;
+mod handing_over;
 mod keeping;
 mod key_order;
 mod lifetimes;

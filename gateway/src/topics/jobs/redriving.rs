@@ -11,13 +11,13 @@ use super::{JobAtWork, JobStart, JobWork, Topics};
 use crate::refusal::Refusal;
 use crate::topics::authorization::Act;
 use crate::topics::job_spec::{JobDescription, RedriveSpec, ReplayTarget};
-use crate::topics::message_edit::{TRANSFER_OVERHEAD, Way};
+use crate::topics::message_edit::Way;
 use crate::topics::outgoing::Acks;
 use crate::topics::queue_topic::LOOK;
 use crate::topics::shard::{JobCursor, JobNumber, JobStep, Room, Terms, Turn};
 
-/// Journal bytes that a step may take.
-const STEP_BYTES: usize = 1 << 20;
+/// Journal bytes that a step may take at least; what needs more says so.
+const STEP_BYTES: usize = 256 << 10;
 /// How long a step waits for logs that take nothing more for now.
 const LOGS_FULL: Duration = Duration::from_secs(1);
 
@@ -66,7 +66,6 @@ impl Topics {
         while left > 0 {
             let max = pace.step().min(usize::try_from(left).unwrap_or(usize::MAX));
             let bounds = RedriveBounds { after, max };
-            let largest = self.limits().message_bytes;
             let number = job.number;
             let (name, selection) = (name.clone(), Arc::clone(&selection));
             let step = move |turn: &mut Turn<'_>| {
@@ -75,7 +74,7 @@ impl Topics {
                 match step(turn, number, &name, bounds, &selection) {
                     Err(QueueError::BlockFull) => {
                         // A message that needs a block of its own.
-                        turn.ensure(largest + TRANSFER_OVERHEAD)?;
+                        turn.ensure(turn.engines.queue.wanted_room())?;
                         let one = RedriveBounds { max: 1, ..bounds };
                         Ok::<_, Refusal>(Some(step(turn, number, &name, one, &selection)?))
                     }

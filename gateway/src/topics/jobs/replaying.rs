@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use message::ErrorCode;
 
 use super::pace::Pace;
 use super::{JobAtWork, JobStart, JobWork, Topics};
@@ -47,6 +48,10 @@ impl Topics {
         let tombstones =
             matches!(&spec.target, ReplayTarget::Topic(name) if matches!(self.topic(name)?, Topic::Log(_)));
         let mut pace = Pace::new(spec.rate_per_s);
+        // Messages at a time, once more were too many for the journal.
+        let mut most = usize::MAX;
+        // With keys of their own they go one by one.
+        let whole = !matches!(&spec.target, ReplayTarget::Exchange { routing_key: None, .. });
         let (first, mut resumed) = match job.cursor {
             Some(JobCursor::Record { stretch, next }) => (stretch, Some(next)),
             Some(JobCursor::End) => return Ok(()),
@@ -59,16 +64,23 @@ impl Topics {
                 if chunk.next_offset <= from {
                     break;
                 }
-                let (messages, next) = outgoing(&chunk, stretch.to, pace.step(), tombstones)?;
-                let count = messages.len() as u64;
+                let (messages, next) = outgoing(&chunk, stretch.to, pace.step().min(most), tombstones)?;
+                let count = messages.len();
                 let upto = |next| JobStep {
                     number: job.number,
                     moved: 1,
                     cursor: JobCursor::Record { stretch: at, next },
                 };
-                self.publish_step(&spec.target, messages, next, &upto).await?;
+                match self.publish_step(&spec.target, messages, next, &upto).await {
+                    // All that it leads to together: fewer at a time.
+                    Err(refusal) if refusal.code == ErrorCode::TooLarge && whole && count > 1 => {
+                        most = count / 2;
+                        continue;
+                    }
+                    outcome => outcome?,
+                }
                 from = next;
-                pace.wait(count).await;
+                pace.wait(count as u64).await;
             }
         }
         Ok(())

@@ -229,7 +229,7 @@ fn shard_room(turn: &Turn<'_>) -> usize {
 fn bind(turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
     let (source, target) = ends(turn, owner, binding)?;
     let (key, arguments) = (&binding.routing_key, &binding.arguments);
-    turn.ensure(turn.engines.queue.bind_bytes(&source)).map_err(Refusal::from)?;
+    turn.ensure(turn.engines.queue.bind_bytes(&source, &target)).map_err(Refusal::from)?;
     turn.engines.queue.bind(turn.journal.block(), &source, &target, key, arguments, turn.now)?;
     Ok(Answer::Done)
 }

@@ -221,6 +221,8 @@ impl Owner {
         if self.journal.ensure(LogEngine::RECORDS_LEN_MAX).is_err() {
             return now.plus(TICK);
         }
+        let wanted = self.engines.queue.wanted_room();
+        let has_room = self.make_block_for(wanted);
         self.engines.queue.tick(self.journal.block(), now);
         self.engines.append_passed(&mut self.journal, now);
         let log_due = self.engines.log.tick(self.journal.block(), now);
@@ -230,9 +232,19 @@ impl Owner {
         self.engines.staging.retain(|producer| log.is_transaction_open(producer));
         // What nobody asked to have on disk gets there within about a tick, and a restart has little to rewrite.
         self.sync.request(self.journal.end(), 0);
-        let queue_due = self.engines.queue.next_deadline();
+        // What waits for room that is not there is not asked for all the time.
+        let queue_due = self.engines.queue.next_deadline().filter(|_| has_room);
         let next = [log_due, queue_due].into_iter().flatten().fold(now.plus(TICK), Timestamp::min);
         next.max(now.plus(Duration::from_millis(1)))
+    }
+
+    /// A block for what moves on by itself and did not fit the last one. It is new data, which a full disk has no room for.
+    fn make_block_for(&mut self, wanted: usize) -> bool {
+        if self.journal.block().fits(wanted) {
+            return true;
+        }
+        let has_room = self.journal.room() >= wanted as u64 || self.journal.make_room().is_ok();
+        has_room && self.journal.ensure(wanted).is_ok()
     }
 
     /// While publishers wait for the disk nobody asks for room: time does.
