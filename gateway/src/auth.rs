@@ -13,6 +13,7 @@ pub mod audit;
 mod bucket;
 mod caller;
 mod connection_usage;
+mod delegation_token;
 mod failed_logins;
 mod guard;
 mod host_permissions;
@@ -38,6 +39,7 @@ mod verifier;
 
 pub use caller::{Caller, Identity, Lapse, Pass, Proof};
 pub use connection_usage::ConnectionUsage;
+pub use delegation_token::{DelegationRules, DelegationToken, TokenSecret};
 pub use guard::{GUEST, Guard, GuardSettings, LoginCounts, LoginError, Mode, Origin, random};
 pub use host_permissions::HostPermissions;
 pub use identities::Identities;

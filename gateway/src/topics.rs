@@ -8,6 +8,7 @@ mod appending;
 mod authorization;
 mod clock;
 mod consumer_protocol;
+mod delegation_tokens;
 mod delivery;
 mod directory;
 mod exchange_spec;
@@ -21,6 +22,7 @@ pub mod group_wire;
 mod groups;
 mod header_json;
 mod identities;
+mod identity_audit;
 mod inventory;
 mod job_spec;
 mod jobs;
@@ -66,6 +68,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use appending::{AppendedBatch, Appends, BatchAppend, InTransaction, ProducerBatch};
 pub use authorization::Act;
+pub use delegation_tokens::{DelegationError, ShownToken};
 pub use delivery::QueueDelivery;
 pub use exchange_spec::{
     BindingDescription, BindingSpec, DestinationType, EffectiveExchange, ExchangeDescription, ExchangeKind,

@@ -123,4 +123,5 @@ topics --delete --topic plain
 [ -z "$(topics --list | grep '^plain$' || true)" ]
 
 . "$here/share.sh"
+. "$here/delegation_tokens.sh"
 echo "Apache Kafka's tools did everything"

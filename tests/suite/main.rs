@@ -10,6 +10,7 @@ mod compaction;
 mod connections;
 mod crash;
 mod definitions;
+mod delegation_tokens;
 mod drain;
 mod events;
 mod exactly_once;

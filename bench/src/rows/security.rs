@@ -36,7 +36,7 @@ fn alice() -> Caller {
     identities.arrange();
     let guard = Guard::new(GuardSettings::default());
     guard.show(identities);
-    guard.proved("alice", 0, HOME)
+    guard.proved("alice", sluice::auth::Proof::Password(0), HOME).expect("alice is known")
 }
 
 /// One question to ten thousand rules.

@@ -46,8 +46,18 @@ impl Identity {
         match &self.proof {
             Proof::Password(version) => user.is_some_and(|user| user.password_version == *version),
             Proof::ApiKey(id) => user.is_some_and(|user| user.key(id).is_some()),
+            Proof::DelegationToken(id) => identities.token(id).is_some(),
             Proof::Signature | Proof::None => true,
         }
+    }
+
+    /// When it ends. A delegation token may have been renewed since, or be ended earlier.
+    fn ends_at(&self, identities: &Identities) -> Option<Timestamp> {
+        let token = match &self.proof {
+            Proof::DelegationToken(id) => identities.token(id).map(|token| token.expires_at),
+            Proof::Password(_) | Proof::ApiKey(_) | Proof::Signature | Proof::None => None,
+        };
+        [self.expires_at, token].into_iter().flatten().min()
     }
 }
 
@@ -58,6 +68,8 @@ pub enum Proof {
     Password(u64),
     /// By the API key of that id.
     ApiKey(Box<str>),
+    /// By the delegation token of that id.
+    DelegationToken(Box<str>),
     /// By a signed token, or a certificate.
     Signature,
     /// Not at all: whoever says nothing is this user.
@@ -90,6 +102,8 @@ struct View {
     generation: u64,
     /// Whether the credentials are good no more: nothing is allowed then.
     revoked: bool,
+    /// When they end.
+    ends_at: Option<Timestamp>,
     admin: bool,
     rules: Vec<Arc<SubjectRules>>,
     /// Its topic permissions, if it has any.
@@ -106,7 +120,12 @@ impl View {
         let revoked = !identity.holds(identities);
         let admin = user.is_some_and(|user| user.admin) && !revoked;
         let routing_keys = identities.routing_keys(&identity.user).filter(|_| !admin).cloned();
-        View { generation, revoked, admin, rules, routing_keys }
+        let ends_at = identity.ends_at(identities);
+        View { generation, revoked, ends_at, admin, rules, routing_keys }
+    }
+
+    fn has_expired(&self) -> bool {
+        self.ends_at.is_some_and(|end| Guard::now() >= end)
     }
 }
 
@@ -158,10 +177,10 @@ impl Caller {
     #[must_use]
     pub fn may(&self, operation: Operation, resource: Resource<'_>) -> bool {
         let address = self.0.identity.address;
-        if self.has_expired() {
-            return false;
-        }
         self.with_view(|view| {
+            if view.has_expired() {
+                return false;
+            }
             let verdicts = || view.rules.iter().map(|rules| rules.verdict(resource, address));
             let permits = || verdicts().fold(Verdict::default(), Verdict::and).permits(operation);
             view.admin || (!view.revoked && permits())
@@ -211,16 +230,16 @@ impl Caller {
     /// Why it is not known any more, if so.
     #[must_use]
     pub fn lapse(&self, now: Timestamp) -> Option<Lapse> {
-        let identity = &self.0.identity;
-        if identity.expires_at.is_some_and(|end| now >= end) {
-            return Some(Lapse::Expired);
-        }
-        let (_, identities) = self.0.guard.seen();
-        (!identity.holds(&identities)).then_some(Lapse::Revoked)
+        self.with_view(|view| match view.ends_at {
+            Some(end) if now >= end => Some(Lapse::Expired),
+            _ => view.revoked.then_some(Lapse::Revoked),
+        })
     }
 
-    fn has_expired(&self) -> bool {
-        self.0.identity.expires_at.is_some_and(|end| Guard::now() >= end)
+    /// When it ends, as far as is known now.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.with_view(|view| view.ends_at)
     }
 
     /// Returns when it is not known any more.
@@ -232,7 +251,7 @@ impl Caller {
             if let Some(lapse) = self.lapse(now) {
                 return lapse;
             }
-            let left = self.0.identity.expires_at.map(|end| end.since(now) + Duration::from_millis(1));
+            let left = self.ends_at().map(|end| end.since(now) + Duration::from_millis(1));
             let expired = async {
                 match left {
                     Some(left) => tokio::time::sleep(left).await,

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use super::api_key::ApiKey;
 use super::audit::{Audit, AuditEvent};
 use super::caller::{Caller, Identity, Pass, Proof};
+use super::delegation_token::{DelegationRules, TOKEN_ITERATIONS};
 use super::failed_logins::FailedLogins;
 use super::identities::Identities;
 use super::lobby::Lobby;
@@ -56,6 +57,8 @@ pub struct GuardSettings {
     pub lobby: Lobby,
     /// Tokens that are trusted.
     pub tokens: Option<TokenJudge>,
+    /// How delegation tokens are made; `None` makes none and knows none.
+    pub delegation: Option<Arc<DelegationRules>>,
     /// Whether somebody may be known by a certificate.
     pub certificates: bool,
     /// What a whole Kerberos principal looks like that names a user: the first group does.
@@ -77,6 +80,7 @@ impl Default for GuardSettings {
             login_timeout: Duration::from_secs(10),
             lobby: Lobby::new(1000),
             tokens: None,
+            delegation: None,
             certificates: false,
             kerberos_user: None,
             open_metrics: false,
@@ -363,16 +367,36 @@ impl Guard {
 
     /// The verifier to challenge a user with. One who does not exist, or has none, is challenged too, always alike.
     #[must_use]
-    pub fn challenge(&self, user: &str, hash: ScramHash, origin: Origin) -> (Verifier, Option<u64>) {
+    pub fn challenge(&self, user: &str, hash: ScramHash, origin: Origin) -> (Verifier, Option<Proof>) {
         let (_, identities) = self.seen();
         let known = identities
             .user(user)
             .filter(|_| origin.lets_in(user))
             .and_then(|user| Some((user.verifier(hash)?.clone(), user.password_version)));
         match known {
-            Some((verifier, version)) => (verifier, Some(version)),
+            Some((verifier, version)) => (verifier, Some(Proof::Password(version))),
             None => (self.made_up_verifier(user, hash), None),
         }
+    }
+
+    /// The same for the holder of a delegation token. Takes milliseconds of a blocking thread.
+    pub async fn challenge_token(
+        &self,
+        id: &str,
+        hash: ScramHash,
+    ) -> Result<(Verifier, Option<Proof>), LoginError> {
+        let (_, identities) = self.seen();
+        let known = identities.token(id).filter(|token| token.is_valid_at(Guard::now()));
+        let (Some(token), Some(rules)) = (known, &self.0.settings.delegation) else {
+            let made_up = self.made_up_verifier(id, hash);
+            return Ok((Verifier { iterations: TOKEN_ITERATIONS, ..made_up }, None));
+        };
+        let (rules, kept) = (Arc::clone(rules), token.id.clone());
+        let _turn = self.0.hashing.acquire().await;
+        let work = move || rules.secret.verifier(&kept, hash, random::<16>().to_vec());
+        let hashed = tokio::task::spawn_blocking(work).await;
+        let verifier = hashed.map_err(|_| LoginError::Unavailable("the server is going down".into()))?;
+        Ok((verifier, Some(Proof::DelegationToken(token.id.clone()))))
     }
 
     /// What somebody who does not exist is challenged with.
@@ -383,12 +407,17 @@ impl Guard {
         Verifier { hash, iterations, salt, stored_key: made_up(b"key"), server_key: made_up(b"server") }
     }
 
-    /// A SCRAM exchange ended well: that user's password of that version was proved.
-    #[must_use]
-    pub fn proved(&self, user: &str, version: u64, origin: Origin) -> Caller {
-        self.0.counts.succeeded.fetch_add(1, Relaxed);
-        self.0.failed.lock().succeeded(user, origin.address);
-        self.caller(user.into(), Vec::new(), Proof::Password(version), None, origin)
+    /// A SCRAM exchange under that name ended well: the name is a user's, or a delegation token's.
+    pub fn proved(&self, name: &str, proof: Proof, origin: Origin) -> Result<Caller, LoginError> {
+        let user = match &proof {
+            Proof::DelegationToken(id) => {
+                let owner = self.seen().1.token(id).map(|token| token.owner.clone());
+                owner.filter(|owner| origin.lets_in(owner))
+            }
+            Proof::Password(_) | Proof::ApiKey(_) | Proof::Signature | Proof::None => Some(name.into()),
+        };
+        let caller = user.map(|user| self.caller(user, Vec::new(), proof, None, origin));
+        self.judged(name, origin, caller.ok_or(LoginError::Expired))
     }
 
     /// A login failed in a way that only the door saw.

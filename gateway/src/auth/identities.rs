@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::delegation_token::DelegationToken;
 use super::identity_record::Change;
 use super::permission::{Effect, NameMatch, Operations, ResourceKind, RuleScope};
 use super::quota::{Consumer, InForce, QuotaEntity, QuotaLimits};
@@ -21,6 +22,8 @@ pub struct Identities {
     rules: BTreeMap<Arc<RuleScope>, Operations>,
     quotas: HashMap<QuotaEntity, QuotaLimits>,
     topic_permissions: BTreeMap<TopicScope, TopicPermission>,
+    /// Delegation tokens by id.
+    tokens: BTreeMap<Box<str>, Arc<DelegationToken>>,
     /// The rules of each subject, arranged.
     arranged: HashMap<Subject, Arc<SubjectRules>>,
     /// Subjects whose rules changed since they were arranged.
@@ -44,6 +47,8 @@ impl Identities {
             Change::DeleteUser(name) => {
                 self.forget_keys(&name);
                 self.users.remove(&name);
+                // Whoever is gone has given nobody a way in.
+                self.tokens.retain(|_, token| token.owner != name && token.requester != name);
             }
             Change::SetRule(scope, operations) => {
                 self.stale.insert(scope.subject.clone());
@@ -66,6 +71,12 @@ impl Identities {
                     Some(permission) => self.topic_permissions.insert(scope, permission),
                     None => self.topic_permissions.remove(&scope),
                 };
+            }
+            Change::SetToken(token) => {
+                self.tokens.insert(token.id.clone(), Arc::new(token));
+            }
+            Change::DeleteToken(id) => {
+                self.tokens.remove(&id);
             }
         }
     }
@@ -111,7 +122,8 @@ impl Identities {
             self.quotas.iter().map(|(entity, limits)| Change::SetQuota(entity.clone(), limits.clone()));
         let topics = self.topic_permissions.iter();
         let topics = topics.map(|(scope, one)| Change::SetTopicPermission(scope.clone(), Some(one.clone())));
-        users.chain(rules).chain(quotas).chain(topics)
+        let tokens = self.tokens.values().map(|token| Change::SetToken(DelegationToken::clone(token)));
+        users.chain(rules).chain(quotas).chain(topics).chain(tokens)
     }
 
     /// The user of that name.
@@ -178,6 +190,17 @@ impl Identities {
         self.routing_keys.get(user)
     }
 
+    /// The delegation token of that id.
+    #[must_use]
+    pub fn token(&self, id: &str) -> Option<&Arc<DelegationToken>> {
+        self.tokens.get(id)
+    }
+
+    /// All delegation tokens, by id.
+    pub fn tokens(&self) -> impl ExactSizeIterator<Item = &Arc<DelegationToken>> {
+        self.tokens.values()
+    }
+
     /// The rules of a subject, arranged.
     #[must_use]
     pub fn arranged(&self, subject: &Subject) -> Option<&Arc<SubjectRules>> {
@@ -206,6 +229,7 @@ impl Identities {
 mod tests {
     use super::super::permission::{Effect, NameMatch, Operation, ResourceKind};
     use super::*;
+    use message::Timestamp;
 
     fn scope(subject: &str, name: &str) -> RuleScope {
         RuleScope {
@@ -234,11 +258,31 @@ mod tests {
         let other = TopicScope { user: "bob".into(), ..keys };
         first.fold(Change::SetTopicPermission(other.clone(), Some(permission)));
         first.fold(Change::SetTopicPermission(other, None));
+        let token = |id: &str, owner: &str, requester: &str| DelegationToken {
+            id: id.into(),
+            owner: owner.into(),
+            requester: requester.into(),
+            renewers: Vec::new(),
+            issued_at: Timestamp(0),
+            expires_at: Timestamp(1),
+            max_at: Timestamp(2),
+        };
+        for (id, owner, requester) in
+            [("1", "alice", "alice"), ("2", "carol", "alice"), ("3", "alice", "carol")]
+        {
+            first.fold(Change::SetToken(token(id, owner, requester)));
+        }
+        first.fold(Change::SetToken(token("4", "alice", "alice")));
+        first.fold(Change::DeleteToken("4".into()));
+        first.fold(Change::SetUser(User { name: "carol".into(), ..User::default() }));
+        first.fold(Change::DeleteUser("carol".into()));
+        assert_eq!(first.tokens().map(|token| &*token.id).collect::<Vec<_>>(), ["1"]);
         let mut second = Identities::default();
         first.changes().for_each(|change| second.fold(change));
         assert!(second.users().eq(first.users()) && second.rules().eq(first.rules()));
         assert_eq!(second.rules().count(), 1);
         assert!(second.topic_permissions().eq(first.topic_permissions()));
+        assert!(second.tokens().eq(first.tokens()));
         second.arrange();
         assert!(second.routing_keys("alice").is_some() && second.routing_keys("bob").is_none());
         assert!(second.arranged(&Subject::User("alice".into())).is_some());

@@ -1,4 +1,4 @@
-//! Users, rules, topic permissions and quotas, and who made which topic, as records of the journal: one JSON object a change.
+//! Users, rules, topic permissions, quotas and delegation tokens, and who made which topic, as records of the journal: one JSON object a change.
 //! They are few and rarely change; what counts is that a later version can read them.
 
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use message::{Timestamp, TopicName};
 use serde::{Deserialize, Serialize};
 
 use super::api_key::ApiKey;
+use super::delegation_token::DelegationToken;
 use super::permission::{Effect, NameMatch, Operations, ResourceKind, RuleScope};
 use super::quota::{Consumer, QuotaEntity, QuotaLimits};
 use super::routing_keys::{TopicPermission, TopicScope};
@@ -29,6 +30,10 @@ pub enum Change {
     SetQuota(QuotaEntity, QuotaLimits),
     /// A topic permission is there, and so; or it is gone.
     SetTopicPermission(TopicScope, Option<TopicPermission>),
+    /// A delegation token is there, and so.
+    SetToken(DelegationToken),
+    /// A delegation token is gone.
+    DeleteToken(Box<str>),
 }
 
 /// What a record says.
@@ -49,6 +54,8 @@ enum Record {
     Quota(QuotaEntity, QuotaLimits),
     TopicPermission(TopicRecord),
     Maker(Box<str>, Option<Consumer>),
+    DelegationToken(TokenRecord),
+    DeletedDelegationToken(Box<str>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -102,6 +109,17 @@ struct TopicRecord {
     expressions: Option<(Box<str>, Box<str>)>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct TokenRecord {
+    id: Box<str>,
+    owner: Box<str>,
+    requester: Box<str>,
+    renewers: Vec<Box<str>>,
+    issued_at: i64,
+    expires_at: i64,
+    max_at: i64,
+}
+
 /// A change as bytes.
 #[must_use]
 pub fn encode(change: &Change) -> Vec<u8> {
@@ -115,6 +133,8 @@ pub fn encode(change: &Change) -> Vec<u8> {
             let expressions = permission.clone().map(|TopicPermission { write, read }| (write, read));
             Record::TopicPermission(TopicRecord { user, vhost, exchange, expressions })
         }
+        Change::SetToken(token) => Record::DelegationToken(of_token(token.clone())),
+        Change::DeleteToken(id) => Record::DeletedDelegationToken(id.clone()),
     };
     written(&record)
 }
@@ -149,6 +169,8 @@ pub fn decode(bytes: &[u8]) -> Option<Entry> {
             let permission = expressions.map(|(write, read)| TopicPermission { write, read });
             Change::SetTopicPermission(TopicScope { user, vhost, exchange }, permission)
         }
+        Record::DelegationToken(record) => Change::SetToken(token(record)),
+        Record::DeletedDelegationToken(id) => Change::DeleteToken(id),
     }))
 }
 
@@ -241,6 +263,18 @@ fn rule(record: RuleRecord) -> Option<(RuleScope, Operations)> {
     Some((scope, operations))
 }
 
+fn of_token(token: DelegationToken) -> TokenRecord {
+    let DelegationToken { id, owner, requester, renewers, issued_at, expires_at, max_at } = token;
+    let [issued_at, expires_at, max_at] = [issued_at, expires_at, max_at].map(|at| at.0);
+    TokenRecord { id, owner, requester, renewers, issued_at, expires_at, max_at }
+}
+
+fn token(record: TokenRecord) -> DelegationToken {
+    let TokenRecord { id, owner, requester, renewers, issued_at, expires_at, max_at } = record;
+    let [issued_at, expires_at, max_at] = [issued_at, expires_at, max_at].map(Timestamp);
+    DelegationToken { id, owner, requester, renewers, issued_at, expires_at, max_at }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,7 +310,18 @@ mod tests {
         let limits = QuotaLimits { produce_bytes_per_s: Some(10), ..QuotaLimits::default() };
         let topics = TopicScope { user: "alice".into(), vhost: "/".into(), exchange: "x".into() };
         let expressions = TopicPermission { write: "^{username}".into(), read: "".into() };
+        let token = DelegationToken {
+            id: "t".into(),
+            owner: "alice".into(),
+            requester: "bob".into(),
+            renewers: vec!["carol".into()],
+            issued_at: Timestamp(1),
+            expires_at: Timestamp(2),
+            max_at: Timestamp(3),
+        };
         for change in [
+            Change::SetToken(token),
+            Change::DeleteToken("t".into()),
             Change::SetUser(user),
             Change::DeleteUser("bob".into()),
             Change::SetRule(scope.clone(), operations),

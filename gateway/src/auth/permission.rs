@@ -24,17 +24,23 @@ pub enum ResourceKind {
     VirtualHost,
     /// The server itself.
     Cluster,
+    /// A delegation token, by its id.
+    DelegationToken,
+    /// A user, called `User:NAME` as Kafka does, for whom somebody wants delegation tokens.
+    User,
 }
 
 impl ResourceKind {
     /// All of them.
-    pub const ALL: [ResourceKind; 6] = [
+    pub const ALL: [ResourceKind; 8] = [
         ResourceKind::Topic,
         ResourceKind::Exchange,
         ResourceKind::Group,
         ResourceKind::TransactionalId,
         ResourceKind::VirtualHost,
         ResourceKind::Cluster,
+        ResourceKind::DelegationToken,
+        ResourceKind::User,
     ];
 
     /// How the API calls it.
@@ -47,6 +53,8 @@ impl ResourceKind {
             ResourceKind::TransactionalId => "transactional_id",
             ResourceKind::VirtualHost => "vhost",
             ResourceKind::Cluster => "cluster",
+            ResourceKind::DelegationToken => "delegation_token",
+            ResourceKind::User => "user",
         }
     }
 
@@ -89,11 +97,15 @@ pub enum Operation {
     AlterConfigs,
     /// Write with sequence numbers.
     IdempotentWrite,
+    /// Make delegation tokens for somebody.
+    CreateTokens,
+    /// See somebody's delegation tokens.
+    DescribeTokens,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 10] = [
+    pub const ALL: [Operation; 12] = [
         Operation::Read,
         Operation::Write,
         Operation::Create,
@@ -104,6 +116,8 @@ impl Operation {
         Operation::DescribeConfigs,
         Operation::AlterConfigs,
         Operation::IdempotentWrite,
+        Operation::CreateTokens,
+        Operation::DescribeTokens,
     ];
 
     /// How the API calls it.
@@ -120,6 +134,8 @@ impl Operation {
             Operation::DescribeConfigs => "describe_configs",
             Operation::AlterConfigs => "alter_configs",
             Operation::IdempotentWrite => "idempotent_write",
+            Operation::CreateTokens => "create_tokens",
+            Operation::DescribeTokens => "describe_tokens",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! SASL (RFC 4422) on the server's side: what a client says under a mechanism becomes a caller, or not. Doors carry the
 //! messages.
 
-use super::caller::Caller;
+use super::caller::{Caller, Proof};
 use super::guard::{Guard, LoginError, Origin, random};
 #[cfg(feature = "gssapi")]
 use super::kerberos::{KerberosError, Negotiation, Next};
@@ -67,7 +67,8 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Exchange {
     mechanism: Mechanism,
-    challenged: Option<(Challenged, Option<u64>)>,
+    /// The challenge that the client has to answer, and what it has proved when it did; nothing where nobody is of that name.
+    challenged: Option<(Challenged, Option<Proof>)>,
     #[cfg(feature = "gssapi")]
     negotiation: Option<Negotiation>,
 }
@@ -109,15 +110,19 @@ impl Exchange {
                 None => {
                     let first = ClientFirst::parse(message).map_err(|_| malformed(guard, origin))?;
                     guard.slow_down(&first.user, origin).await;
-                    let (verifier, version) = guard.challenge(&first.user, hash, origin);
+                    let (verifier, proof) = if first.is_token {
+                        guard.challenge_token(&first.user, hash).await?
+                    } else {
+                        guard.challenge(&first.user, hash, origin)
+                    };
                     let nonce = BASE64.encode(random::<18>());
-                    let (answer, challenged) = first.challenge(verifier, version.is_some(), &nonce);
-                    self.challenged = Some((challenged, version));
+                    let (answer, challenged) = first.challenge(verifier, proof.is_some(), &nonce);
+                    self.challenged = Some((challenged, proof));
                     Ok(Step::Challenge(answer))
                 }
-                Some((challenged, version)) => match (challenged.finish(message), version) {
-                    (Ok(answer), Some(version)) => {
-                        Ok(Step::Done(guard.proved(challenged.user(), version, origin), answer))
+                Some((challenged, proof)) => match (challenged.finish(message), proof) {
+                    (Ok(answer), Some(proof)) => {
+                        Ok(Step::Done(guard.proved(challenged.user(), proof, origin)?, answer))
                     }
                     (Err(error), _) => {
                         guard.failed(challenged.user(), origin, &error.to_string());

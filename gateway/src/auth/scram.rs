@@ -28,6 +28,8 @@ pub enum ScramError {
 pub struct ClientFirst {
     /// Who wants in.
     pub user: String,
+    /// Whether that is the id of a delegation token (KIP-48), an extension of Kafka's.
+    pub is_token: bool,
     header: String,
     bare: String,
     nonce: String,
@@ -56,8 +58,10 @@ impl ClientFirst {
         if !identity.is_empty() && acts_for != Some(Some(user.clone())) {
             return Err(ScramError::Unsupported);
         }
+        let mut is_token = fields.filter_map(|field| field.strip_prefix("tokenauth="));
+        let is_token = is_token.next_back().is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let header = format!("{binding},{identity},");
-        Ok(ClientFirst { user, header, bare: bare.to_owned(), nonce: nonce.to_owned() })
+        Ok(ClientFirst { user, is_token, header, bare: bare.to_owned(), nonce: nonce.to_owned() })
     }
 
     /// The server's first message, and what is needed to judge the answer to it.
@@ -215,6 +219,9 @@ mod tests {
     fn names_are_unescaped_and_nonsense_is_refused() {
         assert_eq!(ClientFirst::parse(b"n,,n=a=2Cb=3Dc,r=x").unwrap().user, "a,b=c");
         assert_eq!(ClientFirst::parse(b"y,a=me,n=me,r=x").unwrap().user, "me");
+        assert!(ClientFirst::parse(b"n,,n=id,r=x,tokenauth=true").unwrap().is_token);
+        assert!(!ClientFirst::parse(b"n,,n=id,r=x,tokenauth=false").unwrap().is_token);
+        assert!(!ClientFirst::parse(b"n,,n=id,r=x").unwrap().is_token);
         assert_eq!(ClientFirst::parse(b"n,a=you,n=me,r=x"), Err(ScramError::Unsupported));
         assert_eq!(ClientFirst::parse(b"p=tls-unique,,n=me,r=x"), Err(ScramError::Unsupported));
         for bad in [&b""[..], b"n,,", b"n,,n=,r=x", b"n,,n=a=b,r=x", b"n,,n=a,r=", b"n,,r=x,n=a", b"\xff"] {

@@ -1,6 +1,7 @@
 //! From the configuration to a guard, and whether the doors may be opened so.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,7 +10,7 @@ use regex::Regex;
 use super::listeners::Opening;
 use crate::auth::audit::Audit;
 use crate::auth::token::{KeySource, TokenJudge, TokenRules};
-use crate::auth::{Guard, GuardSettings, Lobby, Mode, ScramHash};
+use crate::auth::{DelegationRules, Guard, GuardSettings, Lobby, Mode, ScramHash, TokenSecret};
 use crate::config::{AuthConfig, Config};
 use crate::tls::Tls;
 use crate::topics::{Topics, UserChange};
@@ -29,10 +30,31 @@ pub fn guard(config: &Config) -> anyhow::Result<Guard> {
         login_timeout: Duration::from_millis(auth.login_timeout_ms),
         lobby: Lobby::new(auth.max_strangers),
         tokens: tokens(auth),
+        delegation: delegation(auth)?.map(Arc::new),
         kerberos_user: kerberos_user(auth)?,
         certificates: !config.tls.client_ca_file.is_empty(),
         open_metrics: auth.open_metrics,
         audit,
+    }))
+}
+
+fn delegation(auth: &AuthConfig) -> anyhow::Result<Option<DelegationRules>> {
+    let path = &auth.delegation_token_secret_file;
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {path} (auth.delegation_token_secret_file)"))?;
+    let secret = TokenSecret::new(text.lines().next().unwrap_or_default().trim()).with_context(|| {
+        let shortest = TokenSecret::SHORTEST;
+        format!(
+            "the first line of {path} (auth.delegation_token_secret_file) has less than {shortest} characters"
+        )
+    })?;
+    Ok(Some(DelegationRules {
+        secret,
+        max_lifetime: Duration::from_millis(auth.delegation_token_max_lifetime_ms),
+        renewal: Duration::from_millis(auth.delegation_token_expiry_time_ms),
     }))
 }
 

@@ -38,6 +38,12 @@ pub struct AuthConfig {
     pub jwt_groups_claim: String,
     /// What of a Kerberos principal is the user; empty knows none.
     pub kerberos_user: String,
+    /// The file with the key of delegation tokens; empty makes none.
+    pub delegation_token_secret_file: String,
+    /// How long one may last.
+    pub delegation_token_max_lifetime_ms: u64,
+    /// How long one lasts that is not renewed.
+    pub delegation_token_expiry_time_ms: u64,
     /// Whether `/metrics` wants no login.
     pub open_metrics: bool,
 }
@@ -62,6 +68,9 @@ impl Default for AuthConfig {
             jwt_user_claim: "sub".into(),
             jwt_groups_claim: "groups".into(),
             kerberos_user: String::new(),
+            delegation_token_secret_file: String::new(),
+            delegation_token_max_lifetime_ms: 7 * 24 * 60 * 60 * 1000,
+            delegation_token_expiry_time_ms: 24 * 60 * 60 * 1000,
             open_metrics: false,
         }
     }

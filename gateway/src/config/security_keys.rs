@@ -100,6 +100,24 @@ pub const SECURITY_KEYS: &[Key] = &[
         "What a Kerberos principal looks like that may log in: a regular expression for the whole of it, whose first group is the user, like `([^/@]+)@EXAMPLE\\.ORG`. For the mechanism `GSSAPI`, which a build with the feature `gssapi` has."
     ),
     key!(
+        "auth.delegation_token_secret_file",
+        auth.delegation_token_secret_file,
+        None,
+        "The file whose first line, of 32 characters or more, is the key from which the passwords of delegation tokens (KIP-48) are made. With another key all tokens are worth nothing. Empty: there are none."
+    ),
+    key!(
+        "auth.delegation_token_max_lifetime_ms",
+        auth.delegation_token_max_lifetime_ms,
+        Some(SECOND..=10 * 365 * DAY),
+        "How long a delegation token may last, however often it is renewed, in milliseconds; whoever makes one may ask for less."
+    ),
+    key!(
+        "auth.delegation_token_expiry_time_ms",
+        auth.delegation_token_expiry_time_ms,
+        Some(SECOND..=10 * 365 * DAY),
+        "How long a delegation token lasts that is not renewed, in milliseconds, and by how much it is renewed at most."
+    ),
+    key!(
         "auth.open_metrics",
         auth.open_metrics,
         None,

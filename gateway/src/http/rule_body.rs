@@ -249,7 +249,8 @@ impl PartialSchema for ResourceBody {
             object.additional_properties(Some(AdditionalProperties::FreeForm(false)))
         };
         let named = |name: ObjectBuilder, how: ObjectBuilder| {
-            let kinds = ["topic", "exchange", "group", "transactional_id", "vhost"];
+            let kinds =
+                ["topic", "exchange", "group", "transactional_id", "vhost", "delegation_token", "user"];
             let vhost = "The virtual host that the name is one of, for topics and exchanges. Without it names are full: `vhost/name`.";
             closed()
                 .property("type", choice("Their kind; queues and logs are topics.", &kinds))

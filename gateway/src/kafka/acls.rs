@@ -37,11 +37,13 @@ const ALL_OPERATIONS: i8 = 2;
 const DENY: i8 = 2;
 const ALLOW: i8 = 3;
 
-const KINDS: [(i8, ResourceKind); 4] = [
+const KINDS: [(i8, ResourceKind); 6] = [
     (2, ResourceKind::Topic),
     (3, ResourceKind::Group),
     (4, ResourceKind::Cluster),
     (5, ResourceKind::TransactionalId),
+    (6, ResourceKind::DelegationToken),
+    (7, ResourceKind::User),
 ];
 
 fn code_of(operation: Operation) -> i8 {
@@ -56,6 +58,8 @@ fn code_of(operation: Operation) -> i8 {
         Operation::DescribeConfigs => 10,
         Operation::AlterConfigs => 11,
         Operation::IdempotentWrite => 12,
+        Operation::CreateTokens => 13,
+        Operation::DescribeTokens => 14,
     }
 }
 
@@ -83,7 +87,9 @@ impl Acl {
     /// The rule that it is a part of, or what is wrong with it.
     pub fn rule(&self) -> Result<(RuleScope, Operations), String> {
         let kind = KINDS.iter().find(|(code, _)| *code == self.resource_type).map(|(_, kind)| *kind);
-        let kind = kind.ok_or("ACLs are for topics, groups, the cluster and transactional ids")?;
+        let kind = kind.ok_or(
+            "ACLs are for topics, groups, the cluster, transactional ids, delegation tokens and users",
+        )?;
         let name: Box<str> = match kind.only_name() {
             Some(only) if self.resource_name != only => return Err(format!("the cluster is called {only}")),
             _ => self.resource_name.as_str().into(),
@@ -185,7 +191,7 @@ mod tests {
             let (scope, operations) = one.rule().unwrap();
             assert_eq!(Acl::of_rule(&scope, operations), [one]);
         }
-        assert!(Acl { resource_type: 6, ..acl("x", LITERAL, 3) }.rule().is_err());
+        assert!(Acl { resource_type: 8, ..acl("x", LITERAL, 3) }.rule().is_err());
         assert!(Acl { operation: ANY, ..acl("x", LITERAL, 3) }.rule().is_err());
         assert!(Acl { pattern_type: MATCH, ..acl("x", LITERAL, 3) }.rule().is_err());
         assert!(Acl { host: "here".into(), ..acl("x", LITERAL, 3) }.rule().is_err());

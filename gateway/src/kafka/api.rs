@@ -15,6 +15,7 @@ mod consumer_group_heartbeat;
 mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delegation_tokens;
 mod delete_acls;
 mod delete_groups;
 mod delete_records;
@@ -338,6 +339,30 @@ pub const APIS: &[Api] = &[
         "Logins that end are renewed on the connection (KIP-368): `kafka.max_session_ms`."
     ),
     api!(create_partitions::answer, create_partitions::CreatePartitionsRequest, 0..=3, ""),
+    api!(
+        delegation_tokens::create,
+        create_delegation_token::CreateDelegationTokenRequest,
+        1..=3,
+        "Once `auth.delegation_token_secret_file` names a key. Whoever holds a token logs in by SCRAM with `tokenauth=true`."
+    ),
+    api!(
+        delegation_tokens::renew,
+        renew_delegation_token::RenewDelegationTokenRequest,
+        1..=2,
+        "By its owner, who asked for it, and its renewers. Connections that are open last as long as the token."
+    ),
+    api!(
+        delegation_tokens::expire,
+        expire_delegation_token::ExpireDelegationTokenRequest,
+        1..=2,
+        "Ends the open connections of its holders too."
+    ),
+    api!(
+        delegation_tokens::describe,
+        describe_delegation_token::DescribeDelegationTokenRequest,
+        1..=3,
+        "Somebody else's with `describe` on the token, or `describe_tokens` on the user."
+    ),
     api!(delete_groups::answer, delete_groups::DeleteGroupsRequest, 0..=2, ""),
     api!(
         elect_leaders::answer,

@@ -115,7 +115,7 @@ impl Login {
                     Some(session) => caller.until(Guard::now().plus(session)),
                     None => caller,
                 };
-                let lifetime = caller.identity().expires_at.map(|end| end.since(Guard::now()));
+                let lifetime = caller.ends_at().map(|end| end.since(Guard::now()));
                 let lifetime_ms =
                     lifetime.map_or(0, |left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
                 *self.pass.write() = Pass::As(caller);

@@ -100,6 +100,12 @@ acts! {
     NumberWrites => IdempotentWrite Cluster;
     /// Change users, rules and quotas
     ChangeServer => Alter Cluster;
+    /// See a delegation token; its owner, who asked for it and its renewers may anyway
+    SeeToken => Describe DelegationToken;
+    /// Make delegation tokens that stand for a user, here called `User:NAME`; everybody may for themselves
+    MakeTokens => CreateTokens User;
+    /// See the delegation tokens that stand for a user, here called `User:NAME`
+    SeeTokens => DescribeTokens User;
 }
 
 impl Topics {
@@ -255,7 +261,9 @@ fn refused(pass: &Pass, act: Act, name: &str) -> Refusal {
         ResourceKind::Topic | ResourceKind::Exchange | ResourceKind::VirtualHost => ErrorCode::AccessDenied,
         ResourceKind::Group => ErrorCode::GroupAccessDenied,
         ResourceKind::TransactionalId => ErrorCode::TransactionalIdAccessDenied,
-        ResourceKind::Cluster => ErrorCode::ServerAccessDenied,
+        ResourceKind::Cluster | ResourceKind::DelegationToken | ResourceKind::User => {
+            ErrorCode::ServerAccessDenied
+        }
     };
     let shown: String = name.chars().take(255).collect();
     let (user, operation, kind) = (caller.user(), operation.as_str(), kind.as_str());

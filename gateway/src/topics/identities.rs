@@ -7,14 +7,14 @@ use segment_store::RecordKind;
 
 use super::Topics;
 use super::authorization::Act;
+use super::identity_audit::about;
 use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
 use super::spec::Created;
 use crate::auth::api_key::{ApiKey, ShownKey};
 use crate::auth::identity_record::{self, Change};
 use crate::auth::permission::{NameMatch, Operations, ResourceKind, RuleScope};
-use crate::auth::quota::{Measure, QuotaEntity, QuotaLimits};
-use crate::auth::routing_keys::TopicScope;
+use crate::auth::quota::{QuotaEntity, QuotaLimits};
 use crate::auth::{Guard, Identities, Origin, Pass, ScramHash, User, Verifier, is_name, random, rule_index};
 use crate::refusal::Refusal;
 
@@ -405,33 +405,6 @@ impl Turn<'_> {
             return Err(too_many("rules", RULES_MAX));
         }
         Ok(())
-    }
-}
-
-fn about(change: &Change) -> String {
-    match change {
-        Change::SetUser(user) => {
-            let mechanisms: Vec<&str> =
-                user.verifiers.iter().map(|verifier| verifier.hash.mechanism()).collect();
-            let (name, admin, groups, keys) = (&user.name, user.admin, &user.groups, user.keys.len());
-            format!(
-                "user {name}, admin {admin}, groups {groups:?}, mechanisms {mechanisms:?}, {keys} API keys"
-            )
-        }
-        Change::DeleteUser(name) => format!("user {name}"),
-        Change::SetRule(scope, operations) => {
-            let RuleScope { subject, kind, name, effect, .. } = scope;
-            let operations = operations.names().join(" ");
-            format!("{effect:?} {subject} {} {} {:?}: {operations}", kind.as_str(), name.kind(), name.text())
-        }
-        Change::SetQuota(entity, limits) => {
-            let limit = |measure: Measure| Some(format!("{} {}", measure.as_str(), limits.of(measure)?));
-            let limits: Vec<String> = Measure::ALL.into_iter().filter_map(limit).collect();
-            format!("{entity}: {}", limits.join(", "))
-        }
-        Change::SetTopicPermission(TopicScope { user, vhost, exchange }, permission) => {
-            format!("user {user}, exchange {exchange:?} of {vhost:?}: {permission:?}")
-        }
     }
 }
 

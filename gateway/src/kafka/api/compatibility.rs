@@ -8,17 +8,12 @@ mod tests {
 
     /// What Kafka 4.2 has for clients and tools, and is not answered here: name, key, why.
     const NOT_ANSWERED: &[(i16, &str, &str)] = &[
-        (38, "CreateDelegationToken", TOKENS),
-        (39, "RenewDelegationToken", TOKENS),
-        (40, "ExpireDelegationToken", TOKENS),
-        (41, "DescribeDelegationToken", TOKENS),
         (83, "InitializeShareGroupState", PERSISTER),
         (84, "ReadShareGroupState", PERSISTER),
         (85, "WriteShareGroupState", PERSISTER),
         (86, "DeleteShareGroupState", PERSISTER),
         (87, "ReadShareGroupStateSummary", PERSISTER),
     ];
-    const TOKENS: &str = "A delegation token (KIP-48) logs in by SCRAM, for which the broker keeps its secret; here nothing is kept from which a secret could be had. An API key (`/v1/users/{user}/keys`) stands for a user just so, with an end, over `PLAIN` at this door and at every other.";
     const PERSISTER: &str = "Only brokers send it, to the broker that keeps share groups' state. Here it is in the journal of the one broker.";
 
     fn page() -> String {
