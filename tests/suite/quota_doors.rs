@@ -21,7 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::lapin_client;
-use crate::quotas::{here, lift, limit, until_throttled};
+use crate::quotas::{here, lift, limit, throttled, until_throttled};
 
 /// Long enough for an answer that is not held back, and far shorter than what quotas here make anybody wait.
 const MOMENT: Duration = Duration::from_millis(200);
@@ -86,6 +86,7 @@ async fn a_kafka_consumer_over_its_quota_gets_nothing_and_is_told_when_to_come_a
     let second = Kafka::connect(&server).await.ask(11, &fetch("events")).await;
     assert_eq!((records(&second), second.error_code), (0, 0));
     assert!(second.throttle_time_ms > 60_000, "{}", second.throttle_time_ms);
+    assert_eq!(throttled(&http, "kafka", "consume_bytes_per_s").await, 2, "each is counted");
 }
 
 #[tokio::test]

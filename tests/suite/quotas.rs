@@ -33,7 +33,7 @@ fn assert_used_up(answer: &Answer, quota: &str) {
 }
 
 /// How often a quota held somebody up, as the metrics tell.
-async fn throttled(http: &Http, door: &str, quota: &str) -> u64 {
+pub async fn throttled(http: &Http, door: &str, quota: &str) -> u64 {
     let text = http.get("/metrics").await.text();
     let name = format!("sluice_quota_throttled_total{{door=\"{door}\",quota=\"{quota}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(0)

@@ -133,6 +133,16 @@ impl Usage {
         inner.longest(measure, |bucket, rate, now| bucket.wait_for(1, rate, now))
     }
 
+    /// The same for a request that gets nothing if it has to wait, which is noted.
+    #[must_use]
+    pub fn owed(&self, measure: Measure) -> Duration {
+        let wait = self.wait(measure);
+        if let (Some(inner), false) = (&self.0, wait.is_zero()) {
+            inner.guard.quotas().throttled(inner.door, measure, wait);
+        }
+        wait
+    }
+
     /// What may be used now; `None` is without bound.
     #[must_use]
     pub fn left(&self, measure: Measure) -> Option<u64> {

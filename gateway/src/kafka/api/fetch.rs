@@ -43,7 +43,7 @@ type Target = Result<(LogTopic, u32), KafkaError>;
 /// How much a request may have, and how long it may wait for it. Whose quota is used up gets nothing, at once.
 fn limits(call: &Call, request: &FetchRequest) -> Limits {
     let isolation = isolation(request.isolation_level);
-    let owed = call.usage().wait(Measure::Consume);
+    let owed = call.usage().owed(Measure::Consume);
     if !owed.is_zero() {
         call.hold_up(Measure::Consume, owed);
         return Limits { isolation, nothing: true, bytes: 0, enough: 0, wait: Duration::ZERO };

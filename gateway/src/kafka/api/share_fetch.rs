@@ -143,7 +143,7 @@ impl Limits {
     fn of(request: &ShareFetchRequest, call: &Call) -> Limits {
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX);
         // Whose quota is used up gets nothing, at once.
-        let owed = call.usage().wait(Measure::Consume);
+        let owed = call.usage().owed(Measure::Consume);
         call.hold_up(Measure::Consume, owed);
         let records = if owed.is_zero() { request.max_records } else { 0 };
         Limits {
