@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 
 def run(story):
@@ -66,6 +67,41 @@ def test_a_transaction_with_offsets(broker, name):
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(reader.getone(), 1)
         await reader.stop()
+
+    run(story())
+
+
+def test_topics_and_groups_are_administered(broker, name):
+    async def story():
+        topic, group = name("topic"), name("group")
+        await make(broker, topic)
+        sender = AIOKafkaProducer(bootstrap_servers=broker.kafka)
+        await sender.start()
+        await sender.send_and_wait(topic, b"value", partition=0)
+        await sender.stop()
+        reader = AIOKafkaConsumer(bootstrap_servers=broker.kafka, group_id=group)
+        await reader.start()
+        reader.assign([TopicPartition(topic, 0)])
+        await reader.commit({TopicPartition(topic, 0): 1})
+        await reader.stop()
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker.kafka)
+        await admin.start()
+        assert topic in await admin.list_topics()
+        [described] = await admin.describe_topics([topic])
+        assert len(described["partitions"]) == 2
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs={"retention.ms": "60000"})
+        await admin.alter_configs([resource])
+        [told] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        assert "60000" in [entry[1] for entry in told.resources[0][4] if entry[0] == "retention.ms"]
+        await admin.create_partitions({topic: NewPartitions(total_count=4)})
+        [described] = await admin.describe_topics([topic])
+        assert len(described["partitions"]) == 4
+        assert group in [listed[0] for listed in await admin.list_consumer_groups()]
+        offsets = await admin.list_consumer_group_offsets(group)
+        assert offsets[TopicPartition(topic, 0)].offset == 1
+        await admin.delete_topics([topic])
+        assert topic not in await admin.list_topics()
+        await admin.close()
 
     run(story())
 
