@@ -118,6 +118,25 @@ tool org.apache.kafka.tools.ProducerPerformance --topic plain --num-records 2000
 expect 'perf' tool org.apache.kafka.tools.TransactionsCommand --bootstrap-server "$kafka" list
 expect 'CompleteCommit' tool org.apache.kafka.tools.TransactionsCommand --bootstrap-server "$kafka" describe \
     --transactional-id perf
+transactions() { tool org.apache.kafka.tools.TransactionsCommand --bootstrap-server "$kafka" "$@"; }
+expect 'perf' transactions list --transactional-id-pattern 'p.rf'
+[ -z "$(transactions list --transactional-id-pattern 'per' | grep perf || true)" ]
+expect 'None' transactions describe-producers --topic plain --partition 0
+transactions find-hanging --topic plain > /dev/null
+# A producer that dies with its transaction open; an administrator ends it.
+topics --create --topic hanging --partitions 1 > /dev/null
+java -Xmx256m -cp "$libraries/*" org.apache.kafka.tools.ProducerPerformance --topic hanging --num-records 1000000 \
+    --record-size 100 --throughput 100 --transactional-id hanging --transaction-duration-ms 600000 \
+    --producer-props bootstrap.servers="$kafka" > /dev/null 2>&1 &
+producer=$!
+until started=$(transactions describe-producers --topic hanging --partition 0 | awk 'NR == 2 && $6 ~ /^[0-9]+$/ { print $6 }') \
+    && [ -n "$started" ]; do kill -0 "$producer"; done
+expect 'hanging .*Ongoing' transactions list
+kill -9 "$producer"
+wait "$producer" 2> /dev/null || true
+transactions abort --topic hanging --partition 0 --start-offset "$started"
+expect 'CompleteAbort' transactions describe --transactional-id hanging
+topics --delete --topic hanging
 
 topics --delete --topic plain
 [ -z "$(topics --list | grep '^plain$' || true)" ]

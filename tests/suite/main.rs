@@ -23,6 +23,7 @@ mod group_members;
 mod groups;
 mod idempotency;
 mod jobs;
+mod kafka_admin;
 mod kafka_bad_input;
 mod kafka_fetch;
 mod kafka_logins;

@@ -63,7 +63,9 @@ mod share_settling;
 mod sync_group;
 mod transactions;
 mod txn_offset_commit;
+mod update_features;
 mod user_scram_credentials;
+mod write_txn_markers;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -289,6 +291,12 @@ pub const APIS: &[Api] = &[
         0..=5,
         "Markers, offsets and the transaction's state are one write."
     ),
+    api!(
+        write_txn_markers::answer,
+        write_txn_markers::WriteTxnMarkersRequest,
+        1..=2,
+        "With which an administrator aborts a transaction (`kafka-transactions abort`): all of it, for none hangs in one partition alone."
+    ),
     api!(txn_offset_commit::answer, txn_offset_commit::TxnOffsetCommitRequest, 0..=5, ""),
     api!(
         describe_acls::answer,
@@ -419,10 +427,16 @@ pub const APIS: &[Api] = &[
         0..=2,
         "The one broker is the one voter."
     ),
+    api!(
+        update_features::answer,
+        update_features::UpdateFeaturesRequest,
+        0..=2,
+        "Features come with the server: asking for another version is refused."
+    ),
     api!(describe_cluster::answer, describe_cluster::DescribeClusterRequest, 0..=2, ""),
     api!(describe_producers::answer, describe_producers::DescribeProducersRequest, 0..=0, ""),
     api!(describe_transactions::answer, describe_transactions::DescribeTransactionsRequest, 0..=0, ""),
-    api!(list_transactions::answer, list_transactions::ListTransactionsRequest, 0..=1, ""),
+    api!(list_transactions::answer, list_transactions::ListTransactionsRequest, 0..=2, ""),
     api!(
         consumer_group_heartbeat::answer,
         consumer_group_heartbeat::ConsumerGroupHeartbeatRequest,

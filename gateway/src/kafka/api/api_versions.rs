@@ -9,7 +9,8 @@ use crate::kafka::error::KafkaError;
 
 /// Features (KIP-584) that clients look for, and their versions: groups whose partitions the server shares out (KIP-848),
 /// transactions with an epoch each (KIP-890), share groups (KIP-932).
-const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("share.version", 1), ("transaction.version", 2)];
+pub const FEATURES: &[(&str, i16)] =
+    &[("group.version", 1), ("share.version", 1), ("transaction.version", 2)];
 
 pub async fn answer(_: &Call, request: ApiVersionsRequest) -> ApiVersionsResponse {
     let mut response = ApiVersionsResponse { api_keys: versions(), ..ApiVersionsResponse::default() };

@@ -3,6 +3,8 @@ use kafka_wire::messages::list_transactions::{
 };
 
 use super::{Call, transactions};
+use crate::auth::rule_index;
+use crate::kafka::error::KafkaError;
 use crate::topics::TransactionDescription;
 
 /// The states that Kafka has, whether or not they occur here.
@@ -20,6 +22,15 @@ const STATES: [&str; 8] = [
 pub async fn answer(call: &Call, request: ListTransactionsRequest) -> ListTransactionsResponse {
     let unknown_state_filters =
         request.state_filters.iter().filter(|state| !STATES.contains(&state.as_str())).cloned().collect();
+    // All of an id has to fit.
+    let pattern = request.transactional_id_pattern.as_deref().filter(|pattern| !pattern.is_empty());
+    let pattern = match pattern.map(|pattern| rule_index::pattern(&format!("^(?:{pattern})$"))).transpose() {
+        Ok(pattern) => pattern,
+        Err(_) => {
+            let error_code = KafkaError::INVALID_REGULAR_EXPRESSION.0;
+            return ListTransactionsResponse { error_code, ..ListTransactionsResponse::default() };
+        }
+    };
     let found = match call.door.topics().transactional_ids().await {
         Ok(found) => found,
         Err(refusal) => {
@@ -36,7 +47,8 @@ pub async fn answer(call: &Call, request: ListTransactionsRequest) -> ListTransa
         let by = request.producer_id_filters.is_empty() || request.producer_id_filters.contains(&producer);
         let long = request.duration_filter < 0
             || one.started.is_some_and(|started| now.0 - started.0 >= request.duration_filter);
-        among && by && long
+        let fits = pattern.as_ref().is_none_or(|pattern| pattern.is_match(one.id.as_str()));
+        among && by && long && fits
     };
     let told = |one: TransactionDescription| TransactionState {
         transactional_id: one.id.to_string(),
