@@ -25,6 +25,7 @@ mod idempotency;
 mod jobs;
 mod kafka_admin;
 mod kafka_bad_input;
+mod kafka_edges;
 mod kafka_fetch;
 mod kafka_logins;
 mod kafka_produce;

@@ -23,7 +23,27 @@ pub async fn answer(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Cons
     }
 }
 
+/// What has to be said and may not be empty, as Kafka has it.
+fn check(request: &ConsumerGroupHeartbeatRequest, version: i16) -> Result<(), Wrong> {
+    let is_empty = |text: &Option<String>| text.as_deref() == Some("");
+    let why = if request.member_id.is_empty() && (version > 0 || request.member_epoch != 0) {
+        "MemberId can't be empty."
+    } else if request.group_id.is_empty() {
+        "GroupId can't be empty."
+    } else if is_empty(&request.instance_id) {
+        "InstanceId can't be empty."
+    } else if is_empty(&request.rack_id) {
+        "RackId can't be empty."
+    } else if request.member_epoch == -2 && request.instance_id.is_none() {
+        "InstanceId can't be null."
+    } else {
+        return Ok(());
+    };
+    Err(Wrong::new(KafkaError::INVALID_REQUEST, why))
+}
+
 async fn beat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<ConsumerAnswer, Wrong> {
+    check(&request, call.version)?;
     let name = groups::name(&request.group_id);
     let name = name.map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
     let epoch =

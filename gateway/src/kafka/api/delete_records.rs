@@ -35,6 +35,15 @@ async fn delete(call: &Call, topic: &str, partition: i32, before: i64) -> Result
         0.. => StartAt::Offset(before),
         _ => return Err(KafkaError::OFFSET_OUT_OF_RANGE),
     };
+    // As in Kafka: what a log keeps by key is not deleted by offset.
+    if let Ok(log) = call.door.topics().log(topic)
+        && !log
+            .settings()
+            .iter()
+            .any(|setting| setting.name == "cleanup.policy" && setting.value.contains("delete"))
+    {
+        return Err(KafkaError::POLICY_VIOLATION);
+    }
     let deleted = call.door.topics().delete_records(topic, partition, before).await;
     deleted.map_err(|refusal| KafkaError::from(&refusal))
 }

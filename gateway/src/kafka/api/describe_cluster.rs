@@ -7,6 +7,7 @@ use crate::kafka::error::KafkaError;
 
 /// Brokers are asked for, not controllers.
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 
 pub async fn answer(call: &Call, request: DescribeClusterRequest) -> DescribeClusterResponse {
     let mut response = DescribeClusterResponse {
@@ -23,6 +24,9 @@ pub async fn answer(call: &Call, request: DescribeClusterRequest) -> DescribeClu
             port: i32::from(endpoint.port),
             ..DescribeClusterBroker::default()
         });
+    } else if request.endpoint_type != CONTROLLERS {
+        response.error_code = KafkaError::UNSUPPORTED_ENDPOINT_TYPE.0;
+        response.error_message = Some("Unsupported endpoint type".into());
     } else {
         response.error_code = KafkaError::MISMATCHED_ENDPOINT_TYPE.0;
         response.error_message = Some("this is a broker's endpoint, not a controller's".into());

@@ -19,6 +19,9 @@ pub async fn answer(call: &Call, request: DescribeConfigsRequest) -> DescribeCon
     let mut results = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
         let described = match resource.resource_type {
+            configs::GROUP if resource.resource_name.is_empty() => {
+                Err(Wrong::new(KafkaError::INVALID_REQUEST, "Group name must not be empty"))
+            }
             configs::GROUP => {
                 group_configs::describe(call, &resource.resource_name, request.include_synonyms).await
             }
@@ -50,6 +53,13 @@ fn describe(
     let name = resource.resource_name.as_str();
     let node_id = call.door.node_id();
     match resource.resource_type {
+        configs::TOPIC if name.is_empty() => {
+            let why = "Topic name is invalid: the empty string is not allowed";
+            Err(Wrong::new(KafkaError::INVALID_TOPIC_EXCEPTION, why))
+        }
+        configs::CLIENT_METRICS if name.is_empty() => {
+            Err(Wrong::new(KafkaError::INVALID_REQUEST, "Client metrics subscription name must not be empty"))
+        }
         configs::TOPIC => match call.door.topics().topic(name).map_err(Wrong::from)? {
             Topic::Log(log) => {
                 Ok(log.settings().into_iter().map(|setting| of_log(setting, synonyms, about)).collect())

@@ -5,15 +5,20 @@ use kafka_wire::messages::elect_leaders::{
 use super::Call;
 use crate::kafka::error::KafkaError;
 
+/// Of the preferred leader, and of any.
+const ELECTIONS: std::ops::RangeInclusive<i8> = 0..=1;
+
 /// The one broker leads everything: no election is ever needed.
 pub async fn answer(call: &Call, request: ElectLeadersRequest) -> ElectLeadersResponse {
     // Asked about every partition, Kafka tells only of those for which something happened.
     let asked = request.topic_partitions.unwrap_or_default();
+    let is_known = ELECTIONS.contains(&request.election_type);
     let results = asked.into_iter().map(|topic| {
         let partitions = call.door.topics().log(&topic.topic).map_or(0, |log| log.partitions());
         let result = |partition: i32| {
             let known = u32::try_from(partition).is_ok_and(|partition| partition < partitions);
             let (error, why) = match known {
+                _ if !is_known => (KafkaError::INVALID_REQUEST, "there is no such kind of election"),
                 true => (KafkaError::ELECTION_NOT_NEEDED, "the one broker leads this partition"),
                 false => (KafkaError::UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition"),
             };
@@ -24,5 +29,9 @@ pub async fn answer(call: &Call, request: ElectLeadersRequest) -> ElectLeadersRe
             topic: topic.topic,
         }
     });
-    ElectLeadersResponse { replica_election_results: results.collect(), ..ElectLeadersResponse::default() }
+    ElectLeadersResponse {
+        error_code: if is_known { KafkaError::NONE.0 } else { KafkaError::INVALID_REQUEST.0 },
+        replica_election_results: results.collect(),
+        ..ElectLeadersResponse::default()
+    }
 }

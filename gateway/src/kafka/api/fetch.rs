@@ -18,7 +18,13 @@ use crate::topics::{Isolation, LogTopic};
 /// Longest wait for records, whatever the client asks.
 const WAIT_MAX: Duration = Duration::from_secs(300);
 
+/// Uncommitted records are read, or not.
+const ISOLATION_LEVELS: std::ops::RangeInclusive<i8> = 0..=1;
+
 pub async fn answer(call: &Call, mut request: FetchRequest) -> FetchResponse {
+    if !ISOLATION_LEVELS.contains(&request.isolation_level) {
+        return FetchResponse { error_code: KafkaError::INVALID_REQUEST.0, ..FetchResponse::default() };
+    }
     let plan = call.door.fetch_sessions().lock().plan(&mut request);
     let plan = match plan {
         Ok(plan) => plan,

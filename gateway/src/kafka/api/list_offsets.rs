@@ -1,6 +1,8 @@
+use std::collections::HashMap;
+
 use kafka_wire::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
-    ListOffsetsTopicResponse,
+    ListOffsetsTopic, ListOffsetsTopicResponse,
 };
 
 use super::{Call, fetch};
@@ -16,12 +18,34 @@ const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
+/// Since when each of the moments that have no time is understood.
+const MOMENTS: [(i64, i16); 6] = [
+    (LATEST, 0),
+    (EARLIEST, 0),
+    (NEWEST_TIMESTAMP, 7),
+    (EARLIEST_LOCAL, 8),
+    (LATEST_TIERED, 9),
+    (EARLIEST_PENDING_UPLOAD, 11),
+];
+
 pub async fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let asked = |topic: &ListOffsetsTopic| {
+        let name = topic.name.clone();
+        topic.partitions.iter().map(move |one| (name.clone(), one.partition_index)).collect::<Vec<_>>()
+    };
+    let mut times: HashMap<(String, i32), usize> = HashMap::new();
+    request.topics.iter().flat_map(asked).for_each(|place| *times.entry(place).or_default() += 1);
     let isolation = fetch::isolation(request.isolation_level);
     let topics = request.topics.into_iter().map(|topic| {
         let log = call.door.topics().log(&topic.name).map_err(|refusal| KafkaError::from(&refusal));
         let partition = |asked: ListOffsetsPartition| {
-            let found = log.as_ref().map_err(|error| *error).and_then(|log| find(log, &asked, isolation));
+            let is_twice =
+                times.get(&(topic.name.clone(), asked.partition_index)).is_some_and(|times| *times > 1);
+            let found = log
+                .as_ref()
+                .map_err(|error| *error)
+                .and_then(|log| find(log, &asked, isolation, call.version));
+            let found = if is_twice { Err(KafkaError::INVALID_REQUEST) } else { found };
             let (error, offset, timestamp) = match found {
                 Ok((offset, timestamp)) => (KafkaError::NONE, offset, timestamp),
                 Err(error) => (error, -1, -1),
@@ -45,6 +69,7 @@ fn find(
     log: &LogTopic,
     asked: &ListOffsetsPartition,
     isolation: Isolation,
+    version: i16,
 ) -> Result<(i64, i64), KafkaError> {
     let partition =
         u32::try_from(asked.partition_index).map_err(|_| KafkaError::UNKNOWN_TOPIC_OR_PARTITION)?;
@@ -55,6 +80,9 @@ fn find(
         ..LEADER_EPOCH => return Err(KafkaError::FENCED_LEADER_EPOCH),
         _ => return Err(KafkaError::UNKNOWN_LEADER_EPOCH),
     }
+    if asked.timestamp < 0 && !MOMENTS.iter().any(|(at, since)| *at == asked.timestamp && *since <= version) {
+        return Err(KafkaError::UNSUPPORTED_VERSION);
+    }
     let end = log.readable_end(partition, isolation).map_err(told)?;
     // What is not committed yet is not there for who asks for committed records.
     let visible = |found: Option<(i64, i64)>| found.filter(|(offset, _)| *offset < end).unwrap_or((-1, -1));
@@ -63,7 +91,7 @@ fn find(
         EARLIEST | EARLIEST_LOCAL => Ok((bounds.log_start, -1)),
         NEWEST_TIMESTAMP => Ok(visible(log.newest(partition).map_err(told)?)),
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok((-1, -1)),
-        ..0 => Err(KafkaError::INVALID_REQUEST),
+        ..0 => Err(KafkaError::UNSUPPORTED_VERSION),
         time => Ok(visible(log.find_time(partition, time).map_err(told)?)),
     }
 }

@@ -185,7 +185,7 @@ impl Sent {
         place: Place,
     ) -> PartitionProduceResponse {
         let limits = call.door.topics().limits();
-        let batch = match (data.index, data.records.0) {
+        let batch = match (data.index, data.records.0.filter(|records| !records.is_empty())) {
             (0, Some(records)) => ProducerBatch::check(records, limits).map_err(BatchRefusal::from),
             (0, None) => return failed(data.index, KafkaError::INVALID_RECORD, "there are no records"),
             _ => {
@@ -224,7 +224,7 @@ fn checked(
         let why = format!("{} has {} partitions, counted from 0", log.name(), log.partitions());
         return Err(failure(KafkaError::UNKNOWN_TOPIC_OR_PARTITION, why));
     };
-    let Some(records) = records else {
+    let Some(records) = records.filter(|records| !records.is_empty()) else {
         return Err(failure(KafkaError::INVALID_RECORD, "there are no records"));
     };
     let records = if records.len() < COPY_BELOW { BytesMut::from(&records[..]) } else { records };

@@ -24,6 +24,9 @@ pub async fn answer(call: &Call, request: ShareGroupHeartbeatRequest) -> ShareGr
 }
 
 async fn beat(call: &Call, request: ShareGroupHeartbeatRequest) -> Result<ConsumerAnswer, Wrong> {
+    if request.group_id.is_empty() {
+        return Err(Wrong::new(KafkaError::INVALID_REQUEST, "GroupId can't be empty."));
+    }
     let name = groups::name(&request.group_id);
     let name = name.map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
     let epoch =
