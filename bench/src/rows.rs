@@ -35,7 +35,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 48] = [
+pub const ROWS: [Row; 49] = [
     Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
     Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
@@ -73,6 +73,7 @@ pub const ROWS: [Row; 48] = [
     Row { name: "log-offsets", about: "a million committed offsets", run: lookup::offsets },
     Row { name: "log-partitions", about: "10,000 partitions, opened and idle", run: partitions::run },
     Row { name: "permissions", about: "one question to 10,000 permission rules", run: security::permission },
+    Row { name: "quotas", about: "measuring one request, with and without quotas", run: security::quotas },
     Row { name: "scram", about: "SCRAM exchanges, without a socket", run: security::scram },
     Row { name: "declare", about: "10,000 durable queues over one connection", run: declare::run },
     Row { name: "amqp", about: "AMQP on one queue, beside RabbitMQ", run: amqp::one_queue },
