@@ -82,6 +82,31 @@ def test_http_refuses_wrong_tokens(issued):
         assert (status, problem["code"]) == (401, "unauthenticated"), why
 
 
+def test_clocks_may_differ_and_new_keys_are_found(tmp_path):
+    jwks, old, new = tmp_path / "jwks.json", *(rsa.generate_private_key(65537, 2048) for _ in range(2))
+    keys = [public(old, "old", "RS256")]
+    jwks.write_text(json.dumps({"keys": keys}))
+    broker = Broker(tmp_path, "--set", f"auth.jwks={jwks}", "--set", "auth.jwt_leeway_s=600").start()
+
+    def asked(key, kid, **times):
+        made = jwt.encode({"sub": "tina", **times}, key, algorithm="RS256", headers={"kid": kid})
+        return broker.ask("GET", "/v1/me", login=made)[0]
+    now = time.time()
+    assert asked(old, "old", exp=now - 500) == 200
+    assert asked(old, "old", exp=now - 700) == 401
+    assert asked(old, "old", exp=now + 900, nbf=now + 500) == 200
+    assert asked(old, "old", exp=now + 900, nbf=now + 700) == 401
+    assert asked(new, "old", exp=now + 900) == 401, "another key of the same name"
+    # An issuer that has begun to sign with another key.
+    jwks.write_text(json.dumps({"keys": [*keys, public(new, "new", "RS256")]}))
+    until = time.monotonic() + 60
+    while asked(new, "new", exp=now + 900) != 200:
+        assert time.monotonic() < until, "the new key is not found"
+        time.sleep(0.2)
+    assert asked(old, "old", exp=now + 900) == 200
+    broker.stop()
+
+
 def kafka(broker, give):
     errors = []
     return {"bootstrap.servers": broker.ports["kafka"], "security.protocol": "SASL_PLAINTEXT",

@@ -27,6 +27,9 @@ const ALGORITHMS: [Algorithm; 9] = [
 ];
 /// Keys that an issuer does not have are asked for anew at most this often.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// How long keys of an address are believed before they are asked for anew: one that its issuer takes back is not
+/// good for longer.
+const KEYS_LIFE: Duration = Duration::from_secs(5 * 60);
 /// How long an issuer may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Most bytes of a key set.
@@ -35,7 +38,7 @@ const KEYS_BYTES: u64 = 1 << 20;
 /// Where an issuer's keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// In a file, read anew when it has changed.
+    /// In a file, which the operator may change.
     File(PathBuf),
     /// At an address.
     Url(String),
@@ -92,9 +95,13 @@ impl TokenJudge {
         let header = decode_header(token).map_err(|_| LoginError::Wrong)?;
         let kid = header.kid.as_deref();
         let mut key = self.key(kid);
-        if key.is_none() {
-            self.ask(now).await?;
+        if key.is_none() || self.is_stale(now) {
+            let asked = self.ask(now).await;
             key = self.key(kid);
+            // What was known before is believed while its source is out of reach.
+            if key.is_none() {
+                asked?;
+            }
         }
         judged(token, &key.ok_or(LoginError::Wrong)?, header.alg, &self.rules)
     }
@@ -108,6 +115,14 @@ impl TokenJudge {
             None => set.keys.first().filter(|_| set.keys.len() == 1),
         };
         DecodingKey::from_jwk(found?).ok()
+    }
+
+    fn is_stale(&self, now: Timestamp) -> bool {
+        let life = match self.source {
+            KeySource::File(_) => ASK_AGAIN,
+            KeySource::Url(_) => KEYS_LIFE,
+        };
+        self.keys.read().asked_at.is_none_or(|at| now.since(at) >= life)
     }
 
     /// Reads the keys anew, unless that was done just now.
@@ -194,4 +209,64 @@ fn read(source: &KeySource) -> Result<JwkSet, String> {
         }
     };
     serde_json::from_str(&text).map_err(|error| format!("no JSON Web Key Set: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    use rcgen::KeyPair;
+
+    use super::*;
+
+    fn key_set(keys: &[(&str, &KeyPair)]) -> String {
+        let shown = |(kid, key): &(&str, &KeyPair)| {
+            // An uncompressed point: a mark, then both coordinates.
+            let (x, y) = key.public_key_raw()[1..].split_at(32);
+            let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
+            serde_json::json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": kid, "x": x, "y": y})
+        };
+        serde_json::json!({"keys": keys.iter().map(shown).collect::<Vec<_>>()}).to_string()
+    }
+
+    fn token(kid: &str, key: &KeyPair) -> String {
+        let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::ES256) };
+        let ends = jiff::Timestamp::now().as_second() + 3600;
+        let claims = serde_json::json!({"sub": "alice", "exp": ends});
+        encode(&header, &claims, &EncodingKey::from_ec_der(&key.serialize_der())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_taken_out_of_the_file_are_not_believed_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("jwks.json");
+        let (old, new) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let write = |keys: &[(&str, &KeyPair)]| std::fs::write(&file, key_set(keys)).unwrap();
+        write(&[("old", &old)]);
+        let rules = TokenRules {
+            issuer: String::new(),
+            audience: String::new(),
+            leeway: Duration::ZERO,
+            user_claim: "sub".into(),
+            groups_claim: "groups".into(),
+        };
+        let judge = TokenJudge::new(KeySource::File(file.clone()), rules);
+        let at = |seconds: i64| Timestamp(seconds * 1000);
+        let (by_old, by_new) = (token("old", &old), token("new", &new));
+        assert_eq!(&*judge.judge(&by_old, at(0)).await.unwrap().user, "alice");
+        assert!(judge.judge(&by_new, at(11)).await.is_err());
+        write(&[("new", &new)]);
+        assert!(judge.judge(&by_new, at(22)).await.is_ok());
+        assert!(judge.judge(&by_old, at(22)).await.is_err());
+        write(&[("old", &old)]);
+        assert!(judge.judge(&by_new, at(23)).await.is_ok(), "the file is not read for every token");
+        assert!(judge.judge(&by_new, at(40)).await.is_err());
+        assert!(judge.judge(&by_old, at(51)).await.is_ok());
+        std::fs::remove_file(&file).unwrap();
+        assert!(
+            judge.judge(&by_old, at(70)).await.is_ok(),
+            "what is known is believed while there is no file"
+        );
+    }
 }
