@@ -11,7 +11,9 @@ import pika
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
+from cryptography import x509
 
+from authority import client_until
 from conftest import Broker
 
 DOORS = ["https", "kafkas", "amqps"]
@@ -120,6 +122,30 @@ def test_http_knows_who_shows_a_certificate(secured):
     assert status == 401
     me = secured.must("GET", "/v1/me", scheme="https", context=context(secured, client=secured.pki))
     assert me["user"] == "admin", "what is said goes before the certificate"
+
+
+@pytest.mark.parametrize("rule,user", [
+    ("cn", "kate"), ("subject", "CN=kate,O=Shop"), ("dns", "kate.example"), ("email", "kate@example.org"),
+    ("uri", "spiffe://example/kate")])
+def test_a_rule_says_whom_a_certificate_names(tmp_path, rule, user):
+    pki = tmp_path / "pki"
+    certs("ca", "--dir", pki)
+    certs("server", "localhost", "127.0.0.1", "--dir", pki)
+    alternatives = [x509.DNSName("kate.example"), x509.RFC822Name("kate@example.org"),
+                    x509.UniformResourceIdentifier("spiffe://example/kate")]
+    client_until(pki, "kate", 3600, alternatives, "Shop")
+    settings = [f"tls.cert_file={pki / 'server.pem'}", f"tls.key_file={pki / 'server.key'}", f"tls.user_from={rule}",
+                f"tls.client_ca_file={pki / 'ca.pem'}", "http.tls_addr=127.0.0.1:0", "amqp.tls_addr=127.0.0.1:0",
+                "amqp.mechanisms=EXTERNAL"]
+    broker = Broker(tmp_path, *[part for one in settings for part in ("--set", one)])
+    broker.pki = pki
+    broker.start()
+    shown = context(broker, client=pki)
+    assert broker.must("GET", "/v1/me", login=None, scheme="https", context=shown)["user"] == user
+    with pytest.raises(pika.exceptions.ProbableAccessDeniedError) as refused:
+        pika.BlockingConnection(amqp(broker, pki, pika.credentials.ExternalCredentials()))
+    assert f"access to vhost '/' refused for user '{user}'" in str(refused.value)
+    broker.stop()
 
 
 def kafka(broker, **more):
