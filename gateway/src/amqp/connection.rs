@@ -67,6 +67,8 @@ pub enum Effect {
         /// What it says.
         response: Bytes,
     },
+    /// Write down that the client is refused before it could say who it is.
+    TurnAway(&'static str),
     /// Ask whether this is a new secret of the user; answered by [`Connection::handle_renewal`].
     Renew {
         /// Who.

@@ -89,10 +89,16 @@ impl AmqpDoor {
     ) -> Option<(String, Pass)> {
         let guard = self.topics().guard();
         if mechanism == Mechanism::External {
-            let ClientCertificate { user, ends_at } = certificate?.clone();
+            let Some(ClientCertificate { user, ends_at }) = certificate.cloned() else {
+                guard.turned_away(origin, "no certificate");
+                return None;
+            };
             return Some((user.to_string(), Pass::As(guard.certificate(user, ends_at, origin))));
         }
-        let credentials = Credentials::read(mechanism, response)?;
+        let Some(credentials) = Credentials::read(mechanism, response) else {
+            guard.turned_away(origin, "a login that cannot be read");
+            return None;
+        };
         if !guard.is_required() {
             let known = credentials.are_guest_on(origin.address.is_loopback());
             return known.then_some((credentials.user, Pass::Open));

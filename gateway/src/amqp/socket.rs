@@ -290,6 +290,7 @@ impl Driver {
                     self.connection.handle_login(Instant::now(), mechanism, user);
                     self.feed();
                 }
+                Effect::TurnAway(why) => self.door.topics().guard().turned_away(self.origin, why),
                 Effect::Renew { user, secret } => {
                     let pass = self.door.renew(&user, &secret, self.origin).await;
                     let renewed = pass.is_some();

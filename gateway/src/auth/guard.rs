@@ -520,6 +520,11 @@ impl Guard {
         self.record("denied", user, Origin { door, address: *address }, about);
     }
 
+    /// Notes that somebody was refused who had not logged in, and did not get as far as a name and a secret.
+    pub fn turned_away(&self, origin: Origin, why: &str) {
+        self.record("turned_away", "", origin, why);
+    }
+
     /// Writes a line into the audit log.
     pub fn record(&self, event: &str, user: &str, Origin { door, address }: Origin, about: &str) {
         let time = jiff::Timestamp::now().to_string();

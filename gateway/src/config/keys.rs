@@ -311,7 +311,7 @@ const KEYS: &[Key] = &[
         "amqp.mechanisms",
         amqp.mechanisms,
         None,
-        "How AMQP clients may log in, of `PLAIN`, `AMQPLAIN` and `ANONYMOUS`. `EXTERNAL` needs TLS, which is not built yet."
+        "How AMQP clients may log in, of `PLAIN`, `AMQPLAIN`, `EXTERNAL` (a client certificate, over TLS) and `ANONYMOUS`."
     ),
     key!(
         "amqp.max_connections",

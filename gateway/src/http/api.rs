@@ -103,7 +103,7 @@ impl FromRequestParts<AppState> for Api {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, AppState(shared): &AppState) -> Result<Api, Problem> {
-        login::check_origin(parts, &shared.origins)?;
+        login::check_origin(shared.topics.guard(), parts, &shared.origins)?;
         let pass = login::pass_of(shared.topics.guard(), parts).await?;
         let usage = login::usage_of(shared.topics.guard(), &pass, parts)?;
         usage.admit(Measure::Requests, 1)?;
@@ -115,9 +115,7 @@ impl FromRequestParts<AppState> for Api {
 impl Api {
     /// Refuses a page of another origin where even a GET changes something.
     pub fn check_page(&self, request: &Request) -> Result<(), Problem> {
-        let authority = request.uri().authority().map(|authority| authority.as_str());
-        let own = login::is_own_or_allowed(request.headers(), authority, &self.shared.origins);
-        if own { Ok(()) } else { Err(Problem::origin_not_allowed()) }
+        login::check_page(self.shared.topics.guard(), request, &self.shared.origins)
     }
 
     /// The seam, on behalf of the client.

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use message::ErrorCode;
@@ -21,15 +22,21 @@ const DOOR: &str = "http";
 /// Where a request comes from.
 #[must_use]
 pub fn origin_of(parts: &Parts) -> Origin {
-    let address =
-        parts.extensions.get::<Arc<Peer>>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.address);
+    came_from(&parts.extensions)
+}
+
+fn came_from(extensions: &Extensions) -> Origin {
+    let address = extensions.get::<Arc<Peer>>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.address);
     Origin { door: DOOR, address }
 }
 
 /// What the sender of a request may do, by what it says in `Authorization`, else by its certificate.
 pub async fn pass_of(guard: &Guard, parts: &Parts) -> Result<Pass, Problem> {
     match known(guard, parts).await? {
-        Pass::Nobody => Err(LoginRefusal::Missing.into()),
+        Pass::Nobody => {
+            guard.turned_away(origin_of(parts), "no login");
+            Err(LoginRefusal::Missing.into())
+        }
         pass => Ok(pass),
     }
 }
@@ -41,15 +48,13 @@ pub async fn known(guard: &Guard, parts: &Parts) -> Result<Pass, Problem> {
     }
     let origin = origin_of(parts);
     if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
-        let text = value.to_str().map_err(|_| LoginRefusal::Malformed)?;
-        let (scheme, credentials) = text.split_once(' ').ok_or(LoginRefusal::Malformed)?;
-        let caller = match scheme.to_ascii_lowercase().as_str() {
-            "basic" => {
-                let (user, password) = basic(credentials).ok_or(LoginRefusal::Malformed)?;
-                guard.password(&user, &password, origin).await
-            }
-            "bearer" => guard.bearer(credentials.trim(), origin).await,
-            _ => return Err(LoginRefusal::Scheme.into()),
+        let credentials = Credentials::read(value).map_err(|(refusal, why)| {
+            guard.turned_away(origin, why);
+            refusal
+        })?;
+        let caller = match credentials {
+            Credentials::Basic(user, password) => guard.password(&user, &password, origin).await,
+            Credentials::Bearer(token) => guard.bearer(token, origin).await,
         };
         return Ok(Pass::As(caller.map_err(LoginRefusal::Login)?));
     }
@@ -69,6 +74,30 @@ pub fn usage_of(guard: &Guard, pass: &Pass, parts: &Parts) -> Result<Usage, Refu
     peer.usage(guard, pass.caller().map(Caller::user), origin_of(parts))
 }
 
+/// What a request says in `Authorization`.
+enum Credentials<'a> {
+    /// User and password.
+    Basic(String, Vec<u8>),
+    /// An API key or a token.
+    Bearer(&'a str),
+}
+
+impl Credentials<'_> {
+    fn read(value: &HeaderValue) -> Result<Credentials<'_>, (LoginRefusal, &'static str)> {
+        let malformed = || (LoginRefusal::Malformed, "an Authorization that cannot be read");
+        let (scheme, rest) =
+            value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "basic" => {
+                let (user, password) = basic(rest).ok_or_else(malformed)?;
+                Ok(Credentials::Basic(user, password))
+            }
+            "bearer" => Ok(Credentials::Bearer(rest.trim())),
+            _ => Err((LoginRefusal::Scheme, "an Authorization of an unknown scheme")),
+        }
+    }
+}
+
 /// User and password (RFC 7617).
 fn basic(credentials: &str) -> Option<(String, Vec<u8>)> {
     let bytes = BASE64.decode(credentials.trim()).ok()?;
@@ -79,12 +108,29 @@ fn basic(credentials: &str) -> Option<(String, Vec<u8>)> {
 
 /// Refuses what a page of another origin makes a browser send, with whatever the browser knows of the user: a page
 /// may send a request anywhere, even if it cannot read the answer.
-pub fn check_origin(parts: &Parts, allowed: &[String]) -> Result<(), Problem> {
+pub fn check_origin(guard: &Guard, parts: &Parts, allowed: &[String]) -> Result<(), Problem> {
     let harmless = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if harmless || is_own_or_allowed(&parts.headers, parts.uri.authority().map(|one| one.as_str()), allowed) {
         return Ok(());
     }
+    note_foreign_page(guard, origin_of(parts), &parts.headers);
     Err(Problem::origin_not_allowed())
+}
+
+/// Refuses a page of another origin where even a GET changes something.
+pub fn check_page(guard: &Guard, request: &Request, allowed: &[String]) -> Result<(), Problem> {
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    if is_own_or_allowed(request.headers(), authority, allowed) {
+        return Ok(());
+    }
+    note_foreign_page(guard, came_from(request.extensions()), request.headers());
+    Err(Problem::origin_not_allowed())
+}
+
+/// Writes down that a page was refused.
+pub fn note_foreign_page(guard: &Guard, origin: Origin, headers: &HeaderMap) {
+    let named = headers.get(header::ORIGIN).and_then(|page| page.to_str().ok()).unwrap_or("another origin");
+    guard.turned_away(origin, &format!("a page of {}", named.chars().take(200).collect::<String>()));
 }
 
 /// Whether a request comes from no page, from a page of this server, or from one of an origin that is allowed.

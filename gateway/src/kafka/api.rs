@@ -539,6 +539,7 @@ pub fn begin(
         return close(format!("{} version {version} is not supported", api.name));
     }
     if client.login.is_due() && !LOGIN_APIS.contains(&key) {
+        door.topics().guard().turned_away(client.login.origin(), "no login");
         return close(format!("{} came before the login that this server wants", api.name));
     }
     (api.answer)(Asked { door: door.clone(), client: Arc::clone(client), version, correlation_id, frame })

@@ -42,7 +42,7 @@ async fn asker(management: &Management, parts: &Parts) -> Result<Asker, Failure>
     let guard = management.topics().guard();
     let tried = parts.headers.contains_key(header::AUTHORIZATION);
     // Before anything else: the guest's password is no secret to any page.
-    login::check_origin(parts, &[]).map_err(|_| Failure::Login { tried })?;
+    login::check_origin(guard, parts, &[]).map_err(|_| Failure::Login { tried })?;
     if !guard.is_required() {
         return match credentials(&parts.headers) {
             // As open as the rest of the HTTP listener, where nobody says who they are.
@@ -54,21 +54,20 @@ async fn asker(management: &Management, parts: &Parts) -> Result<Asker, Failure>
             None => Err(Failure::Login { tried: false }),
         };
     }
-    let pass = login::known(guard, parts).await.map_err(|_| Failure::Login { tried })?;
+    let pass = login::pass_of(guard, parts).await.map_err(|_| Failure::Login { tried })?;
     let caller = pass.caller().ok_or(Failure::Login { tried })?;
     let (_, identities) = guard.seen();
     let tags = identities.user(caller.user()).map(|user| users::tags_of(user));
     let tags: Vec<String> = tags.into_iter().flatten().map(str::to_owned).collect();
     let asker = Asker { name: caller.user().to_owned(), tags, pass: pass.clone() };
+    let is_tagged = asker.tags.iter().any(|tag| tag == "monitoring");
     let looks = matches!(parts.method, Method::GET | Method::HEAD);
-    if caller.is_admin() {
-        Ok(asker)
-    } else if !asker.tags.iter().any(|tag| tag == "monitoring") {
-        Err(Failure::NotTagged("management"))
-    } else if looks && !is_for_administrators(parts.uri.path()) {
+    if caller.is_admin() || (looks && is_tagged && !is_for_administrators(parts.uri.path())) {
         Ok(asker)
     } else {
-        Err(Failure::NotTagged("administrator"))
+        let path: String = parts.uri.path().chars().take(255).collect();
+        guard.denied(caller, &format!("{} /api{path}", parts.method));
+        Err(Failure::NotTagged(if is_tagged { "administrator" } else { "management" }))
     }
 }
 

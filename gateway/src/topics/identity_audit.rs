@@ -2,7 +2,7 @@
 
 use crate::auth::DelegationToken;
 use crate::auth::identity_record::Change;
-use crate::auth::permission::RuleScope;
+use crate::auth::permission::{Effect, RuleScope};
 use crate::auth::quota::Measure;
 use crate::auth::routing_keys::TopicScope;
 
@@ -21,7 +21,11 @@ pub(super) fn about(change: &Change) -> String {
         Change::SetRule(scope, operations) => {
             let RuleScope { subject, kind, name, effect, .. } = scope;
             let operations = operations.names().join(" ");
-            format!("{effect:?} {subject} {} {} {:?}: {operations}", kind.as_str(), name.kind(), name.text())
+            let effect = match effect {
+                Effect::Allow => "allow",
+                Effect::Deny => "deny",
+            };
+            format!("{effect} {subject} {} {} {:?}: {operations}", kind.as_str(), name.kind(), name.text())
         }
         Change::SetQuota(entity, limits) => {
             let limit = |measure: Measure| Some(format!("{} {}", measure.as_str(), limits.of(measure)?));
@@ -34,7 +38,11 @@ pub(super) fn about(change: &Change) -> String {
         }
         Change::DeleteToken(id) => format!("delegation token {id}"),
         Change::SetTopicPermission(TopicScope { user, vhost, exchange }, permission) => {
-            format!("user {user}, exchange {exchange:?} of {vhost:?}: {permission:?}")
+            let keys = permission.as_ref().map_or_else(
+                || "none".to_owned(),
+                |keys| format!("write {:?}, read {:?}", keys.write, keys.read),
+            );
+            format!("user {user}, exchange {exchange:?} of {vhost:?}: {keys}")
         }
     }
 }

@@ -41,9 +41,13 @@ async fn upgrade(State(door): State<WsDoor>, request: Request) -> Response {
 }
 
 async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
-    check_origin(&parts.headers, parts.uri.authority().map(|authority| authority.as_str()), door.origins())?;
+    let origin = Origin { door: "ws", ..login::origin_of(parts) };
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    check_origin(&parts.headers, authority, door.origins()).inspect_err(|_| {
+        login::note_foreign_page(door.topics().guard(), origin, &parts.headers);
+    })?;
     let encoding = negotiate(&parts.headers)?;
-    let pass = log_in(door, parts).await?;
+    let pass = log_in(door, parts, origin).await?;
     if door.drain().has_begun() {
         let why = "the server is going down; connect again when it is back";
         return Err(Refused::because(Refusal::new(ErrorCode::ShuttingDown, why).retry_after(1000)));
@@ -56,7 +60,6 @@ async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
         let why = format!("the server has {} sockets open, as many as it may", door.limits().sockets);
         return Err(Refused::because(Refusal::new(ErrorCode::Overloaded, why).retry_after(1000)));
     };
-    let origin = Origin { door: "ws", ..login::origin_of(parts) };
     if let Some(peer) = parts.extensions.get::<Arc<Peer>>() {
         // What was a connection of its client's becomes a socket of theirs.
         peer.hand_over();
@@ -79,11 +82,12 @@ async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
 }
 
 /// Who opens the socket: by a ticket, else as with any request; whoever says nothing may say it in the first command.
-async fn log_in(door: &WsDoor, parts: &Parts) -> Result<Pass, Refused> {
+async fn log_in(door: &WsDoor, parts: &Parts, origin: Origin) -> Result<Pass, Refused> {
     let guard = door.topics().guard();
     let query = parts.uri.query().unwrap_or_default();
     if let Some(ticket) = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")) {
         return guard.use_ticket(ticket).ok_or_else(|| {
+            guard.turned_away(origin, "a ticket that is not good");
             let why = "the ticket was used already, is too old, or was never given out: ask for another";
             Refused::because(Refusal::new(ErrorCode::Unauthenticated, why).in_field("ticket"))
         });

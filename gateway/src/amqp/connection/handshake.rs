@@ -64,6 +64,7 @@ impl Connection {
                 let known =
                     Mechanism::from_name(mechanism).filter(|known| self.terms.mechanisms.contains(known));
                 let Some(mechanism) = known else {
+                    self.effects.push_back(Effect::TurnAway("a mechanism that is not offered"));
                     // RabbitMQ says nothing to who cannot say who it is.
                     return self.end_slowly(now);
                 };
