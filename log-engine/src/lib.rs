@@ -62,6 +62,7 @@ mod settling;
 mod share;
 mod share_upkeep;
 mod shares;
+mod side_by_side;
 mod tail;
 mod time_lookup;
 mod topic;

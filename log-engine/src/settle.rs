@@ -1,10 +1,8 @@
 //! Moving batches from the journal and memory into the partitions' own files.
 use std::collections::BTreeSet;
 use std::io;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use message::Timestamp;
 use segment_store::{Disk, OpenMode, PageBuffer};
@@ -12,6 +10,7 @@ use segment_store::{Disk, OpenMode, PageBuffer};
 use crate::segment::{
     PartitionDir, Piece, SegmentFiles, SegmentName, SegmentState, SegmentWriter, WriterConfig,
 };
+use crate::side_by_side::side_by_side;
 use crate::tail::TailBatch;
 use crate::transaction::AbortedTransaction;
 use crate::{PartitionId, TopicConfig};
@@ -19,6 +18,8 @@ use crate::{PartitionId, TopicConfig};
 /// Partitions that are written before the first of them is synced: so many files are open at once, at most, and
 /// the file system commits their metadata together.
 const SYNC_GROUP: usize = 64;
+/// Partitions that are written at the same time; each gathers a large write in memory.
+const WRITERS: usize = 4;
 /// Segments that one partition may begin in one job; what is left settles in the next.
 pub(crate) const SEGMENTS_MAX: usize = 64;
 
@@ -98,11 +99,8 @@ impl SettleJob {
                 _ => {}
             }
         }
-        let mut buffer = PageBuffer::default();
         for group in self.partitions.chunks(SYNC_GROUP) {
-            let written: Vec<_> =
-                group.iter().map(|partition| partition.write(disk, self.now, &mut buffer)).collect();
-            let synced = sync_all(disk, written);
+            let synced = sync_all(disk, write_all(disk, group, self.now));
             let named = sync_names(disk, group, &synced);
             for (partition, synced) in group.iter().zip(synced) {
                 let settled = synced.and_then(|synced| match &named {
@@ -118,27 +116,22 @@ impl SettleJob {
     }
 }
 
+/// Writes each partition's batches. A disk that takes several writes at a time is kept busy although each is small.
+fn write_all(
+    disk: &dyn Disk,
+    group: &[PartitionSettle],
+    now: Timestamp,
+) -> Vec<io::Result<WrittenPartition>> {
+    side_by_side(group, disk.files_at_once().min(WRITERS), |share| {
+        let mut buffer = PageBuffer::default();
+        share.iter().map(|partition| partition.write(disk, now, &mut buffer)).collect()
+    })
+}
+
 /// Makes what was written durable. Each sync of a file that grew waits for the file system's journal and the disk's cache;
 /// those that wait at the same time share both.
 fn sync_all(disk: &dyn Disk, written: Vec<io::Result<WrittenPartition>>) -> Vec<io::Result<SyncedPartition>> {
-    let share = written.len().div_ceil(disk.syncs_at_once().max(1)).max(1);
-    let outcomes: Vec<io::Result<()>> = thread::scope(|scope| {
-        let mut shares = written.chunks(share);
-        let first = shares.next().unwrap_or_default();
-        let others: Vec<_> = shares
-            .map(|share| {
-                let thread = thread::Builder::new().name("settle-sync".into());
-                // Without a thread it is done here.
-                thread.spawn_scoped(scope, || sync_each(share)).map_err(|_| sync_each(share))
-            })
-            .collect();
-        let mut outcomes = sync_each(first);
-        for other in others {
-            let joined = other.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            outcomes.extend(joined.unwrap_or_else(|here| here));
-        }
-        outcomes
-    });
+    let outcomes = side_by_side(&written, disk.files_at_once(), sync_each);
     let states = |written: WrittenPartition| SyncedPartition {
         states: written.segments.iter().map(|segment| segment.state).collect(),
         names_changed: written.names_changed,

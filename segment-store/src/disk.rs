@@ -50,8 +50,8 @@ pub trait Disk: Send + Sync {
     fn lock(&self) -> io::Result<DirLock>;
     /// Bytes that ordinary writes may still take.
     fn free_bytes(&self) -> io::Result<u64>;
-    /// How many files are best synced at the same time, by as many threads.
-    fn syncs_at_once(&self) -> usize {
+    /// How many files are best written, or synced, at the same time, by as many threads.
+    fn files_at_once(&self) -> usize {
         1
     }
 }

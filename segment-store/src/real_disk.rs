@@ -9,7 +9,7 @@ use crate::real_file::RealFile;
 use crate::{DirEntry, DirLock, Disk, DiskFile, LockHeld, OpenMode};
 
 /// Syncs that wait together share a commit of the file system; with more threads the gain gets small.
-const SYNCS_AT_ONCE: usize = 8;
+const FILES_AT_ONCE: usize = 8;
 
 /// The operating system's files below one data directory.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Disk for RealDisk {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    fn syncs_at_once(&self) -> usize {
-        SYNCS_AT_ONCE
+    fn files_at_once(&self) -> usize {
+        FILES_AT_ONCE
     }
 }

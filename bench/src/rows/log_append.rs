@@ -9,6 +9,7 @@ use log_engine::batch::{Batch, BatchBuilder};
 use log_engine::{LogEngine, PartitionId, TopicConfig};
 use message::TopicName;
 
+use super::kafka::calm;
 use crate::process::{Scratch, cpu_seconds_of};
 use crate::raw;
 use crate::setup::payload;
@@ -56,7 +57,12 @@ fn run(synced: bool) -> Vec<Line> {
             let mut one = f64::NAN;
             for partitions in [1, 100, 1000] {
                 let load = Load { record, batch, synced, partitions };
-                let (rate, cpu) = append(&scratch.path("data"), load);
+                let dir = scratch.path(&format!("{record}-{batch}-{partitions}"));
+                let (rate, cpu) = append(&dir, load);
+                // A file system that just deleted thousands of files searches long for the place of a new one.
+                if partitions < 1000 {
+                    let _ = std::fs::remove_dir_all(&dir);
+                }
                 if partitions == 1 {
                     one = rate;
                 }
@@ -98,7 +104,7 @@ fn line(load: Load, rate: f64, cpu: f64, one: f64, raw: f64, direct: f64) -> Lin
 
 /// Bytes of batches a second, and CPU seconds per million records.
 fn append(dir: &Path, load: Load) -> (f64, f64) {
-    let _ = std::fs::remove_dir_all(dir);
+    calm();
     let mut shard: Shard<usize> = Shard::open(dir);
     shard.make_room(LogEngine::RECORDS_LEN_MAX);
     let name = TopicName::new("log").expect("a name");
