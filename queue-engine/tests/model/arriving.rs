@@ -88,6 +88,8 @@ impl Book {
         };
         if !is_split && !ids.iter().any(may_refuse) {
             if self.is_held(ids) {
+                // What an earlier call left to be handed out is handed out by one that refuses, too.
+                self.wind_up(now);
                 return vec![Arrived::LogsFull; letters.len()];
             }
             let first = ids.first().map(|id| self.queues[id].next);
@@ -101,6 +103,7 @@ impl Book {
         for letter in letters {
             if self.is_held(ids) {
                 arrived.push(Arrived::LogsFull);
+                self.wind_up(now);
                 continue;
             }
             let mut told = ids.first().map(|id| self.queues[id].next);
