@@ -1,6 +1,10 @@
 """Signed tokens on every door: right, expired, of another issuer or audience, forged, and ended while connected."""
 
+import contextlib
+import http.server
 import json
+import ssl
+import threading
 import time
 
 import jwt
@@ -11,6 +15,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from authority import certs
 from conftest import Broker
 
 ISSUER, AUDIENCE = "https://issuer.example", "sluice"
@@ -38,6 +43,56 @@ def issued(tmp_path_factory):
     broker.allow("group:writers", ["describe"], "vhost", "/")
     yield broker
     broker.stop()
+
+
+@contextlib.contextmanager
+def served(text, pki=None):
+    """An issuer's key set at an address, inside TLS where there are certificates."""
+    class Keys(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keys)
+    if pki:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pki / "server.pem", pki / "server.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"{'https' if pki else 'http'}://localhost:{server.server_port}/keys"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("vouched", ["this machine", "its CA", "another CA", "public CAs"])
+def test_keys_at_an_address(tmp_path, vouched):
+    folders = [tmp_path / name for name in ["its", "another"]]
+    for folder in folders:
+        certs("ca", "--dir", folder)
+        certs("server", "localhost", "--dir", folder)
+    key = ec.generate_private_key(ec.SECP256R1())
+    settings = {"its CA": [f"auth.jwks_ca={folders[0] / 'ca.pem'}"], "another CA": [f"auth.jwks_ca={folders[1] / 'ca.pem'}"]}
+    keys = json.dumps({"keys": [public(key, "ES256", "ES256")]})
+    with served(keys, None if vouched == "this machine" else folders[0]) as address:
+        flags = [part for one in [f"auth.jwks={address}", *settings.get(vouched, [])] for part in ("--set", one)]
+        broker = Broker(tmp_path, *flags).start()
+        try:
+            broker.keys = {"ES256": key}
+            status, answer = broker.ask("GET", "/v1/me", login=token(broker, "ES256"))
+        finally:
+            broker.stop()
+    if vouched in ["this machine", "its CA"]:
+        assert status == 200 and answer["user"] == "tina"
+    else:
+        assert status == 503 and answer["detail"] == "the keys of the issuer of tokens cannot be read"
 
 
 def token(broker, algorithm="RS256", key=None, life=3600, **claims):

@@ -1,6 +1,6 @@
 //! Signed tokens (JWT, RFC 7519) of issuers that the operator trusts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use message::Timestamp;
 use parking_lot::RwLock;
 use tracing::warn;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::guard::LoginError;
 use super::subject::is_name;
@@ -40,8 +41,8 @@ const KEYS_BYTES: u64 = 1 << 20;
 pub enum KeySource {
     /// In a file, which the operator may change.
     File(PathBuf),
-    /// At an address.
-    Url(String),
+    /// At an address, whose certificate the CA in a file has signed, or a public one.
+    Url { url: String, authority: Option<PathBuf> },
 }
 
 /// What a token must say.
@@ -120,7 +121,7 @@ impl TokenJudge {
     fn is_stale(&self, now: Timestamp) -> bool {
         let life = match self.source {
             KeySource::File(_) => ASK_AGAIN,
-            KeySource::Url(_) => KEYS_LIFE,
+            KeySource::Url { .. } => KEYS_LIFE,
         };
         self.keys.read().asked_at.is_none_or(|at| now.since(at) >= life)
     }
@@ -200,15 +201,37 @@ fn read(source: &KeySource) -> Result<JwkSet, String> {
         KeySource::File(path) => {
             std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
         }
-        KeySource::Url(url) => {
-            let agent: ureq::Agent =
-                ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+        KeySource::Url { url, authority } => {
+            let tls = match authority {
+                Some(path) => TlsConfig::builder().root_certs(roots(path)?).build(),
+                None => TlsConfig::default(),
+            };
+            let config = ureq::Agent::config_builder()
+                .timeout_global(Some(PATIENCE))
+                .https_only(url.starts_with("https://"))
+                .tls_config(tls);
+            let agent: ureq::Agent = config.build().into();
             let mut response = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
             let body = response.body_mut().with_config().limit(KEYS_BYTES).read_to_string();
             body.map_err(|error| format!("{url}: {error}"))?
         }
     };
     serde_json::from_str(&text).map_err(|error| format!("no JSON Web Key Set: {error}"))
+}
+
+/// The certificates of a file, each as one to trust.
+fn roots(path: &Path) -> Result<RootCerts, String> {
+    let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let certificate = |item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+        Ok(_) => None,
+        Err(error) => Some(Err(format!("{}: {error}", path.display()))),
+    };
+    let certificates = parse_pem(&pem).filter_map(certificate).collect::<Result<Vec<_>, _>>()?;
+    match certificates.is_empty() {
+        true => Err(format!("{}: no certificate in it", path.display())),
+        false => Ok(RootCerts::from(certificates)),
+    }
 }
 
 #[cfg(test)]

@@ -67,7 +67,10 @@ fn kerberos_user(auth: &AuthConfig) -> anyhow::Result<Option<Regex>> {
 fn tokens(auth: &AuthConfig) -> Option<TokenJudge> {
     let source = match auth.jwks.as_str() {
         "" => return None,
-        url if url.starts_with("https://") => KeySource::Url(url.to_owned()),
+        url if url.starts_with("https://") || url.starts_with("http://") => {
+            let authority = Some(&auth.jwks_ca).filter(|path| !path.is_empty()).map(Into::into);
+            KeySource::Url { url: url.to_owned(), authority }
+        }
         path => KeySource::File(path.into()),
     };
     let rules = TokenRules {

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use super::{ClientCertificates, Config, Door};
 use crate::amqp::Mechanism;
 
@@ -141,9 +143,13 @@ pub fn problems(config: &Config) -> Vec<String> {
         "auth.admin_user and auth.admin_password_file go together: name both or none".into(),
     );
     expect(
-        auth.jwks.is_empty() || !auth.jwks.starts_with("http://"),
-        "auth.jwks must be a file or an https:// URL: keys that anybody on the way can change prove nothing"
+        !auth.jwks.starts_with("http://") || is_on_this_machine(&auth.jwks),
+        "auth.jwks must be a file, an https:// URL or an http:// URL of this machine (127.0.0.1, [::1], localhost): keys that anybody on the way can change prove nothing"
             .into(),
+    );
+    expect(
+        auth.jwks_ca.is_empty() || auth.jwks.starts_with("https://"),
+        "auth.jwks_ca needs an https:// URL in auth.jwks, for whose certificate it vouches".into(),
     );
     let gssapi = config.kafka.mechanisms.iter().any(|name| name == "GSSAPI");
     expect(
@@ -180,6 +186,13 @@ pub fn problems(config: &Config) -> Vec<String> {
     problems
 }
 
+/// Whether a URL leads to this machine by its name or address alone.
+fn is_on_this_machine(url: &str) -> bool {
+    let uri = url.parse::<axum::http::Uri>().unwrap_or_default();
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
@@ -201,11 +214,11 @@ mod tests {
 
     #[test]
     fn contradictions_are_told() {
-        let told = |change: fn(&mut Config)| {
+        fn told(change: impl FnOnce(&mut Config)) -> String {
             let mut config = Config::default();
             change(&mut config);
             problems(&config).join("\n")
-        };
+        }
         assert!(told(|c| c.http.addr = Door::Off).contains("nothing could ask"));
         assert!(told(|c| c.http.max_body_bytes = 1024).contains("largest message"));
         assert!(told(|c| c.http.max_in_flight_bytes = 1 << 20).contains("largest request"));
@@ -219,5 +232,14 @@ mod tests {
         );
         assert!(told(|c| c.ws.allowed_origins = vec!["https://a.b/path".into()]).contains("is no origin"));
         assert_eq!(told(|c| c.ws.allowed_origins = vec!["http://localhost:3000".into()]), "");
+        for here in
+            ["http://127.0.0.1:1/keys", "http://[::1]/", "http://localhost/keys", "https://a.example/"]
+        {
+            assert_eq!(told(|c| c.auth.jwks = here.into()), "");
+        }
+        for far in ["http://a.example/keys", "http://127.0.0.1@a.example/", "http://127.0.0.1.a.example/"] {
+            assert!(told(|c| c.auth.jwks = far.into()).contains("auth.jwks"), "{far}");
+        }
+        assert!(told(|c| c.auth.jwks_ca = "ca.pem".into()).contains("auth.jwks_ca"));
     }
 }

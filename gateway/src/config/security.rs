@@ -26,6 +26,8 @@ pub struct AuthConfig {
     pub audit_file: String,
     /// The file, or the URL, with the keys of tokens; empty is none.
     pub jwks: String,
+    /// The file with the CA of that URL; empty is the public ones.
+    pub jwks_ca: String,
     /// Who has to have made a token.
     pub jwt_issuer: String,
     /// Whom a token has to be for.
@@ -62,6 +64,7 @@ impl Default for AuthConfig {
             max_strangers: 2000,
             audit_file: String::new(),
             jwks: String::new(),
+            jwks_ca: String::new(),
             jwt_issuer: String::new(),
             jwt_audience: String::new(),
             jwt_leeway_s: 30,

@@ -71,7 +71,13 @@ pub const SECURITY_KEYS: &[Key] = &[
         "auth.jwks",
         auth.jwks,
         None,
-        "The public keys of tokens (JWT) that are trusted, as a JSON Web Key Set: a file, or an `https://` URL. Empty: no token is."
+        "The public keys of tokens (JWT) that are trusted, as a JSON Web Key Set: a file, or an `https://` URL (`http://` of this machine alone). Empty: no token is."
+    ),
+    key!(
+        "auth.jwks_ca",
+        auth.jwks_ca,
+        None,
+        "The file with the certificate (PEM) of the CA that vouches for the address in `auth.jwks`. Empty: public CAs do."
     ),
     key!("auth.jwt_issuer", auth.jwt_issuer, None, "What a token must have as `iss`; empty is anything."),
     key!(
