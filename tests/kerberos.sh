@@ -3,15 +3,11 @@
 # Usage: tests/kerberos.sh BINARY SCRATCH ; the binary is one with the feature `gssapi`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/kafka/libraries.sh"
 binary=$(realpath "$1")
 mkdir -p "$2"
 scratch=$(realpath "$2")
-tools=$scratch/kafka-tools
-if ! cmp -s "$here/kafka/java/pom.xml" "$tools/pom.xml"; then
-    rm -rf "$tools" && mkdir -p "$tools"
-    mvn -q -B -f "$here/kafka/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$tools"
-    cp "$here/kafka/java/pom.xml" "$tools/"
-fi
+fetch_libraries "$scratch"
 realm=SLUICE.TEST
 home=$scratch/kerberos
 rm -rf "$home" && mkdir -p "$home"
@@ -96,7 +92,7 @@ login() {
         "$home/clients.keytab" "$1" "$realm"
 }
 told=$({ login kate; login guest/elsewhere; } | timeout 150 java -Xmx256m -XX:TieredStopAtLevel=1 \
-    -Djava.security.krb5.conf="$home/krb5.conf" -cp "$tools/*" "$here/security/java/Secured.java")
+    -Djava.security.krb5.conf="$home/krb5.conf" -cp "$libraries/*" "$here/security/java/Secured.java")
 printf '%s\n' "$told"
 [ "$(sed -n 1p <<< "$told")" = works ]
 [[ $(sed -n 2p <<< "$told") == "refused: SaslAuthenticationException: "*"invalid credentials with SASL mechanism GSSAPI" ]]

@@ -2,6 +2,7 @@
 # Logins, permissions and TLS as real clients see them, on every door. Usage: tests/security.sh BINARY SCRATCH
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)/security
+. "$here/../kafka/libraries.sh"
 binary=$(realpath "$1")
 mkdir -p "$2"
 scratch=$(realpath "$2")
@@ -22,12 +23,7 @@ for version in v1 v2; do
     [ "$version" = v2 ] || sed -i 's#confluent-kafka-go/v2/kafka#confluent-kafka-go/kafka#' "$build/main.go"
     (cd "$build" && go build -o secured .)
 done
-tools=$scratch/kafka-tools
-if ! cmp -s "$here/../kafka/java/pom.xml" "$tools/pom.xml"; then
-    rm -rf "$tools" && mkdir -p "$tools"
-    mvn -q -B -f "$here/../kafka/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$tools"
-    cp "$here/../kafka/java/pom.xml" "$tools/"
-fi
+fetch_libraries "$scratch"
 mkdir -p "$scratch/node"
 cp "$here"/node/* "$scratch/node/"
 (cd "$scratch/node" && npm install --silent --no-audit --no-fund --no-package-lock)

@@ -4,15 +4,11 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/broker.sh"
+. "$here/libraries.sh"
 binary=$(realpath "$1")
 mkdir -p "$2"
 scratch=$(realpath "$2")
-libraries=$scratch/kafka-tools
-if ! cmp -s "$here/java/pom.xml" "$libraries/pom.xml"; then
-    rm -rf "$libraries" && mkdir -p "$libraries"
-    mvn -q -B -f "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libraries"
-    cp "$here/java/pom.xml" "$libraries/"
-fi
+fetch_libraries "$scratch"
 classes=$scratch/edge-classes
 mkdir -p "$classes"
 javac -cp "$libraries/*" -d "$classes" "$here/java/EdgeCheck.java"
@@ -47,8 +43,11 @@ java -cp "$libraries/*" kafka.tools.StorageTool format --standalone -t c2x1aWNlL
     > "$home/format" 2>&1
 java -Xmx512m -cp "$libraries/*" kafka.Kafka "$home/server.properties" > "$home/log" 2>&1 &
 apache=$!
+# However this ends, neither broker stays behind.
+trap 'kill "$apache" 2> /dev/null || true; stop_broker' EXIT
+tries=0
 until (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do
-    kill -0 "$apache" || { tail -20 "$home/log"; exit 1; }
+    kill -0 "$apache" && [ $((tries += 1)) -le 1000 ] || { tail -20 "$home/log"; exit 1; }
     sleep 0.1
 done
 status=0

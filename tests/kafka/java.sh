@@ -3,15 +3,11 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/broker.sh"
+. "$here/libraries.sh"
 binary=$(realpath "$1")
 mkdir -p "$2"
 scratch=$(realpath "$2")
-libraries=$scratch/kafka-tools
-if ! cmp -s "$here/java/pom.xml" "$libraries/pom.xml"; then
-    rm -rf "$libraries" && mkdir -p "$libraries"
-    mvn -q -B -f "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libraries"
-    cp "$here/java/pom.xml" "$libraries/"
-fi
+fetch_libraries "$scratch"
 tool() {
     local class=$1
     shift
