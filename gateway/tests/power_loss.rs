@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod seam;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,12 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use message::{ExchangeName, TopicName};
+use seam::tight_settings;
 use segment_store::{Fault, LyingDisk};
 use sluice::refusal::Refusal;
 use sluice::topics::{
     Acks, BindingSpec, CommitNote, CommitOffset, DestinationType, ExchangeKind, ExchangeSpec, GroupCommit,
     LogSettings, Outgoing, Place, QueueSettings, Receipt, SettleAction, SettleRequest, TopicSpec, Topics,
-    TopicsSettings,
 };
 
 /// What the outside was told, kept apart from the server.
@@ -28,16 +30,6 @@ struct Ledger {
     settled: BTreeSet<u64>,
     committed: i64,
     committing: i64,
-}
-
-fn settings() -> TopicsSettings {
-    let mut settings = TopicsSettings::new("unused".into());
-    settings.journal.segment_bytes = 1 << 20;
-    settings.journal.headroom_bytes = 0;
-    settings.journal.spare_segments = 1;
-    settings.journal.background = false;
-    settings.log.settle_bytes = 256 << 10;
-    settings
 }
 
 fn message(text: String) -> Outgoing {
@@ -178,7 +170,7 @@ async fn run(seed: u64, operation: Option<u64>) -> u64 {
         disk.fail_at(operation, Fault::PowerLoss);
     }
     let mut ledger = Ledger::default();
-    if let Ok((topics, owner)) = Topics::open_on(Arc::new(disk.clone()), settings()) {
+    if let Ok((topics, owner)) = Topics::open_on(Arc::new(disk.clone()), tight_settings()) {
         let outcome = scenario(&topics, &mut ledger).await;
         assert!(operation.is_some() || outcome.is_ok(), "without a fault: {outcome:?}");
         if operation.is_none() {
@@ -189,7 +181,7 @@ async fn run(seed: u64, operation: Option<u64>) -> u64 {
     }
     let operations = disk.operations();
     let left = disk.crash();
-    let (topics, owner) = Topics::open_on(Arc::new(left), settings()).unwrap();
+    let (topics, owner) = Topics::open_on(Arc::new(left), tight_settings()).unwrap();
     check(&topics, &ledger)
         .await
         .unwrap_or_else(|refusal| panic!("seed {seed}, operation {operation:?}: {refusal}"));

@@ -10,13 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use seam::{declare_exchange, declare_log, declare_queue, message, words_in_log, words_in_queue};
+use seam::{
+    declare_exchange, declare_log, declare_queue, message, tight_settings, words_in_log, words_in_queue,
+};
 use segment_store::{Fault, LyingDisk};
 use sluice::refusal::Refusal;
 use sluice::topics::{
     Acks, BindingSpec, DeadLetterStrategy, DestinationType, ExchangeKind, ExchangeSpec, JobState,
     MessageFilter, QueueSettings, RedriveSpec, ReplaySpec, ReplayTarget, SettleAction, SettleRequest,
-    StartAt, Topics, TopicsSettings,
+    StartAt, Topics,
 };
 
 const LEAVING: [&str; 4] = ["work", "careful", "bulky", "mute"];
@@ -41,16 +43,6 @@ struct Told {
     /// What jobs that were started are to move.
     redriven: Words,
     replayed: Words,
-}
-
-fn settings() -> TopicsSettings {
-    let mut settings = TopicsSettings::new("unused".into());
-    settings.journal.segment_bytes = 1 << 20;
-    settings.journal.headroom_bytes = 0;
-    settings.journal.spare_segments = 1;
-    settings.journal.background = false;
-    settings.log.settle_bytes = 256 << 10;
-    settings
 }
 
 fn dying_into(exchange: &str, strategy: DeadLetterStrategy) -> QueueSettings {
@@ -268,7 +260,7 @@ async fn check(topics: &Topics, told: &Told) {
 
 /// Opens what a crash left, lets everything come to rest there unless the power goes again, and checks.
 async fn recover(disk: &LyingDisk, told: &Told, context: &str, fault: bool) {
-    let opened = Topics::open_on(Arc::new(disk.clone()), settings());
+    let opened = Topics::open_on(Arc::new(disk.clone()), tight_settings());
     let (topics, owner) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -305,7 +297,7 @@ async fn run(seed: u64, operation: Option<u64>) -> u64 {
         disk.fail_at(operation, Fault::PowerLoss);
     }
     let mut told = Told::default();
-    if let Ok((topics, owner)) = Topics::open_on(Arc::new(disk.clone()), settings()) {
+    if let Ok((topics, owner)) = Topics::open_on(Arc::new(disk.clone()), tight_settings()) {
         let outcome = scenario(&topics, &mut told).await;
         assert!(operation.is_some() || outcome.is_ok(), "without a fault: {outcome:?}");
         topics.close();

@@ -13,7 +13,19 @@ use message::{ExchangeName, TopicName};
 use sluice::refusal::Refusal;
 use sluice::topics::{
     BindingSpec, DestinationType, ExchangeSpec, LogSettings, Outgoing, QueueSettings, TopicSpec, Topics,
+    TopicsSettings,
 };
+
+/// Little room and nothing in the background: a short scenario rolls, settles and recycles segments, the same way each time.
+pub fn tight_settings() -> TopicsSettings {
+    let mut settings = TopicsSettings::new("unused".into());
+    settings.journal.segment_bytes = 1 << 20;
+    settings.journal.headroom_bytes = 0;
+    settings.journal.spare_segments = 1;
+    settings.journal.background = false;
+    settings.log.settle_bytes = 256 << 10;
+    settings
+}
 
 /// A message whose body starts with a word and has about so many bytes.
 pub fn message(word: &str, bytes: usize) -> Outgoing {
