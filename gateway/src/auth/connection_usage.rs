@@ -1,4 +1,5 @@
-use super::guard::{Guard, Origin};
+use super::guard::Guard;
+use super::origin::Origin;
 use super::quota::InForce;
 use super::usage::{Connected, Usage};
 

@@ -2,9 +2,10 @@
 //! messages.
 
 use super::caller::{Caller, Proof};
-use super::guard::{Guard, LoginError, Origin, random};
+use super::guard::{Guard, LoginError, random};
 #[cfg(feature = "gssapi")]
 use super::kerberos::{KerberosError, Negotiation, Next};
+use super::origin::Origin;
 use super::scram::{Challenged, ClientFirst};
 use super::verifier::ScramHash;
 use base64::Engine;

@@ -7,7 +7,8 @@ use parking_lot::{MutexGuard, RwLock};
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use super::guard::{Guard, Origin};
+use super::guard::Guard;
+use super::origin::Origin;
 use super::quota::{Consumer, InForce, Measure, NAME_CHARS, QuotaEntity};
 use super::quota_book::{Account, DOORS};
 use crate::refusal::Refusal;
