@@ -4,6 +4,8 @@
 //! is an error, so nothing is accepted and ignored.
 
 mod check;
+mod door_keys;
+mod engine_keys;
 mod field;
 pub mod keys;
 mod page;

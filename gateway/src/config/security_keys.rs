@@ -1,9 +1,6 @@
 //! The keys of logins, permissions and certificates.
 
-use super::keys::{Key, key};
-
-const SECOND: u64 = 1000;
-const DAY: u64 = 24 * 60 * 60 * SECOND;
+use super::keys::{DAY, Key, SECOND, key};
 
 /// In the order in which they are printed.
 pub const SECURITY_KEYS: &[Key] = &[
