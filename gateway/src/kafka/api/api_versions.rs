@@ -4,7 +4,8 @@ use kafka_wire::messages::api_versions::{
 };
 use kafka_wire::{Request, Version, Wire, Writer, write_response_header};
 
-use super::{APIS, Call};
+use super::Call;
+use super::registrations::APIS;
 use crate::kafka::error::KafkaError;
 
 /// Features (KIP-584) that clients look for, and their versions: groups whose partitions the server shares out (KIP-848),

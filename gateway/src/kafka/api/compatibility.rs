@@ -4,7 +4,7 @@
 mod tests {
     use std::fmt::Write as _;
 
-    use super::super::APIS;
+    use super::super::registrations::APIS;
 
     /// What Kafka 4.2 has for clients and tools, and is not answered here: name, key, why.
     const NOT_ANSWERED: &[(i16, &str, &str)] = &[
@@ -31,7 +31,7 @@ mod tests {
         let mut page = String::from(
             "# Kafka compatibility\n\n\
          What the Kafka door answers, API by API. This page is printed from the registrations in\n\
-         `gateway/src/kafka/api.rs` by a test (`UPDATE=1 cargo test -p sluice compatibility`), and ApiVersions is\n\
+         `gateway/src/kafka/api/registrations.rs` by a test (`UPDATE=1 cargo test -p sluice compatibility`), and ApiVersions is\n\
          answered from the same table, so neither can say what is not so.\n\n\
          | key | API | versions | remarks |\n|---|---|---|---|\n",
         );
