@@ -106,6 +106,7 @@ pub fn mapping(code: ErrorCode) -> Mapping {
         ErrorCode::IdempotencyInFlight => row(409, "The same request is being worked on", 51, 406),
         ErrorCode::Overloaded => row(429, "Too much at once", 89, 406),
         ErrorCode::TimedOut => row(504, "Timed out", 7, 406),
+        ErrorCode::LoginUnavailable => row(503, "Nobody can be logged in at the moment", 58, 403),
         ErrorCode::ShuttingDown => row(503, "The server is going down", 6, 320),
         ErrorCode::DiskFull => row(507, "No disk space for more messages", 56, 406),
         ErrorCode::LowMemory => row(503, "Too little memory for more messages", 89, 406),

@@ -129,6 +129,8 @@ pub enum ErrorCode {
     Overloaded,
     /// Waited as long as asked, without result.
     TimedOut,
+    /// Who somebody is cannot be found out at the moment: what it takes is out of reach.
+    LoginUnavailable,
     /// The server is going down.
     ShuttingDown,
     /// No disk space for more messages.
@@ -145,7 +147,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and tests.
-    pub const ALL: [ErrorCode; 69] = {
+    pub const ALL: [ErrorCode; 70] = {
         use ErrorCode::*;
         [
             InvalidRequest,
@@ -211,6 +213,7 @@ impl ErrorCode {
             IdempotencyInFlight,
             Overloaded,
             TimedOut,
+            LoginUnavailable,
             ShuttingDown,
             DiskFull,
             LowMemory,
@@ -287,6 +290,7 @@ impl ErrorCode {
             ErrorCode::IdempotencyInFlight => "idempotency_in_flight",
             ErrorCode::Overloaded => "overloaded",
             ErrorCode::TimedOut => "timed_out",
+            ErrorCode::LoginUnavailable => "login_unavailable",
             ErrorCode::ShuttingDown => "shutting_down",
             ErrorCode::DiskFull => "disk_full",
             ErrorCode::LowMemory => "low_memory",
@@ -308,6 +312,7 @@ impl ErrorCode {
                 | ErrorCode::Overloaded
                 | ErrorCode::QuotaExceeded
                 | ErrorCode::TimedOut
+                | ErrorCode::LoginUnavailable
                 | ErrorCode::ShuttingDown
                 | ErrorCode::DiskFull
                 | ErrorCode::LowMemory

@@ -92,7 +92,8 @@ def test_keys_at_an_address(tmp_path, vouched):
     if vouched in ["this machine", "its CA"]:
         assert status == 200 and answer["user"] == "tina"
     else:
-        assert status == 503 and answer["detail"] == "the keys of the issuer of tokens cannot be read"
+        assert status == 503 and answer["code"] == "login_unavailable"
+        assert answer["detail"] == "the keys of the issuer of tokens cannot be read; the server's log says why"
 
 
 def token(broker, algorithm="RS256", key=None, life=3600, **claims):

@@ -144,7 +144,9 @@ impl TokenJudge {
             }
             Err(why) => {
                 warn!(why, "cannot read the keys of tokens (auth.jwks)");
-                Err(LoginError::Unavailable("the keys of the issuer of tokens cannot be read".into()))
+                Err(LoginError::Unavailable(
+                    "the keys of the issuer of tokens cannot be read; the server's log says why".into(),
+                ))
             }
         }
     }

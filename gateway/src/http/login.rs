@@ -170,7 +170,7 @@ impl From<LoginRefusal> for Refusal {
             LoginRefusal::Malformed => "`Authorization` cannot be read: it is `Basic` or `Bearer`, a space, and the credentials".to_owned(),
             LoginRefusal::Scheme => "only the schemes Basic and Bearer are known here".to_owned(),
             LoginRefusal::Login(LoginError::Unavailable(why)) => {
-                return Refusal::new(ErrorCode::ShuttingDown, why).retry_after(1000);
+                return Refusal::new(ErrorCode::LoginUnavailable, why).retry_after(1000);
             }
             LoginRefusal::Login(error) => error.to_string(),
         };

@@ -61,7 +61,11 @@ impl From<Refusal> for Failure {
             }
             ErrorCode::UnknownVirtualHost => Failure::Missing("vhost_not_found".to_owned()),
             ErrorCode::UnknownPolicy => Failure::NotFound,
-            ErrorCode::ShuttingDown | ErrorCode::Overloaded | ErrorCode::DiskFull | ErrorCode::LowMemory => {
+            ErrorCode::ShuttingDown
+            | ErrorCode::LoginUnavailable
+            | ErrorCode::Overloaded
+            | ErrorCode::DiskFull
+            | ErrorCode::LowMemory => {
                 Failure::Unavailable { reason: detail, retry_after_ms: retry_after_ms.unwrap_or(1000) }
             }
             ErrorCode::Internal | ErrorCode::StorageFailed => Failure::Internal(detail),
