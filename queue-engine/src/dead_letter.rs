@@ -148,6 +148,15 @@ impl QueueEngine {
         }
     }
 
+    /// Whether a queue on the route sends what it refuses to its dead-letter exchange.
+    pub(crate) fn buries_refused(&self, route: &Route) -> bool {
+        let buries = |id: &QueueId| {
+            let queue = self.queues.get(id);
+            queue.is_some_and(|queue| queue.options.overflow == Overflow::RejectPublishDlx)
+        };
+        route.queues.iter().any(buries)
+    }
+
     /// Room for the dead letters of those on the route that would refuse this message into their exchanges: it is in no
     /// queue where its letter could wait. A letter that hardly any block takes has to do without.
     pub(crate) fn refused_room(

@@ -87,8 +87,8 @@ impl QueueEngine {
         result
     }
 
-    /// Room that publishing these messages needs in the block, with the dead letters that refusing them makes: make sure of it first, and
-    /// neither [`publish`](QueueEngine::publish) nor [`publish_batch`](QueueEngine::publish_batch) answers
+    /// Room that publishing these messages needs in the block, with the dead letters that refusing them makes: make sure
+    /// of it first, and neither [`publish`](QueueEngine::publish) nor [`publish_batch`](QueueEngine::publish_batch) answers
     /// [`QueueError::BlockFull`].
     pub fn publish_bytes(&mut self, to: Destination<'_>, messages: &[NewMessage]) -> usize {
         // An unknown destination takes nothing.
@@ -100,19 +100,25 @@ impl QueueEngine {
             Destination::Queue(name) => name.as_str().len(),
         };
         let mut bytes = 0;
+        // What the route says is asked once for all that share it.
+        let (mut one_by_one, mut buries) = (false, false);
         for (at, message) in messages.iter().enumerate() {
             if at == 0 || route.per_message || carbon_copy::is_copied(&message.headers) {
                 let copies = carbon_copy::keys(&message.headers).unwrap_or_default();
                 self.spread_to(&entrance, to, message, &copies, &mut route);
+                one_by_one = messages.len() > 1 && self.goes_one_by_one(&route);
+                buries = self.buries_refused(&route);
             }
             let key = message.key.as_ref().map_or(0, bytes::Bytes::len);
             let texts = message.headers.as_bytes().len() + message.properties.as_bytes().len();
-            let own_record = at == 0 || self.goes_one_by_one(&route);
+            let own_record = at == 0 || one_by_one;
             let targets = route.queues.len() + route.histories.len();
             let targets = if own_record { published_bound(targets) } else { 0 };
             let mut one = key + texts + message.body.len() + HEAD_BOUND + each + targets;
             one += self.logs_bound(&route, key, texts, message.body.len());
-            one += self.refused_room(&route, to, message, messages.len() > 1);
+            if buries {
+                one += self.refused_room(&route, to, message, messages.len() > 1);
+            }
             if !route.delayed.is_empty() {
                 one = 2 * one + published_bound(route.delayed.len());
             }
