@@ -6,7 +6,8 @@
 //!
 //! Quotas: `quota` is what is set and for whom, `quota_book` what is used of it now, in buckets (`bucket`); a `Usage` is one
 //! client's view of both, and a door asks it. Who may wait at a door before logging in is up to the `lobby`. RabbitMQ's
-//! permissions are views: `host_permissions` of rules, `routing_keys` of what topic exchanges are published to with.
+//! permissions are views: `host_permissions` of rules, `routing_keys` of what topic exchanges are published to with. The `audit`
+//! log has every change and refusal; `repeats` keeps floods out of it.
 
 pub mod api_key;
 pub mod audit;
@@ -27,6 +28,7 @@ pub mod permission;
 mod proven;
 pub mod quota;
 mod quota_book;
+mod repeats;
 pub mod routing_keys;
 pub mod rule_index;
 pub mod sasl;

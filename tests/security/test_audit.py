@@ -7,36 +7,20 @@ import pika
 import pytest
 import websocket
 
-from authority import certs
-from conftest import SECRET, Broker
+from audited import audited_broker, written
+from conftest import SECRET
 from doors import Saying
 from kafka_login import Closed, KafkaLogin, Refused
 
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory):
-    home = tmp_path_factory.mktemp("audited")
-    certs("ca", "--dir", home)
-    certs("server", "localhost", "--dir", home)
-    settings = [f"auth.audit_file={home / 'audit.log'}", f"tls.cert_file={home / 'server.pem'}",
-                f"tls.key_file={home / 'server.key'}", f"tls.client_ca_file={home / 'ca.pem'}",
-                "http.tls_addr=127.0.0.1:0", "amqp.mechanisms=PLAIN,EXTERNAL"]
-    broker = Broker(home, *[part for one in settings for part in ("--set", one)]).start()
+    broker = audited_broker(tmp_path_factory.mktemp("audited"))
     for user in ["bob", "eve"]:
         broker.user(user)
     broker.must("PUT", "/v1/topics/jobs", {"model": "queue", "queue": {}})
     yield broker
     broker.stop()
-
-
-def written(broker, act):
-    """What the audit log says of it: event, door, user and what about."""
-    path = broker.home / "audit.log"
-    before = len(path.read_text().splitlines())
-    act(broker)
-    lines = [json.loads(line) for line in path.read_text().splitlines()[before:]]
-    assert all(line["address"] == "127.0.0.1" and line["time"].endswith("Z") for line in lines)
-    return [(line["event"], line["door"], line["user"], line["about"]) for line in lines]
 
 
 def http(method, path, body=None, login=f"admin:{SECRET}"):

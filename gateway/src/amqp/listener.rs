@@ -6,6 +6,7 @@ use tracing::{debug, warn};
 
 use super::door::AmqpDoor;
 use super::socket;
+use crate::auth::Origin;
 use crate::tls::{Alpn, Stream, Tls};
 
 /// Pause when the process is out of file descriptors or memory: accepting at once again would only spin.
@@ -32,7 +33,14 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, door: AmqpDoor) {
                 let drain = door.drain().clone();
                 drain.track(async move {
                     let secured = match tls {
-                        Some(tls) => tls.accept(stream, Alpn::None).await,
+                        Some(tls) => {
+                            tls.accept(
+                                stream,
+                                Origin { door: "amqp", address: peer.ip().to_canonical() },
+                                Alpn::None,
+                            )
+                            .await
+                        }
                         None => Ok((Stream::Plain(stream), None)),
                     };
                     match secured {

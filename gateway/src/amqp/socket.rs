@@ -41,7 +41,9 @@ pub(super) async fn serve(
     let now = Instant::now();
     let Ok(local) = stream.local_addr() else { return };
     // It waits among those who are not known yet until it has logged in.
-    let Some(waiter) = door.topics().guard().settings().lobby.enter(now) else {
+    let (guard, origin) = (door.topics().guard(), Origin { door: "amqp", address: peer.ip().to_canonical() });
+    let Some(waiter) = guard.settings().lobby.enter(now) else {
+        guard.turned_away(origin, "too many clients are about to log in (auth.max_strangers)");
         return debug!(%peer, "too many clients are about to log in (auth.max_strangers)");
     };
     // Nothing is done before the login, which says for whom.
@@ -53,7 +55,7 @@ pub(super) async fn serve(
         session: Some(session),
         readers: HashMap::new(),
         stream,
-        origin: Origin { door: "amqp", address: peer.ip().to_canonical() },
+        origin,
         certificate,
         waiter: Some(waiter),
         lapsed: Box::pin(std::future::pending()),
@@ -136,7 +138,9 @@ impl Driver {
                 }
                 () = &mut timer => self.tick()?,
                 () = turned_out(self.waiter.as_ref()) => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "it did not log in, and others want to"));
+                    let why = "no login came, and others want to log in (auth.max_strangers)";
+                    self.door.topics().guard().turned_away(self.origin, why);
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, why));
                 }
                 why = &mut self.lapsed => {
                     self.lapsed = Box::pin(std::future::pending());
@@ -341,7 +345,8 @@ impl Driver {
         if let Some(session) = &mut self.session {
             session.act_for(pass.clone(), self.metering.usage().clone());
         }
-        self.lapsed = Box::pin(async move { guard.lapsed(&pass).await });
+        let origin = self.origin;
+        self.lapsed = Box::pin(async move { guard.lapsed(&pass, origin).await });
     }
 
     fn open_vhost(&mut self, name: &str) -> VhostAnswer {

@@ -1,6 +1,7 @@
 //! The one place that decides who somebody is. Doors bring what a client says; the seam asks the caller that comes out.
 
 mod challenge;
+mod refusals;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,7 +13,7 @@ use regex::Regex;
 use tokio::sync::{Semaphore, watch};
 
 use super::api_key::ApiKey;
-use super::audit::{Audit, AuditEvent};
+use super::audit::Audit;
 use super::caller::{Caller, Identity, Pass, Proof};
 use super::delegation_token::DelegationRules;
 use super::failed_logins::FailedLogins;
@@ -248,10 +249,14 @@ impl Guard {
 
     /// Returns when what [`Guard::stranger`] gave, or a login, does not hold any more, with the reason. Whoever has to
     /// log in may do so only for a while.
-    pub async fn lapsed(&self, pass: &Pass) -> &'static str {
+    pub async fn lapsed(&self, pass: &Pass, origin: Origin) -> &'static str {
         match pass {
             Pass::As(caller) => caller.lapsed().await.reason(),
-            Pass::Nobody => self.overdue().await,
+            Pass::Nobody => {
+                let why = self.overdue().await;
+                self.turned_away(origin, why);
+                why
+            }
             Pass::Open => {
                 let mut changes = self.changes();
                 loop {
@@ -347,13 +352,6 @@ impl Guard {
         self.judged(principal, origin, caller)
     }
 
-    /// A login failed in a way that only the door saw.
-    pub fn failed(&self, user: &str, origin: Origin, why: &str) {
-        self.0.counts.failed.fetch_add(1, Relaxed);
-        self.0.failed.lock().failed(user, origin.address, Guard::now());
-        self.record("login_failed", user, origin, why);
-    }
-
     /// Waits as long as earlier failures ask for.
     pub async fn slow_down(&self, user: &str, origin: Origin) {
         let wait = self.0.failed.lock().reserve(user, origin.address, Guard::now());
@@ -373,7 +371,7 @@ impl Guard {
                 self.0.counts.succeeded.fetch_add(1, Relaxed);
                 self.0.failed.lock().succeeded(user, origin.address);
             }
-            Err(LoginError::Unavailable(why)) => self.record("login_failed", user, origin, why),
+            Err(LoginError::Unavailable(why)) => self.not_judged(user, origin, why),
             Err(error) => self.failed(user, origin, &error.to_string()),
         }
         outcome
@@ -438,25 +436,6 @@ impl Guard {
         Origin { door, address }: Origin,
     ) -> Caller {
         Caller::new(self.clone(), Identity { user, groups, proof, expires_at, door, address })
-    }
-
-    /// Notes that somebody known was not allowed something.
-    pub fn denied(&self, caller: &Caller, about: &str) {
-        self.0.counts.denied.fetch_add(1, Relaxed);
-        let Identity { user, door, address, .. } = caller.identity();
-        self.record("denied", user, Origin { door, address: *address }, about);
-    }
-
-    /// Notes that somebody was refused who had not logged in, and did not get as far as a name and a secret.
-    pub fn turned_away(&self, origin: Origin, why: &str) {
-        self.record("turned_away", "", origin, why);
-    }
-
-    /// Writes a line into the audit log.
-    pub fn record(&self, event: &str, user: &str, Origin { door, address }: Origin, about: &str) {
-        let time = jiff::Timestamp::now().to_string();
-        let address = address.to_string();
-        self.0.settings.audit.record(&AuditEvent { time, event, door, user, address, about });
     }
 }
 

@@ -107,24 +107,10 @@ impl Usage {
     /// When it is not; nothing was taken then.
     pub fn admit(&self, measure: Measure, amount: u64) -> Result<(), Refusal> {
         let Some(inner) = self.limited() else { return Ok(()) };
-        let now = inner.guard.quotas().now();
-        let view = inner.view.read();
-        let measured = view.limits.iter().filter(|(one, _)| one.measure == measure);
-        let mut held: Vec<(MutexGuard<'_, Bucket>, u64)> = Vec::with_capacity(2);
-        for (one, account) in measured {
-            let Some(bucket) = account.bucket(measure) else { continue };
-            let mut bucket = bucket.lock();
-            let wait = bucket.wait_for(amount, one.limit, now);
-            if !wait.is_zero() {
-                inner.guard.quotas().throttled(inner.door, measure, wait);
-                return Err(used_up(one, wait));
-            }
-            held.push((bucket, one.limit));
-        }
-        for (bucket, rate) in &mut held {
-            bucket.take(amount, *rate, now);
-        }
-        Ok(())
+        inner.take_if_left(measure, amount).map_err(|(one, wait)| {
+            inner.refused(&one, wait);
+            used_up(&one, wait)
+        })
     }
 
     /// How long to wait before anything may be used.
@@ -195,7 +181,7 @@ impl Usage {
         match inner.guard.quotas().connect(&inner.consumer, &limits) {
             Ok(holders) => Ok(Some(Connected { guard: inner.guard.clone(), holders })),
             Err(full) => {
-                inner.guard.quotas().throttled(inner.door, Measure::Connections, Duration::ZERO);
+                inner.refused(&full, Duration::ZERO);
                 Err(Box::new(full))
             }
         }
@@ -205,7 +191,7 @@ impl Usage {
     #[must_use]
     pub fn refused(&self, full: &InForce) -> Refusal {
         if let Some(inner) = &self.0 {
-            inner.guard.quotas().throttled(inner.door, full.measure, Duration::ZERO);
+            inner.refused(full, Duration::ZERO);
         }
         full.is_reached()
     }
@@ -231,6 +217,37 @@ impl Usage {
 }
 
 impl Inner {
+    /// Takes from every bucket, or from none when one of them does not have that much: then that is answered.
+    fn take_if_left(&self, measure: Measure, amount: u64) -> Result<(), (InForce, Duration)> {
+        let now = self.guard.quotas().now();
+        let view = self.view.read();
+        let measured = view.limits.iter().filter(|(one, _)| one.measure == measure);
+        let mut held: Vec<(MutexGuard<'_, Bucket>, u64)> = Vec::with_capacity(2);
+        for (one, account) in measured {
+            let Some(bucket) = account.bucket(measure) else { continue };
+            let mut bucket = bucket.lock();
+            let wait = bucket.wait_for(amount, one.limit, now);
+            if !wait.is_zero() {
+                return Err((one.clone(), wait));
+            }
+            held.push((bucket, one.limit));
+        }
+        for (bucket, rate) in &mut held {
+            bucket.take(amount, *rate, now);
+        }
+        Ok(())
+    }
+
+    /// Counts and writes down that somebody got nothing because of a limit.
+    fn refused(&self, InForce { measure, limit, holder }: &InForce, wait: Duration) {
+        self.guard.quotas().throttled(self.door, *measure, wait);
+        let door = DOORS.get(self.door).copied().unwrap_or_default();
+        let Consumer { user, address, .. } = &self.consumer;
+        let origin = Origin { door, address: *address };
+        let about = format!("{holder}: {} {limit}", measure.as_str());
+        self.guard.over_quota(user.as_deref().unwrap_or_default(), origin, &about);
+    }
+
     fn longest(
         &self,
         measure: Measure,

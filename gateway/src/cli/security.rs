@@ -88,7 +88,7 @@ pub fn tls(config: &Config, guard: &Guard) -> anyhow::Result<Option<Tls>> {
     if config.tls.cert_file.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Tls::load(config.tls.clone(), guard.settings().lobby.clone())?))
+    Ok(Some(Tls::load(config.tls.clone(), guard.clone())?))
 }
 
 /// Makes the administrator that the configuration names, unless there is a user of that name.

@@ -69,6 +69,7 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(tls) = tls.clone() {
         tokio::spawn(tls.follow());
     }
+    tokio::spawn(guard.clone().follow_refusals());
 
     // Recovery reads files; on a thread of its own, health is answered meanwhile.
     let settings = wiring::topics(&config, guard.clone());
@@ -132,6 +133,7 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
             if outcome.is_err() {
                 warn!("some clients did not leave in time");
             }
+            guard.settings().audit.write_rest();
             info!("stopped");
             Ok(ExitCode::SUCCESS)
         }

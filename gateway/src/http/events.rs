@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 
 use super::api::Api;
 use super::log_events::LogEvents;
+use super::login;
 use super::media::{self, Form};
 use super::pace::paced;
 use super::parameters::{TopicPath, ValuesQuery};
@@ -69,7 +70,8 @@ pub async fn events(api: Api, At(topic): At<String>, request: Request) -> Result
     let values = query.values()?;
     let start = query.text("offset").map(start_at::parse).transpose()?;
     let (guard, pass) = (api.topics().guard().clone(), api.topics().pass().clone());
-    let login_ended = async move { guard.lapsed(&pass).await };
+    let origin = login::came_from(request.extensions());
+    let login_ended = async move { guard.lapsed(&pass, origin).await };
     api.usage().admit(Measure::Consume, 1)?;
     let body = match api.topics().topic(&topic)? {
         Topic::Log(log) => {

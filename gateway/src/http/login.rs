@@ -25,7 +25,8 @@ pub fn origin_of(parts: &Parts) -> Origin {
     came_from(&parts.extensions)
 }
 
-fn came_from(extensions: &Extensions) -> Origin {
+/// The same, by what a request carries with it.
+pub fn came_from(extensions: &Extensions) -> Origin {
     let address = extensions.get::<Arc<Peer>>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.address);
     Origin { door: DOOR, address }
 }

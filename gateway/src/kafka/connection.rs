@@ -224,9 +224,9 @@ impl Connection {
             _ => false,
         };
         if !is_same {
-            let guard = self.door.topics().guard().clone();
+            let (guard, origin) = (self.door.topics().guard().clone(), self.client.login.origin());
             self.watched = Some(pass.clone());
-            self.lapsed = Box::pin(async move { guard.lapsed(&pass).await });
+            self.lapsed = Box::pin(async move { guard.lapsed(&pass, origin).await });
         }
     }
 

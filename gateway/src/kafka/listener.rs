@@ -9,6 +9,7 @@ use tracing::{debug, warn};
 use super::broker::Endpoint;
 use super::connection;
 use super::door::KafkaDoor;
+use crate::auth::Origin;
 use crate::config::KafkaConfig;
 use crate::tls::{Alpn, ClientCertificate, Stream, Tls};
 
@@ -83,8 +84,9 @@ pub async fn serve(listener: Listener, door: KafkaDoor) {
         let endpoint = listener.advertised.clone().unwrap_or_else(|| Endpoint::reached(reached));
         let (door, tls) = (door.clone(), listener.tls.clone());
         let drain = door.drain().clone();
+        let origin = Origin { door: "kafka", address: peer.ip().to_canonical() };
         drain.track(async move {
-            match secured(stream, tls).await {
+            match secured(stream, origin, tls).await {
                 Ok((stream, user)) => connection::run(stream, peer, user, endpoint, door).await,
                 Err(error) => debug!(%peer, %error, "no TLS with a Kafka client"),
             }
@@ -93,9 +95,13 @@ pub async fn serve(listener: Listener, door: KafkaDoor) {
     }
 }
 
-async fn secured(stream: TcpStream, tls: Option<Tls>) -> io::Result<(Stream, Option<ClientCertificate>)> {
+async fn secured(
+    stream: TcpStream,
+    origin: Origin,
+    tls: Option<Tls>,
+) -> io::Result<(Stream, Option<ClientCertificate>)> {
     match tls {
-        Some(tls) => tls.accept(stream, Alpn::None).await,
+        Some(tls) => tls.accept(stream, origin, Alpn::None).await,
         None => Ok((Stream::Plain(stream), None)),
     }
 }

@@ -109,6 +109,7 @@ impl Login {
                     // As Kafka has it (KIP-368): a connection is one user's.
                     let why =
                         "re-authentication as another user is not possible on this connection".to_owned();
+                    guard.failed(caller.user(), self.origin, &why);
                     return Err((KafkaError::SASL_AUTHENTICATION_FAILED, why));
                 }
                 let caller = match session {

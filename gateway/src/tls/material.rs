@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::certificate::{ClientCertificate, end_of};
 use super::stream::Stream;
-use crate::auth::Lobby;
+use crate::auth::{Guard, Origin};
 use crate::config::{ClientCertificates, TlsConfig};
 
 /// How often the files are looked at.
@@ -55,7 +55,7 @@ pub struct Tls(Arc<Inner>);
 
 struct Inner {
     config: TlsConfig,
-    lobby: Lobby,
+    guard: Guard,
     now: RwLock<Configs>,
     /// When the certificate ends, in seconds since the epoch.
     ends_at: AtomicI64,
@@ -68,11 +68,11 @@ struct Configs {
 }
 
 impl Tls {
-    /// Reads the files that the configuration names. Clients wait in `lobby` while they shake hands.
-    pub fn load(config: TlsConfig, lobby: Lobby) -> Result<Tls, TlsError> {
+    /// Reads the files that the configuration names. Clients wait in the guard's lobby while they shake hands.
+    pub fn load(config: TlsConfig, guard: Guard) -> Result<Tls, TlsError> {
         let (configs, ends_at) = read(&config)?;
         let (now, ends_at) = (RwLock::new(configs), AtomicI64::new(ends_at));
-        Ok(Tls(Arc::new(Inner { config, lobby, now, ends_at })))
+        Ok(Tls(Arc::new(Inner { config, guard, now, ends_at })))
     }
 
     /// When the certificate ends, in seconds since the epoch.
@@ -111,6 +111,21 @@ impl Tls {
     pub async fn accept(
         &self,
         stream: TcpStream,
+        origin: Origin,
+        alpn: Alpn,
+    ) -> io::Result<(Stream, Option<ClientCertificate>)> {
+        let accepted = self.shake_hands(stream, alpn).await;
+        if let Err(error) = &accepted
+            && is_refusal(error)
+        {
+            self.0.guard.no_tls(origin, &error.to_string());
+        }
+        accepted
+    }
+
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
         alpn: Alpn,
     ) -> io::Result<(Stream, Option<ClientCertificate>)> {
         let config = {
@@ -118,7 +133,7 @@ impl Tls {
             Arc::clone(if alpn == Alpn::Http { &now.http } else { &now.other })
         };
         let given_up = |why| io::Error::new(io::ErrorKind::TimedOut, why);
-        let Some(waiter) = self.0.lobby.enter(Instant::now()) else {
+        let Some(waiter) = self.0.guard.settings().lobby.enter(Instant::now()) else {
             return Err(given_up("too many clients are shaking hands (auth.max_strangers)"));
         };
         let patience = Duration::from_millis(self.0.config.handshake_timeout_ms);
@@ -136,6 +151,12 @@ impl Tls {
         let client = certificate.and_then(|der| ClientCertificate::read(der, self.0.config.user_from));
         Ok((Stream::tls(stream), client))
     }
+}
+
+/// Whether a handshake failed because one side did not want the other; not because a client just left.
+fn is_refusal(error: &io::Error) -> bool {
+    // What is no error of the socket is one of TLS, or of ours.
+    error.kind() != io::ErrorKind::UnexpectedEof && error.get_ref().is_some()
 }
 
 fn files(config: &TlsConfig) -> [&str; 3] {

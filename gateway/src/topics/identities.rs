@@ -364,7 +364,7 @@ impl Turn<'_> {
     /// Journals a change and takes it in; it is shown by [`super::shard::Engines::show_identities`].
     pub(super) fn note(&mut self, change: Change, (user, origin): &Author, event: &str) {
         self.journal.block().push(RecordKind::IDENTITY, &[&identity_record::encode(&change)]);
-        self.engines.guard.record(event, user, *origin, &about(&change));
+        self.engines.guard.changed(event, user, *origin, &about(&change));
         self.engines.identities.fold(change);
     }
 

@@ -40,7 +40,7 @@ pub async fn serve(
         socket,
         session,
         sources: Sources::default(),
-        lapsed: lapse(&door),
+        lapsed: lapse(&door, origin),
         door: door.clone(),
         origin,
         encoding,
@@ -105,9 +105,9 @@ pub async fn serve(
 type Lapsed = Pin<Box<dyn Future<Output = &'static str> + Send>>;
 
 /// Ends when the client of a door is not who it said any more, or does not say it in time.
-fn lapse(door: &WsDoor) -> Lapsed {
+fn lapse(door: &WsDoor, origin: Origin) -> Lapsed {
     let (guard, pass) = (door.topics().guard().clone(), door.topics().pass().clone());
-    Box::pin(async move { guard.lapsed(&pass).await })
+    Box::pin(async move { guard.lapsed(&pass, origin).await })
 }
 
 /// The socket is over: closed, broken, or given up.
@@ -241,7 +241,7 @@ impl Driver {
             match self.metering.act_for(&self.door, &pass, self.origin) {
                 Ok(usage) => {
                     self.door = self.door.acting_for(pass).measured_by(usage);
-                    self.lapsed = lapse(&self.door);
+                    self.lapsed = lapse(&self.door, self.origin);
                 }
                 Err(full) => *user = Err(full.is_reached()),
             }

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::{Connection, Phase};
+use super::{Connection, Effect, Phase};
 use crate::amqp::error::{AmqpError, ReplyCode};
 use crate::amqp::wire::FrameKind;
 
@@ -62,6 +62,10 @@ impl Connection {
                 if self.handshake_due.is_some_and(|due| now >= due)
                     || self.heartbeats.hear_due().is_some_and(|due| now >= due)
                 {
+                    if matches!(self.phase, Phase::Header | Phase::Started | Phase::LoggingIn) {
+                        let why = "no login came in time (amqp.handshake_timeout_ms)";
+                        self.effects.push_back(Effect::TurnAway(why));
+                    }
                     // Nobody seems to be there to be told.
                     self.end();
                 } else if self.heartbeats.speak_due().is_some_and(|due| now >= due) {

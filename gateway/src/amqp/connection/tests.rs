@@ -206,6 +206,26 @@ fn a_failed_login_is_told_only_to_who_can_hear_it() {
 }
 
 #[test]
+fn who_does_not_log_in_in_time_is_turned_away_and_who_did_only_goes() {
+    let why = "no login came in time (amqp.handshake_timeout_ms)";
+    let mut begun = Bench::new();
+    begun.send(b"AMQP");
+    let mut known = Bench::started(&[]);
+    known.login();
+    for (bench, told) in [(&mut begun, Some(why)), (&mut known, None)] {
+        bench.raw();
+        let due = bench.connection.poll_timeout().unwrap();
+        bench.connection.handle_timeout(due);
+        assert!(bench.connection.is_over(due));
+        let effect = bench.connection.poll_effect();
+        assert_eq!(
+            effect.and_then(|effect| if let Effect::TurnAway(why) = effect { Some(why) } else { None }),
+            told
+        );
+    }
+}
+
+#[test]
 fn tuning_above_what_was_offered_is_refused() {
     for (answer, text) in [
         (

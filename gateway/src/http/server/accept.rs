@@ -19,6 +19,7 @@ use super::peer::Peer;
 use super::session::Session;
 use super::watch::{Connections, Watch};
 use super::{Answer, ServerLimits, refuse};
+use crate::auth::Origin;
 use crate::drain::Drain;
 use crate::tls::{Alpn, Stream, Tls};
 
@@ -131,7 +132,7 @@ impl<A: Answer> Reception<A> {
                 let (answer, builder, tls) = (self.answer.clone(), self.builder.clone(), self.tls.clone());
                 self.tasks.spawn(async move {
                     let secured = match tls {
-                        Some(tls) => tls.accept(stream, Alpn::Http).await,
+                        Some(tls) => tls.accept(stream, Origin { door: "http", address }, Alpn::Http).await,
                         None => Ok((Stream::Plain(stream), None)),
                     };
                     match secured {
