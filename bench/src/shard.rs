@@ -39,7 +39,7 @@ pub struct Shard<R> {
     sync: Sender<Lsn>,
     groups: VecDeque<(Lsn, R)>,
     durable: Lsn,
-    synced_at: Instant,
+    unhurried: (Lsn, Instant),
     checkpointing: bool,
 }
 
@@ -75,8 +75,8 @@ impl<R: Send + 'static> Shard<R> {
         let (groups, durable) = (VecDeque::new(), journal.durable());
         let mut queue = QueueEngine::new(engine);
         queue.attach_reader(Arc::new(journal.reader()));
-        let synced_at = Instant::now();
-        Shard { log, queue, journal, events, report, sync, groups, durable, synced_at, checkpointing: false }
+        let unhurried = (durable, Instant::now());
+        Shard { log, queue, journal, events, report, sync, groups, durable, unhurried, checkpointing: false }
     }
 
     /// Makes sure that the next records find a place.
@@ -105,15 +105,17 @@ impl<R: Send + 'static> Shard<R> {
         self.commit_with(released, true);
     }
 
-    /// Writes the group. Without `synced` it is released as soon as it is written; a sync is asked for once a second
-    /// all the same, as the broker does.
+    /// Writes the group. Without `synced` it is released as soon as it is written; a sync of what is a second old is
+    /// asked for all the same, as the broker does.
     pub fn commit_with(&mut self, released: R, synced: bool) {
-        let end = self.journal.flush().expect("the disk takes it");
-        let due = synced || self.synced_at.elapsed() >= Duration::from_secs(1);
+        let flushed = if synced { self.journal.flush() } else { self.journal.flush_cached() };
+        let end = flushed.expect("the disk takes it");
         self.groups.push_back((if synced { end } else { Lsn(0) }, released));
-        if due {
-            self.synced_at = Instant::now();
+        if synced {
             self.sync.send(end).expect("the sync thread runs");
+        } else if self.unhurried.1.elapsed() >= Duration::from_secs(1) {
+            self.sync.send(self.unhurried.0).expect("the sync thread runs");
+            self.unhurried = (end, Instant::now());
         }
         self.keep_short();
     }
@@ -167,13 +169,13 @@ impl<R: Send + 'static> Shard<R> {
         let Some(target) = self.reclaim_target() else { return self.settle() };
         self.log.settle_below(target);
         self.settle();
-        let needed = [self.log.oldest_needed(self.journal.durable()), self.queue.oldest_needed()];
+        let needed = [self.log.oldest_needed(), self.queue.oldest_needed()];
         let needed = needed.into_iter().flatten().fold(self.journal.end(), Lsn::min);
         if self.checkpointing || needed < target {
             return;
         }
         self.checkpointing = true;
-        let mut writer = self.journal.write_checkpoint(self.journal.end());
+        let mut writer = self.journal.write_checkpoint(self.journal.end(), needed);
         let mut records = Vec::new();
         self.log.checkpoint(&mut |record| records.push((RecordKind::LOG, record.to_vec())));
         self.queue.checkpoint(&mut |record| records.push((RecordKind::QUEUE, record.to_vec())));

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use message::{Limits, Timestamp, TopicName};
@@ -166,8 +166,6 @@ pub(crate) struct Settling {
     /// After a failure, no attempt before this.
     pub blocked_until: Option<Timestamp>,
     pub disk_full: bool,
-    /// Journal that is needed until the record at the first position is durable.
-    pub held: VecDeque<(Lsn, Lsn)>,
     pub doomed: Vec<Doomed>,
     /// Whether a tick found files to remove since the last job was taken.
     pub removal_due: bool,

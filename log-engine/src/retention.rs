@@ -54,10 +54,8 @@ impl LogEngine {
     /// Moves a log's start, in memory and in the journal.
     pub(crate) fn move_log_start(&mut self, block: &mut Block, id: PartitionId, start: Offset) {
         let Some(partition) = self.partitions.get_mut(&id) else { return };
-        let oldest = partition.oldest_lsn();
         let freed = partition.move_start(start);
         let record = self.push(block, &LogRecord::LogStart { partition: id, start });
-        self.hold_journal(record, oldest);
         self.free(freed, record);
     }
 

@@ -44,7 +44,7 @@ impl LogEngine {
 
     /// Asks for everything that the journal holds below `lsn` to be settled, because it wants that room back.
     pub fn settle_below(&mut self, lsn: Lsn) {
-        if self.oldest_unsettled().is_some_and(|oldest| oldest < lsn) {
+        if self.oldest_needed().is_some_and(|oldest| oldest < lsn) {
             self.settling.wanted_below = self.settling.wanted_below.max(lsn);
         }
     }
@@ -134,8 +134,6 @@ impl LogEngine {
     pub fn settled(&mut self, block: &mut Block, result: SettleResult, now: Timestamp) -> SettleOutcome {
         self.settling.in_flight = false;
         let mut outcome = SettleOutcome::default();
-        let oldest = self.oldest_unsettled();
-        let mut last_record = None;
         for (id, written) in result.partitions {
             let Some(partition) = self.partitions.get_mut(&id) else { continue };
             partition.settling = false;
@@ -148,7 +146,6 @@ impl LogEngine {
                     let freed = partition.apply_settled(&states);
                     outcome.freed_bytes += freed.weight;
                     let record = self.push(block, &LogRecord::Settled { partition: id, segments: states });
-                    last_record = Some(record);
                     self.free(freed, record);
                 }
                 Err(error) => {
@@ -169,32 +166,20 @@ impl LogEngine {
             let what = DoomedFiles::Other(removal);
             self.settling.doomed.push(Doomed { record: Lsn(0), not_before: now, what });
         }
-        if let Some(record) = last_record {
-            self.hold_journal(record, oldest);
-        }
         let partitions = &self.partitions;
         self.settling
             .dirty
             .retain(|id| partitions.get(id).is_some_and(|partition| partition.oldest_lsn().is_some()));
         self.settling.oldest_known = None;
-        if self.oldest_unsettled().is_none_or(|oldest| oldest >= self.settling.wanted_below) {
+        if self.oldest_needed().is_none_or(|oldest| oldest >= self.settling.wanted_below) {
             self.settling.wanted_below = Lsn(0);
         }
         outcome
     }
 
-    /// The oldest position of the journal that logs still need, as far as `durable` allows to tell: what was settled
-    /// is needed until the record that says so is durable. None when nothing is needed.
-    pub fn oldest_needed(&mut self, durable: Lsn) -> Option<Lsn> {
-        while self.settling.held.front().is_some_and(|(record, _)| *record < durable) {
-            self.settling.held.pop_front();
-        }
-        let held = self.settling.held.iter().map(|(_, needed)| *needed).min();
-        held.into_iter().chain(self.oldest_unsettled()).min()
-    }
-
-    /// Where the journal holds the oldest unsettled batch. Remembered, for the shell asks after every group.
-    fn oldest_unsettled(&mut self) -> Option<Lsn> {
+    /// The oldest position of the journal that logs need beside a checkpoint of their present state: where it holds the
+    /// oldest unsettled batch. None when nothing is needed. Remembered, for the shell asks after every group.
+    pub fn oldest_needed(&mut self) -> Option<Lsn> {
         if let Some(known) = self.settling.oldest_known {
             return known;
         }
@@ -202,13 +187,6 @@ impl LogEngine {
         let oldest = partitions.filter_map(crate::partition::Partition::oldest_lsn).min();
         self.settling.oldest_known = Some(oldest);
         oldest
-    }
-
-    /// Keeps the journal from `needed` on until `record` is durable.
-    pub(crate) fn hold_journal(&mut self, record: Lsn, needed: Option<Lsn>) {
-        if let Some(needed) = needed {
-            self.settling.held.push_back((record, needed));
-        }
     }
 
     /// Takes note of what moving a log's start gave up.

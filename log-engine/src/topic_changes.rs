@@ -43,10 +43,7 @@ impl LogEngine {
     pub fn delete_topic(&mut self, block: &mut Block, name: &TopicName) -> Result<(), LogError> {
         let topic = self.topics.get(name).ok_or_else(|| LogError::UnknownTopic(name.clone()))?;
         let id = topic.id;
-        let oldest = topic.partitions.iter().filter_map(|view| self.partitions.get(&view.id()));
-        let oldest = oldest.filter_map(Partition::oldest_lsn).min();
         let record = self.push(block, &LogRecord::TopicDeleted(id));
-        self.hold_journal(record, oldest);
         self.remove_topic(id, record);
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(crate) struct CheckpointHeader {
     pub(crate) identity: u64,
     /// The journal below this is covered.
     pub(crate) lsn: Lsn,
+    /// Nothing of the journal below this is needed beside the checkpoint, nor was it necessarily synced.
+    pub(crate) needed: Lsn,
     pub(crate) epoch: u32,
 }
 
@@ -33,6 +35,7 @@ impl CheckpointHeader {
         page[16..24].copy_from_slice(&self.identity.to_le_bytes());
         page[24..32].copy_from_slice(&self.lsn.0.to_le_bytes());
         page[32..36].copy_from_slice(&self.epoch.to_le_bytes());
+        page[40..48].copy_from_slice(&self.needed.0.to_le_bytes());
         let crc = crc_fast::crc32_iscsi(&page[12..LEN]);
         page[8..12].copy_from_slice(&crc.to_le_bytes());
         page
@@ -46,7 +49,12 @@ impl CheckpointHeader {
             return None;
         }
         let field = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
-        Some(CheckpointHeader { identity: field(16)?, lsn: Lsn(field(24)?), epoch: field(32)? as u32 })
+        Some(CheckpointHeader {
+            identity: field(16)?,
+            lsn: Lsn(field(24)?),
+            epoch: field(32)? as u32,
+            needed: Lsn(field(40)?),
+        })
     }
 }
 

@@ -21,6 +21,7 @@ pub struct CheckpointWriter {
     /// The directory stays claimed while a checkpoint is being written.
     _lock: Arc<DirLock>,
     at: Lsn,
+    needed: Lsn,
     temporary: PathBuf,
     file: Option<Box<dyn DiskFile>>,
     block: Block,
@@ -28,11 +29,12 @@ pub struct CheckpointWriter {
 }
 
 impl CheckpointWriter {
-    pub(crate) fn new(shared: Arc<Shared>, lock: Arc<DirLock>, at: Lsn) -> CheckpointWriter {
+    pub(crate) fn new(shared: Arc<Shared>, lock: Arc<DirLock>, at: Lsn, needed: Lsn) -> CheckpointWriter {
         CheckpointWriter {
             shared,
             _lock: lock,
             at,
+            needed: needed.min(at),
             temporary: checkpoint_path(at).with_extension("tmp"),
             file: None,
             block: Block::new(Lsn(FIRST_BLOCK), usize::MAX),
@@ -55,14 +57,15 @@ impl CheckpointWriter {
         if self.block.len() >= FLUSH_AT { self.write_block(0) } else { Ok(()) }
     }
 
-    /// Makes the journal below its position durable, then the checkpoint itself, and only then drops older ones (the
-    /// one before it stays, for the case that this one gets damaged).
+    /// Makes what is still needed of the journal below its position durable, then the checkpoint itself, and only then
+    /// drops older ones (the one before it stays, for the case that this one gets damaged). From then on the journal
+    /// counts as durable up to there: whatever was not synced is not needed.
     ///
     /// # Errors
     /// [`StoreError::Poisoned`] when the journal can not be made durable; [`StoreError::DiskFull`] or
     /// [`StoreError::Io`] when only the checkpoint failed, and the one before it stays in force.
     pub fn finish(mut self) -> Result<Lsn, StoreError> {
-        self.shared.sync(self.at)?;
+        let synced = self.shared.sync_needed(self.needed, self.at)?;
         self.write_block(flag::COMPLETE)?;
         let path = checkpoint_path(self.at);
         let dir = Path::new(CHECKPOINT_DIR);
@@ -76,6 +79,7 @@ impl CheckpointWriter {
         install().map_err(|error| StoreError::io("finishing", &path, error))?;
         self.finished = true;
         self.shared.set_checkpoint(self.at);
+        self.shared.set_durable(synced);
         for older in positions(&*self.shared.disk)?.into_iter().filter(|&lsn| lsn < self.at).skip(1) {
             let path = checkpoint_path(older);
             self.shared.disk.remove(&path).map_err(|error| StoreError::io("removing", &path, error))?;
@@ -104,8 +108,12 @@ impl CheckpointWriter {
     fn begin_file(&self) -> io::Result<Box<dyn DiskFile>> {
         let file = self.shared.disk.open(&self.temporary, OpenMode::Create)?;
         file.set_len(0)?;
-        let header =
-            CheckpointHeader { identity: self.shared.identity, lsn: self.at, epoch: self.shared.epoch };
+        let header = CheckpointHeader {
+            identity: self.shared.identity,
+            lsn: self.at,
+            needed: self.needed,
+            epoch: self.shared.epoch,
+        };
         file.write_all_at(&header.encode(), 0)?;
         Ok(file)
     }

@@ -62,6 +62,14 @@ pub trait DiskFile: Send + Sync {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize>;
     /// Writes all of `buf`, going on after short writes.
     fn write_all_at(&self, buf: &[u8], position: u64) -> io::Result<()>;
+    /// The same for bytes that nobody waits to have on the disk, and which may be overwritten before they get there: it
+    /// leaves them in memory where the disk has a cache, however many they are.
+    fn write_cached_at(&self, buf: &[u8], position: u64) -> io::Result<()> {
+        self.write_all_at(buf, position)
+    }
+    /// Writes all of `buf` and returns when that would survive power loss. What was written elsewhere in the file before
+    /// may stay where it is.
+    fn write_through_at(&self, buf: &[u8], position: u64) -> io::Result<()>;
     /// Writes all slices one after the other.
     fn write_vectored_at(&self, bufs: &[IoSlice<'_>], position: u64) -> io::Result<()>;
     /// Returns when written data would survive power loss.

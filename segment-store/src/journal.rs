@@ -6,7 +6,7 @@ use crate::block::Stamp;
 use crate::block_header::{HEADER_LEN, flag};
 use crate::config::Layout;
 use crate::page_buffer::PAGE;
-use crate::segment::Segment;
+use crate::segment::{Haste, Segment};
 use crate::segment_header::segment_path;
 use crate::shared::Shared;
 use crate::{
@@ -137,8 +137,23 @@ impl Journal {
     /// # Errors
     /// [`StoreError::Poisoned`] when the write, or any before it, failed.
     pub fn flush(&mut self) -> Result<Lsn, StoreError> {
+        self.flush_towards(Haste::Disk)
+    }
+
+    /// The same where nobody waits for a sync: however large the block is, it is left to the page cache. If everything in
+    /// it is written elsewhere and covered by a checkpoint before a sync comes, it never goes to the disk at all.
+    ///
+    /// # Errors
+    /// As [`flush`](Journal::flush).
+    pub fn flush_cached(&mut self) -> Result<Lsn, StoreError> {
+        self.flush_towards(Haste::Cache)
+    }
+
+    fn flush_towards(&mut self, haste: Haste) -> Result<Lsn, StoreError> {
         self.shared.check()?;
-        self.write_block(0)?;
+        if !self.block.is_empty() {
+            self.write_block_with(0, haste)?;
+        }
         self.roll_when_nearly_full()?;
         Ok(self.end())
     }
@@ -218,10 +233,11 @@ impl Journal {
     }
 
     /// Begins a checkpoint that covers the journal below `at`: push everything that a restart needs from there, then
-    /// finish it, on a thread that may block. One at a time.
+    /// finish it, on a thread that may block. One at a time. Below `needed` nothing of the journal is missed once the
+    /// checkpoint is there: what of that was not synced yet need not be.
     #[must_use]
-    pub fn write_checkpoint(&self, at: Lsn) -> CheckpointWriter {
-        CheckpointWriter::new(Arc::clone(&self.shared), Arc::clone(&self.lock), at)
+    pub fn write_checkpoint(&self, at: Lsn, needed: Lsn) -> CheckpointWriter {
+        CheckpointWriter::new(Arc::clone(&self.shared), Arc::clone(&self.lock), at, needed)
     }
 
     /// Gives back memory that an idle journal does not need.
@@ -248,7 +264,7 @@ impl Journal {
         if self.block.is_empty() {
             return Ok(());
         }
-        self.write_block_with(flags)
+        self.write_block_with(flags, Haste::Disk)
     }
 
     /// Writes a block without records that says how far the journal was durable before it, and another one in the next
@@ -262,12 +278,12 @@ impl Journal {
         let page_end = (offset + HEADER_LEN as u64).next_multiple_of(PAGE as u64);
         if !offset.is_multiple_of(PAGE as u64) && page_end < layout.records_end() {
             self.block.pad_to((page_end - offset) as usize);
-            self.write_block_with(flags)?;
+            self.write_block_with(flags, Haste::Disk)?;
         }
-        self.write_block_with(flags)
+        self.write_block_with(flags, Haste::Disk)
     }
 
-    fn write_block_with(&mut self, flags: u32) -> Result<(), StoreError> {
+    fn write_block_with(&mut self, flags: u32, haste: Haste) -> Result<(), StoreError> {
         let start = self.block.start();
         let offset = self.shared.layout.offset_of(start.0);
         let stamp = Stamp {
@@ -283,7 +299,7 @@ impl Journal {
         let enters_page =
             offset.is_multiple_of(PAGE as u64) || offset / PAGE as u64 != (offset + len - 1) / PAGE as u64;
         let bytes = if enters_page { self.block.with_page_end() } else { self.block.finished() };
-        if let Err(error) = self.current.write(bytes, offset) {
+        if let Err(error) = self.current.write(bytes, offset, haste) {
             return Err(self.shared.poison("writing", &segment_path(self.current.number()), &error));
         }
         let end = start.plus(len);
@@ -319,7 +335,7 @@ impl Journal {
         assert!(self.block.is_empty(), "flushed before");
         let next = self.shared.take_next_segment()?;
         assert_eq!(next.number(), self.current.number() + 1, "segments follow each other");
-        self.write_block_with(flag::SEAL)?;
+        self.write_block_with(flag::SEAL, Haste::Disk)?;
         let start = next.base().plus(Layout::FIRST_BLOCK);
         self.shared.begin_segment(Arc::clone(&next));
         self.current = next;

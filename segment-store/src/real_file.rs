@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Advice, FallocateFlags, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::page_buffer::PAGE;
 use crate::{DiskFile, Mapped};
@@ -106,6 +106,31 @@ impl DiskFile for RealFile {
             self.file.write_all_at(&middle[written..], at + written as u64)?;
             at += middle.len() as u64;
             self.file.write_all_at(tail, at)?;
+        }
+        Ok(())
+    }
+
+    fn write_cached_at(&self, buf: &[u8], position: u64) -> io::Result<()> {
+        self.file.write_all_at(buf, position)
+    }
+
+    fn write_through_at(&self, mut buf: &[u8], mut position: u64) -> io::Result<()> {
+        while !buf.is_empty() {
+            let wrote =
+                rustix::io::pwritev2(&self.file, &[IoSlice::new(buf)], position, ReadWriteFlags::DSYNC);
+            match wrote {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    buf = &buf[written..];
+                    position += written as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    self.file.write_all_at(buf, position)?;
+                    return self.file.sync_data();
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

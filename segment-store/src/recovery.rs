@@ -52,12 +52,16 @@ pub(crate) fn recover(
     let checkpoint = checkpoint_file::load(&checkpoints, oldest.unwrap_or_default(), replay, &mut report)?;
     let checkpoint_lsn = checkpoint.map(|used| used.lsn).unwrap_or_default();
 
+    let needed = checkpoint.map(|used| used.needed).unwrap_or_default();
+    let needless = survey.take_below(layout.segment_of(needed.0));
     let first = match survey.segments.keys().next() {
         Some(&number) => number,
         None if checkpoint.is_none() => 0,
         None => layout.segment_of(checkpoint_lsn.0) + 1,
     };
-    note_missing_beginning(layout, checkpoint_lsn, first, &mut report);
+    // A checkpoint of an earlier version does not say what it needs.
+    let expected = if needed > Lsn(0) { needed } else { checkpoint_lsn };
+    note_missing_beginning(layout, expected, first, &mut report);
 
     let mut walk = JournalWalk::new(&survey.segments, layout, identity, checkpoint_lsn);
     let mut records = 0;
@@ -94,9 +98,10 @@ pub(crate) fn recover(
     report.start = survey.segments.values().next().map_or(outcome.end, |segment| segment.base());
     let ready = adopt_spares(disk, config, identity, spares.into_values(), end_number + 1)?;
     let next_number = end_number + 1 + ready.len() as u64;
+    let retired = needless.into_values().collect();
     let beginning = Beginning {
         segments: survey.segments,
-        pool: SegmentPool::new(ready, next_number),
+        pool: SegmentPool::new(ready, retired, next_number),
         written: outcome.end,
         durable: outcome.durable.min(outcome.end),
         checkpoint: checkpoint.map(|used| used.lsn),
@@ -124,14 +129,14 @@ fn new_identity() -> u64 {
     RandomState::new().hash_one("journal identity")
 }
 
-/// Segments are only ever given up once a checkpoint covers them: what lies between it and the oldest one is missing.
-fn note_missing_beginning(layout: Layout, checkpoint: Lsn, first: u64, report: &mut RecoveryReport) {
+/// Segments are only ever given up once a checkpoint makes them needless: from there to the oldest one they are missing.
+fn note_missing_beginning(layout: Layout, expected: Lsn, first: u64, report: &mut RecoveryReport) {
     let begin = layout.base(first);
-    if begin > checkpoint.0 {
+    if begin > expected.0 {
         report.damage.push(Damage {
-            file: segment_path(layout.segment_of(checkpoint.0)),
-            position: layout.offset_of(checkpoint.0),
-            length: begin - checkpoint.0,
+            file: segment_path(layout.segment_of(expected.0)),
+            position: layout.offset_of(expected.0),
+            length: begin - expected.0,
             what: "the journal's oldest segment files are missing".into(),
         });
     }

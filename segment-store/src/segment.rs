@@ -13,6 +13,15 @@ use crate::{DiskFile, Lsn};
 /// Bytes zeroed at a time; a writer waits for one such piece at most.
 pub(crate) const ZERO_PIECE: usize = 256 * 1024;
 
+/// Where a block should get to at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// A sync follows soon: a large block goes past the page cache, which makes that sync cheap.
+    Disk,
+    /// Nobody waits for a sync.
+    Cache,
+}
+
 /// One segment file in one of its lives: recycling a file makes a new `Segment` with a new number.
 pub(crate) struct Segment {
     pub(crate) header: SegmentHeader,
@@ -61,14 +70,18 @@ impl Segment {
         frontier.written = frontier.written.max(offset);
     }
 
-    pub(crate) fn write(&self, block: &[u8], offset: u64) -> io::Result<()> {
+    pub(crate) fn write(&self, block: &[u8], offset: u64, haste: Haste) -> io::Result<()> {
+        let write = || match haste {
+            Haste::Disk => self.file.write_all_at(block, offset),
+            Haste::Cache => self.file.write_cached_at(block, offset),
+        };
         if self.zeroed.load(Ordering::Acquire) {
-            return self.file.write_all_at(block, offset);
+            return write();
         }
         let mut frontier = self.frontier.lock();
         frontier.written = frontier.written.max(offset + block.len() as u64);
         // Written under the lock: a piece of zeros must not land on it.
-        self.file.write_all_at(block, offset)
+        write()
     }
 
     pub(crate) fn is_zeroed(&self) -> bool {

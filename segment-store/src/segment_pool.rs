@@ -33,10 +33,14 @@ struct Call {
 }
 
 impl SegmentPool {
-    pub(crate) fn new(ready: VecDeque<Arc<Segment>>, next_number: u64) -> SegmentPool {
+    pub(crate) fn new(
+        ready: VecDeque<Arc<Segment>>,
+        retired: VecDeque<Arc<Segment>>,
+        next_number: u64,
+    ) -> SegmentPool {
         SegmentPool {
             ready: Mutex::new(ready),
-            retired: Mutex::default(),
+            retired: Mutex::new(retired),
             next_number: Mutex::new(next_number),
             wanted: AtomicUsize::new(1),
             call: Mutex::default(),
@@ -124,15 +128,15 @@ impl Shared {
     }
 
     /// Gives the file of a retired segment a new name. The name is durable before the content changes: otherwise a
-    /// crash could bring back the old name with new content.
+    /// crash could bring back the old name with new content. What else the file holds is not synced: it is old, and most of
+    /// it need never reach the disk.
     fn recycle(&self, old: &Segment, number: u64) -> Result<Segment, StoreError> {
         let (from, to) = (segment_path(old.number()), segment_path(number));
         self.disk.rename(&from, &to).map_err(|error| StoreError::io("renaming", &from, error))?;
         let header = SegmentHeader { number, zeroed: old.is_zeroed(), begun: false, ..old.header };
         let finish = || {
             self.disk.sync_dir(Path::new(JOURNAL_DIR))?;
-            old.file.write_all_at(&header.encode(), 0)?;
-            old.file.sync_data()
+            old.file.write_through_at(&header.encode(), 0)
         };
         if let Err(error) = finish() {
             // Its old name is gone and its content is of no use; what is left of it will be made anew.

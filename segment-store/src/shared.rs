@@ -118,17 +118,40 @@ impl Shared {
         if self.durable() >= upto {
             return Ok(self.durable());
         }
+        let target = self.sync_segments(Lsn(0))?;
+        self.set_durable(target);
+        Ok(target)
+    }
+
+    /// Makes what was written so far durable except for segments that end below `needed`, unless everything below `upto`
+    /// is already. Answers what to [`set_durable`](Shared::set_durable) once a durable checkpoint says that nobody needs
+    /// what was left out.
+    pub(crate) fn sync_needed(&self, needed: Lsn, upto: Lsn) -> Result<Lsn, StoreError> {
+        let _turn = self.sync_turn.lock();
+        self.check()?;
+        if self.durable() >= upto {
+            return Ok(self.durable());
+        }
+        self.sync_segments(needed)
+    }
+
+    /// Takes note that the journal is durable below `end`.
+    pub(crate) fn set_durable(&self, end: Lsn) {
+        self.unsynced.lock().retain(|segment| segment.end() > end);
+        self.durable.fetch_max(end.0, Ordering::AcqRel);
+    }
+
+    /// Syncs the segments that reach beyond `from`; answers up to where they were written.
+    fn sync_segments(&self, from: Lsn) -> Result<Lsn, StoreError> {
         // Read before the list: a segment is in the list before anything is written to it.
         let target = self.written();
         let visit: Vec<_> = self.unsynced.lock().iter().map(Arc::clone).collect();
-        for segment in &visit {
+        for segment in visit.iter().filter(|segment| segment.end() > from) {
             segment
                 .file
                 .sync_data()
                 .map_err(|error| self.poison("syncing", &segment_path(segment.number()), &error))?;
         }
-        self.unsynced.lock().retain(|segment| segment.end() > target);
-        self.durable.store(target.0, Ordering::Release);
         Ok(target)
     }
 }

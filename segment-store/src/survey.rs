@@ -67,6 +67,13 @@ impl Survey {
         Ok(survey)
     }
 
+    /// Takes out the segments before number `first`: a checkpoint says that nothing in them is needed, so they may not
+    /// even be whole.
+    pub(crate) fn take_below(&mut self, first: u64) -> BTreeMap<u64, Arc<Segment>> {
+        let rest = self.segments.split_off(&first);
+        std::mem::replace(&mut self.segments, rest)
+    }
+
     /// Puts files aside that nothing can vouch for: no header and no checkpoint says which journal they are of, so no
     /// block in them can be checked. Files that were never begun are deleted.
     pub(crate) fn set_aside(&mut self, disk: &dyn Disk) -> Result<Vec<Damage>, StoreError> {

@@ -5,7 +5,9 @@ mod world;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use segment_store::{Disk, Fault, Journal, Lsn, LyingDisk, RecordKind, RecoveryReport, Source, StoreError};
+use segment_store::{
+    Crash, Disk, Fault, Journal, Lsn, LyingDisk, RecordKind, RecoveryReport, Source, StoreError,
+};
 
 /// Replayed records as (source, first payload byte), with the report.
 fn replay(disk: &LyingDisk) -> (Vec<(Source, u8)>, RecoveryReport) {
@@ -27,7 +29,7 @@ fn write(disk: &LyingDisk, checkpoints: &[&[u8]]) -> Vec<Lsn> {
     let mut journal = world::open(disk).unwrap().journal;
     let mut at = Vec::new();
     for (index, content) in checkpoints.iter().enumerate() {
-        let mut writer = journal.write_checkpoint(journal.end());
+        let mut writer = journal.write_checkpoint(journal.end(), Lsn(0));
         for &byte in *content {
             writer.push(RecordKind::QUEUE, &[&[byte], &vec![byte; 100_000]]).unwrap();
         }
@@ -88,7 +90,7 @@ fn without_a_way_back_what_can_be_read_of_a_damaged_one_is_replayed() {
         journal.block().push(RecordKind::LOG, &[&[9; 50_000]]);
         journal.flush().unwrap();
     }
-    let mut writer = journal.write_checkpoint(journal.end());
+    let mut writer = journal.write_checkpoint(journal.end(), Lsn(0));
     for byte in 1..=12 {
         writer.push(RecordKind::QUEUE, &[&[byte], &vec![byte; 100_000]]).unwrap();
     }
@@ -115,7 +117,7 @@ fn an_unfinished_one_counts_for_nothing_and_is_cleared_away() {
     let disk = LyingDisk::new(4);
     write(&disk, &[&[1]]);
     let journal = world::open(&disk).unwrap().journal;
-    let mut writer = journal.write_checkpoint(journal.end());
+    let mut writer = journal.write_checkpoint(journal.end(), Lsn(0));
     for _ in 0..10 {
         writer.push(RecordKind::QUEUE, &[&[7; 100_000]]).unwrap();
     }
@@ -137,7 +139,7 @@ fn a_failed_one_leaves_the_journal_working() {
         journal.block().push(RecordKind::LOG, &[&[1]]);
         let at = journal.flush().unwrap();
         journal.syncer().sync(at).unwrap();
-        let mut writer = journal.write_checkpoint(at);
+        let mut writer = journal.write_checkpoint(at, Lsn(0));
         writer.push(RecordKind::QUEUE, &[&[2]]).unwrap();
         disk.fail_at(disk.operations() + 2, fault);
         match (fault, writer.finish()) {
@@ -160,7 +162,7 @@ fn a_journal_that_is_gone_behind_its_checkpoint_is_reported_and_positions_go_on(
         journal.block().push(RecordKind::LOG, &[&[9; 50_000]]);
         journal.flush().unwrap();
     }
-    let at = journal.write_checkpoint(journal.end()).finish().unwrap();
+    let at = journal.write_checkpoint(journal.end(), Lsn(0)).finish().unwrap();
     journal.close().unwrap();
     for file in disk.files().iter().filter(|file| file.starts_with("journal")) {
         disk.remove(file).unwrap();
@@ -171,4 +173,50 @@ fn a_journal_that_is_gone_behind_its_checkpoint_is_reported_and_positions_go_on(
     opened.journal.block().push(RecordKind::LOG, &[&world::payload(5, 5)]);
     opened.journal.close().unwrap();
     assert_eq!(world::open(&disk).unwrap().records.len(), 1);
+}
+
+#[test]
+fn what_a_checkpoint_makes_needless_is_not_synced_and_not_missed() {
+    for crash in [Crash::LoseAll, Crash::KeepAll, Crash::Any] {
+        let disk = LyingDisk::new(4);
+        let mut journal = world::open(&disk).unwrap().journal;
+        let mut at = Vec::new();
+        for number in 0..8 {
+            let bytes = world::payload(number, 40_000);
+            journal.ensure(bytes.len()).unwrap();
+            at.push(journal.block().push(RecordKind::LOG, &[&bytes]));
+            journal.flush_cached().unwrap();
+        }
+        let (end, needed) = (journal.end(), at[6]);
+        journal.write_checkpoint(end, needed).finish().unwrap();
+        assert_eq!(journal.durable(), end);
+        let disk = disk.crash_with(crash);
+        let opened = world::open(&disk).unwrap();
+        assert_eq!(opened.report.damage, []);
+        let left: Vec<u64> = opened.records.iter().map(|(number, ..)| *number).collect();
+        assert!(left == [6, 7] || left == [5, 6, 7], "{crash:?}: {left:?}");
+        assert!(opened.journal.oldest() <= needed);
+        assert!(opened.journal.retained_bytes() <= 4 * world::SEGMENT);
+    }
+}
+
+#[test]
+fn segments_that_a_checkpoint_needs_are_missed() {
+    let disk = LyingDisk::new(4);
+    let mut journal = world::open(&disk).unwrap().journal;
+    let mut at = Vec::new();
+    for number in 0..8 {
+        let bytes = world::payload(number, 40_000);
+        journal.ensure(bytes.len()).unwrap();
+        at.push(journal.block().push(RecordKind::LOG, &[&bytes]));
+        journal.flush().unwrap();
+    }
+    journal.write_checkpoint(journal.end(), at[3]).finish().unwrap();
+    journal.close().unwrap();
+    let needed = at[3].0 / world::SEGMENT;
+    for (number, damages) in [(0, 0), (needed, 1)] {
+        disk.remove(&PathBuf::from(format!("journal/{number:012}.wal"))).unwrap();
+        let report = world::open(&disk).unwrap().report;
+        assert_eq!(report.damage.len(), damages, "without segment {number}: {:?}", report.damage);
+    }
 }

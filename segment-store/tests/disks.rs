@@ -192,3 +192,30 @@ fn a_full_disk_refuses_growth_only() {
     disk.remove(Path::new("f")).unwrap();
     assert_eq!(disk.free_bytes().unwrap(), 10_000);
 }
+
+#[test]
+fn what_was_written_through_is_durable_by_itself() {
+    both(|disk| {
+        let file = disk.open(Path::new("a"), OpenMode::Create).unwrap();
+        file.write_cached_at(&[1; 200_000], 0).unwrap();
+        file.write_through_at(&[2; 5000], 4096).unwrap();
+        assert_eq!(read(&*file, 4000, 6000), [[1; 96].as_slice(), &[2; 5000], &[1; 904]].concat());
+    });
+    let disk = LyingDisk::new(1);
+    let file = disk.open(Path::new("a"), OpenMode::Create).unwrap();
+    file.write_all_at(&[1; 8192], 0).unwrap();
+    file.sync_data().unwrap();
+    disk.sync_dir(Path::new("")).unwrap();
+    file.write_all_at(&[2; 8192], 0).unwrap();
+    file.write_through_at(&[3; 1024], 2048).unwrap();
+    let left = disk.crash_with(Crash::LoseAll).content(Path::new("a")).unwrap();
+    assert_eq!(left, [[1; 2048].as_slice(), &[3; 1024], &[1; 5120]].concat());
+    disk.fail_at(disk.operations() + 1, Fault::Error);
+    file.write_through_at(&[4; 512], 0).unwrap_err();
+    let left = disk.crash_with(Crash::LoseAll).content(Path::new("a")).unwrap();
+    assert_eq!(
+        left,
+        [[1; 2048].as_slice(), &[3; 1024], &[1; 5120]].concat(),
+        "a failed one made nothing durable"
+    );
+}

@@ -24,7 +24,7 @@ fn assert_stopped(journal: &mut Journal, syncer: &Syncer, at: Lsn) {
     assert!(matches!(journal.recycle_before(Lsn(0)), Err(StoreError::Poisoned(_))));
     assert!(matches!(syncer.sync(Lsn(u64::MAX)), Err(StoreError::Poisoned(_))));
     assert!(matches!(syncer.sync(Lsn(0)), Err(StoreError::Poisoned(_))));
-    assert!(matches!(journal.write_checkpoint(journal.end()).finish(), Err(StoreError::Poisoned(_))));
+    assert!(matches!(journal.write_checkpoint(journal.end(), Lsn(0)).finish(), Err(StoreError::Poisoned(_))));
     assert_eq!(journal.durable(), durable, "a retry does not pretend that it worked");
     assert_eq!(journal.reader().read(at, 108).unwrap(), payload(0, 100)[..]);
 }

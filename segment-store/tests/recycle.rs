@@ -17,7 +17,7 @@ fn push(journal: &mut Journal, number: u64, len: usize) -> Lsn {
 
 fn give_up(journal: &mut Journal) {
     let at = journal.end();
-    journal.write_checkpoint(at).finish().unwrap();
+    journal.write_checkpoint(at, at).finish().unwrap();
     journal.recycle_before(at).unwrap();
 }
 
@@ -97,7 +97,7 @@ fn what_no_checkpoint_covers_is_kept() {
     journal.recycle_before(journal.end()).unwrap();
     assert_eq!(journal.oldest(), Lsn(0));
     let at = Lsn(3 * SEGMENT);
-    journal.write_checkpoint(at).finish().unwrap();
+    journal.write_checkpoint(at, at).finish().unwrap();
     journal.recycle_before(journal.end()).unwrap();
     assert_eq!(journal.oldest(), at);
     assert_eq!(journal.retained_bytes(), journal.end().0 - at.0);

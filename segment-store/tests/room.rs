@@ -55,7 +55,7 @@ fn a_full_journal_takes_records_again_after_recycling() {
         number += taken;
         // Everything was consumed: the checkpoint fits the headroom, and the segments are free again.
         let at = journal.flush().unwrap();
-        let mut writer = journal.write_checkpoint(at);
+        let mut writer = journal.write_checkpoint(at, at);
         writer.push(RecordKind::QUEUE, &[&number.to_le_bytes()]).unwrap();
         writer.finish().unwrap();
         journal.recycle_before(at).unwrap();
@@ -113,7 +113,7 @@ fn idle_segments_are_few() {
     }
     let before = disk.files().len();
     let at = journal.end();
-    journal.write_checkpoint(at).finish().unwrap();
+    journal.write_checkpoint(at, at).finish().unwrap();
     journal.recycle_before(at).unwrap();
     journal.preparer().run().unwrap();
     let after = disk.files().len();

@@ -61,6 +61,13 @@ impl<W: Watch> DiskFile for WatchedFile<W> {
     fn write_all_at(&self, buf: &[u8], position: u64) -> io::Result<()> {
         self.0.write_all_at(buf, position)
     }
+    fn write_cached_at(&self, buf: &[u8], position: u64) -> io::Result<()> {
+        self.0.write_cached_at(buf, position)
+    }
+    fn write_through_at(&self, buf: &[u8], position: u64) -> io::Result<()> {
+        self.1.syncing();
+        self.0.write_through_at(buf, position)
+    }
     fn write_vectored_at(&self, bufs: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         self.0.write_vectored_at(bufs, position)
     }

@@ -170,8 +170,8 @@ pub(super) const KEYS: &[ConfigKey] = &[
         Long,
         0,
         LONG_MAX,
-        "A record is synced to disk at most so long after it came, whatever `acks` asked for. Everything is synced \
-         about once a second in any case."
+        "A record is synced to disk at most so long after it came, whatever `acks` asked for. Everything is \
+         durable after about two seconds in any case."
     ),
     whole!(
         "index.interval.bytes",

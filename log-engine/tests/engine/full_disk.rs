@@ -41,7 +41,7 @@ fn settling_that_fails_anywhere_loses_nothing_and_is_tried_again() {
             assert!(shell.settle().unwrap().failed.is_empty(), "{fault:?}");
         }
         assert_eq!(shell.engine.unsettled_bytes(), 0, "{fault:?}");
-        assert_eq!(shell.engine.oldest_needed(shell.journal.durable()), None);
+        assert_eq!(shell.engine.oldest_needed(), None);
         drop(shell);
         let disk = disk.crash();
         let shell = Shell::open(&disk).unwrap();

@@ -172,7 +172,8 @@ impl Shell {
     /// Checkpoints and gives back the journal that nobody needs.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.commit()?;
-        let mut writer = self.journal.write_checkpoint(self.journal.end());
+        let needed = self.engine.oldest_needed().unwrap_or(self.journal.end());
+        let mut writer = self.journal.write_checkpoint(self.journal.end(), needed);
         let mut failed = Ok(());
         self.engine.checkpoint(&mut |record| {
             if failed.is_ok() {
@@ -181,7 +182,6 @@ impl Shell {
         });
         failed?;
         writer.finish()?;
-        let needed = self.engine.oldest_needed(self.journal.durable()).unwrap_or(self.journal.end());
         self.journal.recycle_before(needed)
     }
 

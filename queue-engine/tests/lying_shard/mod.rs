@@ -76,13 +76,14 @@ impl Shard {
                 break;
             }
         }
-        let mut writer = self.journal.write_checkpoint(self.journal.end());
+        let needed = self.engine.oldest_needed().unwrap_or(self.journal.end());
+        let mut writer = self.journal.write_checkpoint(self.journal.end(), needed);
         let mut records = Vec::new();
         self.engine.checkpoint(&mut |record| records.push(record.to_vec()));
         for record in records {
             writer.push(RecordKind::QUEUE, &[&record])?;
         }
         writer.finish()?;
-        self.journal.recycle_before(self.engine.oldest_needed().unwrap_or(target).min(target))
+        self.journal.recycle_before(needed.min(target))
     }
 }

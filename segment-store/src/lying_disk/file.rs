@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::inode::Inode;
 use super::state::State;
 use crate::{DiskFile, Mapped};
 
@@ -31,6 +32,24 @@ impl LyingFile {
 
     fn check_writable(&self) -> io::Result<()> {
         if self.writable { Ok(()) } else { Err(super::state::errno(rustix::io::Errno::BADF)) }
+    }
+
+    fn make_durable(&self, sync: impl FnOnce(&mut Inode)) -> io::Result<()> {
+        let mut state = self.state.lock();
+        match state.begin() {
+            Ok(super::state::Course::Fine) => {
+                sync(state.inode(self.inode)?);
+                Ok(())
+            }
+            // The power went before it was done: what was unsynced stays at chance's mercy.
+            Ok(course) => State::end(course, ()),
+            Err(error) => {
+                if !state.powered_off {
+                    state.inode(self.inode)?.fail_sync();
+                }
+                Err(error)
+            }
+        }
     }
 
     fn write_piece(&self, buf: &[u8], position: u64) -> io::Result<usize> {
@@ -65,27 +84,18 @@ impl DiskFile for LyingFile {
         Ok(())
     }
 
+    fn write_through_at(&self, buf: &[u8], position: u64) -> io::Result<()> {
+        self.write_all_at(buf, position)?;
+        self.make_durable(|inode| inode.sync_range(position, buf.len()))
+    }
+
     fn write_vectored_at(&self, bufs: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         let whole: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).collect();
         self.write_all_at(&whole, position)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.state.lock();
-        match state.begin() {
-            Ok(super::state::Course::Fine) => {
-                state.inode(self.inode)?.sync();
-                Ok(())
-            }
-            // The power went before it was done: what was unsynced stays at chance's mercy.
-            Ok(course) => State::end(course, ()),
-            Err(error) => {
-                if !state.powered_off {
-                    state.inode(self.inode)?.fail_sync();
-                }
-                Err(error)
-            }
-        }
+        self.make_durable(Inode::sync)
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {

@@ -81,12 +81,20 @@ impl Inode {
     }
 
     pub(super) fn sync(&mut self) {
+        self.sync_range(0, self.seen.len());
+    }
+
+    /// Makes the sectors of a stretch durable, and the file's length; the others stay at chance's mercy.
+    pub(super) fn sync_range(&mut self, position: u64, len: usize) {
         set_len(&mut self.durable, self.seen.len());
-        for sector in std::mem::take(&mut self.unsynced).into_keys() {
+        let (from, to) = (position as usize, position as usize + len);
+        let later = self.unsynced.split_off(&to.div_ceil(SECTOR));
+        for sector in self.unsynced.split_off(&(from / SECTOR)).into_keys() {
             let start = sector * SECTOR;
             let end = (start + SECTOR).min(self.seen.len());
             self.durable[start..end].copy_from_slice(&self.seen[start..end]);
         }
+        self.unsynced.extend(later);
     }
 
     /// What Linux does: the pages count as clean from now on, and are not on the disk.

@@ -135,7 +135,7 @@ impl World {
                 let at = journal.flush()?;
                 model.flushed = model.pushed.len();
                 model.checkpoint_tried = model.flushed;
-                let mut writer = journal.write_checkpoint(at);
+                let mut writer = journal.write_checkpoint(at, at);
                 let written = writer
                     .push(RecordKind::GATEWAY, &[&(model.flushed as u64).to_le_bytes()])
                     .and_then(|()| writer.finish());

@@ -53,6 +53,8 @@ pub(crate) struct Owner {
     /// A report of slow work that found no room in the journal yet.
     parked: Option<UpkeepDone>,
     due: Timestamp,
+    /// Where the journal ended some time ago, and when that was.
+    unhurried: (Lsn, Timestamp),
     /// How many commands the last sync answered, and when.
     answered: (usize, std::time::Instant),
 }
@@ -81,6 +83,7 @@ impl Owner {
             poisoned: None,
             parked: None,
             due,
+            unhurried: (written, due),
             answered: (0, std::time::Instant::now()),
         })
     }
@@ -230,12 +233,21 @@ impl Owner {
         self.engines.forget_queue_producers(now);
         let log = &self.engines.log;
         self.engines.staging.retain(|producer| log.is_transaction_open(producer));
-        // What nobody asked to have on disk gets there within about a tick, and a restart has little to rewrite.
-        self.sync.request(self.journal.end(), 0);
+        self.sync_what_waited_long(now);
         // What waits for room that is not there is not asked for all the time.
         let queue_due = self.engines.queue.next_deadline().filter(|_| has_room);
         let next = [log_due, queue_due].into_iter().flatten().fold(now.plus(TICK), Timestamp::min);
         next.max(now.plus(Duration::from_millis(1)))
+    }
+
+    /// What nobody asked to have on disk gets there within about two ticks, and a restart has little to rewrite. Not at
+    /// once: most of a log that is being written settles meanwhile, and its copy in the journal is given up unsynced.
+    fn sync_what_waited_long(&mut self, now: Timestamp) {
+        let (end, since) = self.unhurried;
+        if now >= since.plus(TICK) || now < since {
+            self.sync.request(end, 0);
+            self.unhurried = (self.journal.end(), now);
+        }
     }
 
     /// A block for what moves on by itself and did not fit the last one. It is new data, which a full disk has no room for.
@@ -270,7 +282,7 @@ impl Owner {
             group_answers: self.engines.log.take_group_answers(),
             taken_at,
         };
-        match self.flush() {
+        match self.flush(synced) {
             Ok(end) => {
                 self.engines.vitals.written_bytes.fetch_add(end.0 - self.written.0, Ordering::Relaxed);
                 self.written = end;
@@ -289,11 +301,12 @@ impl Owner {
         }
     }
 
-    fn flush(&mut self) -> Result<Lsn, Refusal> {
+    fn flush(&mut self, synced: bool) -> Result<Lsn, Refusal> {
         if let Some(error) = self.engines.unkept.take() {
             return Err(self.poison(&error));
         }
-        self.journal.flush().map_err(|error| self.poison(&error))
+        let flushed = if synced { self.journal.flush() } else { self.journal.flush_cached() };
+        flushed.map_err(|error| self.poison(&error))
     }
 
     /// Memory is ahead of the disk from here on: only a restart can tell the truth again.

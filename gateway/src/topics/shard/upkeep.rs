@@ -80,7 +80,7 @@ impl Upkeep {
             return;
         }
         self.checkpointing = true;
-        let mut writer = journal.write_checkpoint(journal.end());
+        let mut writer = journal.write_checkpoint(journal.end(), needed);
         let records = engines.checkpoint();
         let report = self.report.clone();
         tokio::task::spawn_blocking(move || {
@@ -150,9 +150,9 @@ fn reclaim_target(engines: &Engines, journal: &Journal) -> Option<Lsn> {
     Some(Lsn(oldest * segment + whole))
 }
 
-/// The oldest position that an engine would miss.
+/// The oldest position that an engine would miss beside a checkpoint of its present state.
 fn oldest_needed(engines: &mut Engines, journal: &Journal) -> Lsn {
-    let logs = engines.log.oldest_needed(journal.durable());
+    let logs = engines.log.oldest_needed();
     let queues = engines.queue.oldest_needed();
     [logs, queues].into_iter().flatten().fold(journal.end(), Lsn::min)
 }
