@@ -146,7 +146,10 @@ def test_a_client_that_does_not_renew_is_cut_however_busy_it_is(tmp_path):
         client = KafkaLogin(broker.ports["kafka"])
         _, lifetime = client.plain("kate", "pw")
         began = time.monotonic()
+        told = []
         with pytest.raises(Closed):
             while True:
-                assert client.topic_error("orders") == 0
+                told.append(client.topic_error("orders"))
+        # It may end in the midst of a request.
+        assert set(told[:-1]) == {0} and told[-1] in (0, 58)
         assert time.monotonic() - began > lifetime / 1000 - 0.5

@@ -230,6 +230,10 @@ pub fn begin(
         door.topics().guard().turned_away(client.login.origin(), "no login");
         return close(format!("{} came before the login that this server wants", api.name));
     }
+    if let Some(lapse) = client.login.lapse().filter(|_| !LOGIN_APIS.contains(&key)) {
+        // Clients connect again then; an error in an answer they would take for the last word.
+        return close(format!("{} came when {}", api.name, lapse.reason()));
+    }
     (api.answer)(Asked { door: door.clone(), client: Arc::clone(client), version, correlation_id, frame })
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::error::KafkaError;
 use crate::auth::sasl::{Exchange, Mechanism, Step};
-use crate::auth::{Guard, LoginError, Origin, Pass};
+use crate::auth::{Guard, Lapse, LoginError, Origin, Pass};
 use crate::tls::ClientCertificate;
 
 /// The login of one connection.
@@ -67,6 +67,12 @@ impl Login {
     #[must_use]
     pub fn is_due(&self) -> bool {
         matches!(*self.pass.read(), Pass::Nobody)
+    }
+
+    /// Why the client is not who it said any more, if so.
+    #[must_use]
+    pub fn lapse(&self) -> Option<Lapse> {
+        self.pass.read().caller()?.lapse(Guard::now())
     }
 
     /// Whether what the client sends next is a bare message of the exchange, and no request.
