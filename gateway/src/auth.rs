@@ -20,6 +20,7 @@ mod guard;
 mod host_permissions;
 mod identities;
 pub mod identity_record;
+mod issuer_keys;
 #[cfg(feature = "gssapi")]
 mod kerberos;
 mod lobby;

@@ -1,17 +1,13 @@
 //! Signed tokens (JWT, RFC 7519) of issuers that the operator trusts.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use message::Timestamp;
-use parking_lot::RwLock;
-use tracing::warn;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::guard::LoginError;
+use super::issuer_keys::IssuerKeys;
+pub use super::issuer_keys::KeySource;
 use super::subject::is_name;
 
 /// Algorithms that are taken: signatures only, since whoever can check a shared secret can forge with it.
@@ -26,24 +22,6 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::ES384,
     Algorithm::EdDSA,
 ];
-/// Keys that an issuer does not have are asked for anew at most this often.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
-/// How long keys of an address are believed before they are asked for anew: one that its issuer takes back is not
-/// good for longer.
-const KEYS_LIFE: Duration = Duration::from_secs(5 * 60);
-/// How long an issuer may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Most bytes of a key set.
-const KEYS_BYTES: u64 = 1 << 20;
-
-/// Where an issuer's keys are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySource {
-    /// In a file, which the operator may change.
-    File(PathBuf),
-    /// At an address, whose certificate the CA in a file has signed, or a public one.
-    Url { url: String, authority: Option<PathBuf> },
-}
 
 /// What a token must say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,82 +51,22 @@ pub struct Claims {
 
 /// Judges tokens.
 pub struct TokenJudge {
-    source: KeySource,
+    keys: IssuerKeys,
     rules: TokenRules,
-    keys: Arc<RwLock<Keys>>,
-}
-
-#[derive(Default)]
-struct Keys {
-    set: Option<JwkSet>,
-    asked_at: Option<Timestamp>,
 }
 
 impl TokenJudge {
     /// Keys are read when the first token comes.
     #[must_use]
     pub fn new(source: KeySource, rules: TokenRules) -> TokenJudge {
-        TokenJudge { source, rules, keys: Arc::default() }
+        TokenJudge { keys: IssuerKeys::of(source), rules }
     }
 
     /// What a token says, if it may be believed.
     pub async fn judge(&self, token: &str, now: Timestamp) -> Result<Claims, LoginError> {
         let header = decode_header(token).map_err(|_| LoginError::Wrong)?;
-        let kid = header.kid.as_deref();
-        let mut key = self.key(kid);
-        if key.is_none() || self.is_stale(now) {
-            let asked = self.ask(now).await;
-            key = self.key(kid);
-            // What was known before is believed while its source is out of reach.
-            if key.is_none() {
-                asked?;
-            }
-        }
-        judged(token, &key.ok_or(LoginError::Wrong)?, header.alg, &self.rules)
-    }
-
-    /// The key that a token names; one that names none is checked with the only key.
-    fn key(&self, kid: Option<&str>) -> Option<DecodingKey> {
-        let keys = self.keys.read();
-        let set = keys.set.as_ref()?;
-        let found = match kid {
-            Some(kid) => set.find(kid),
-            None => set.keys.first().filter(|_| set.keys.len() == 1),
-        };
-        DecodingKey::from_jwk(found?).ok()
-    }
-
-    fn is_stale(&self, now: Timestamp) -> bool {
-        let life = match self.source {
-            KeySource::File(_) => ASK_AGAIN,
-            KeySource::Url { .. } => KEYS_LIFE,
-        };
-        self.keys.read().asked_at.is_none_or(|at| now.since(at) >= life)
-    }
-
-    /// Reads the keys anew, unless that was done just now.
-    async fn ask(&self, now: Timestamp) -> Result<(), LoginError> {
-        {
-            let mut keys = self.keys.write();
-            if keys.set.is_some() && keys.asked_at.is_some_and(|at| now.since(at) < ASK_AGAIN) {
-                return Ok(());
-            }
-            keys.asked_at = Some(now);
-        }
-        let (source, keys) = (self.source.clone(), Arc::clone(&self.keys));
-        let read = tokio::task::spawn_blocking(move || read(&source)).await;
-        match read.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(set) => {
-                keys.write().set = Some(set);
-                Ok(())
-            }
-            Err(why) => {
-                warn!(why, "cannot read the keys of tokens (auth.jwks)");
-                Err(LoginError::Unavailable(
-                    "the keys of the issuer of tokens cannot be read; the server's log says why".into(),
-                ))
-            }
-        }
+        let key = self.keys.named(header.kid.as_deref(), now).await?;
+        judged(token, &key, header.alg, &self.rules)
     }
 }
 
@@ -198,48 +116,17 @@ fn judged(
     })
 }
 
-fn read(source: &KeySource) -> Result<JwkSet, String> {
-    let text = match source {
-        KeySource::File(path) => {
-            std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
-        }
-        KeySource::Url { url, authority } => {
-            let tls = match authority {
-                Some(path) => TlsConfig::builder().root_certs(roots(path)?).build(),
-                None => TlsConfig::default(),
-            };
-            let config = ureq::Agent::config_builder()
-                .timeout_global(Some(PATIENCE))
-                .https_only(url.starts_with("https://"))
-                .tls_config(tls);
-            let agent: ureq::Agent = config.build().into();
-            let mut response = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
-            let body = response.body_mut().with_config().limit(KEYS_BYTES).read_to_string();
-            body.map_err(|error| format!("{url}: {error}"))?
-        }
-    };
-    serde_json::from_str(&text).map_err(|error| format!("no JSON Web Key Set: {error}"))
-}
-
-/// The certificates of a file, each as one to trust.
-fn roots(path: &Path) -> Result<RootCerts, String> {
-    let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let certificate = |item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-        Ok(_) => None,
-        Err(error) => Some(Err(format!("{}: {error}", path.display()))),
-    };
-    let certificates = parse_pem(&pem).filter_map(certificate).collect::<Result<Vec<_>, _>>()?;
-    match certificates.is_empty() {
-        true => Err(format!("{}: no certificate in it", path.display())),
-        false => Ok(RootCerts::from(certificates)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::sync::mpsc;
+
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use futures_util::future::join_all;
     use jsonwebtoken::{EncodingKey, Header, encode};
     use rcgen::KeyPair;
 
@@ -262,6 +149,20 @@ mod tests {
         encode(&header, &claims, &EncodingKey::from_ec_der(&key.serialize_der())).unwrap()
     }
 
+    fn rules() -> TokenRules {
+        TokenRules {
+            issuer: String::new(),
+            audience: String::new(),
+            leeway: Duration::ZERO,
+            user_claim: "sub".into(),
+            groups_claim: "groups".into(),
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(seconds * 1000)
+    }
+
     #[tokio::test]
     async fn keys_that_are_taken_out_of_the_file_are_not_believed_any_more() {
         let folder = tempfile::tempdir().unwrap();
@@ -269,15 +170,7 @@ mod tests {
         let (old, new) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let write = |keys: &[(&str, &KeyPair)]| std::fs::write(&file, key_set(keys)).unwrap();
         write(&[("old", &old)]);
-        let rules = TokenRules {
-            issuer: String::new(),
-            audience: String::new(),
-            leeway: Duration::ZERO,
-            user_claim: "sub".into(),
-            groups_claim: "groups".into(),
-        };
-        let judge = TokenJudge::new(KeySource::File(file.clone()), rules);
-        let at = |seconds: i64| Timestamp(seconds * 1000);
+        let judge = TokenJudge::new(KeySource::File(file.clone()), rules());
         let (by_old, by_new) = (token("old", &old), token("new", &new));
         assert_eq!(&*judge.judge(&by_old, at(0)).await.unwrap().user, "alice");
         assert!(judge.judge(&by_new, at(11)).await.is_err());
@@ -293,5 +186,96 @@ mod tests {
             judge.judge(&by_old, at(70)).await.is_ok(),
             "what is known is believed while there is no file"
         );
+    }
+
+    /// An address where keys are asked for; each request is answered with the next of the answers, none with an error.
+    struct Issuer {
+        source: KeySource,
+        asked: Arc<AtomicU64>,
+        answers: mpsc::Sender<Option<String>>,
+    }
+
+    impl Issuer {
+        fn new() -> Issuer {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}/keys", listener.local_addr().unwrap());
+            let (answers, given) = mpsc::channel::<Option<String>>();
+            let asked = Arc::new(AtomicU64::new(0));
+            let counter = Arc::clone(&asked);
+            std::thread::spawn(move || {
+                for client in listener.incoming() {
+                    let mut client = client.unwrap();
+                    let mut head = BufReader::new(client.try_clone().unwrap()).lines();
+                    while head.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                    counter.fetch_add(1, Relaxed);
+                    let Ok(answer) = given.recv() else { return };
+                    let status = if answer.is_some() { "200 OK" } else { "503 Service Unavailable" };
+                    let body = answer.unwrap_or_default();
+                    let head =
+                        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}", body.len());
+                    client.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+                }
+            });
+            Issuer { source: KeySource::Url { url, authority: None }, asked, answers }
+        }
+
+        fn answer(&self, answer: Option<&str>, times: usize) {
+            (0..times).for_each(|_| self.answers.send(answer.map(Into::into)).unwrap());
+        }
+    }
+
+    async fn users(judge: &TokenJudge, token: &str, now: Timestamp) -> Vec<Result<Box<str>, LoginError>> {
+        let judged = join_all((0..8).map(|_| judge.judge(token, now))).await;
+        judged.into_iter().map(|claims| claims.map(|claims| claims.user)).collect()
+    }
+
+    #[tokio::test]
+    async fn who_logs_in_at_the_same_time_shares_one_reading_of_the_keys() {
+        let key = KeyPair::generate().unwrap();
+        let signed = token("key", &key);
+        for known in [Some(key_set(&[("key", &key)])), None] {
+            let issuer = Issuer::new();
+            let judge = TokenJudge::new(issuer.source.clone(), rules());
+            issuer.answer(known.as_deref(), 8);
+            let outcomes = users(&judge, &signed, at(0)).await;
+            for outcome in outcomes {
+                match &known {
+                    Some(_) => assert_eq!(outcome.as_deref(), Ok("alice")),
+                    None => assert!(matches!(outcome, Err(LoginError::Unavailable(_))), "{outcome:?}"),
+                }
+            }
+            assert_eq!(issuer.asked.load(Relaxed), 1, "{known:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_key_is_waited_for_by_all_who_come_with_it_and_by_nobody_else() {
+        let (old, new) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let (by_old, by_new) = (token("old", &old), token("new", &new));
+        let issuer = Issuer::new();
+        let judge = TokenJudge::new(issuer.source.clone(), rules());
+        issuer.answer(Some(&key_set(&[("old", &old)])), 1);
+        judge.judge(&by_old, at(0)).await.unwrap();
+        let others = async {
+            judge.judge(&by_old, at(11)).await.unwrap();
+            issuer.answer(Some(&key_set(&[("old", &old), ("new", &new)])), 1);
+        };
+        let (outcomes, ()) = tokio::join!(users(&judge, &by_new, at(11)), others);
+        assert_eq!(outcomes, vec![Ok("alice".into()); 8]);
+        assert_eq!(issuer.asked.load(Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn keys_are_read_to_the_end_when_who_asked_for_them_leaves() {
+        let key = KeyPair::generate().unwrap();
+        let signed = token("key", &key);
+        let issuer = Issuer::new();
+        let judge = TokenJudge::new(issuer.source.clone(), rules());
+        let mut first = Box::pin(judge.judge(&signed, at(0)));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        drop(first);
+        issuer.answer(Some(&key_set(&[("key", &key)])), 1);
+        judge.judge(&signed, at(0)).await.unwrap();
+        assert_eq!(issuer.asked.load(Relaxed), 1);
     }
 }
