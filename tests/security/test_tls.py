@@ -15,6 +15,7 @@ from cryptography import x509
 
 from authority import client_until
 from conftest import Broker
+from kafka_login import KafkaLogin, Refused
 
 DOORS = ["https", "kafkas", "amqps"]
 
@@ -181,6 +182,18 @@ def test_kafka_without_a_certificate_or_with_a_wrong_one(secured):
         "security.protocol": "SSL", "ssl.certificate.location": str(secured.other / "kate.pem"),
         "ssl.key.location": str(secured.other / "kate.key")})
     assert send(conf) is not None
+
+
+def test_a_login_over_kafka_says_who_it_is_whomever_the_certificate_names(secured):
+    secured.user("lena")
+    secured.allow("user:lena", ["write"], "topic", "orders")
+    client = KafkaLogin(secured.ports["kafkas"], context(secured, client=secured.pki))
+    assert client.topic_error("jobs") == 0, "it is kate's"
+    client.plain("lena", "pw")
+    assert (client.topic_error("orders"), client.topic_error("jobs")) == (0, 29)
+    # From then on the connection is lena's.
+    with pytest.raises(Refused, match="re-authentication as another user"):
+        client.plain("kate", "pw")
 
 
 def test_large_messages_go_both_ways_over_tls(secured):

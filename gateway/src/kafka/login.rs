@@ -21,6 +21,8 @@ pub struct Login {
     exchange: Mutex<Option<Exchange>>,
     /// Whether its messages come bare, not in requests.
     is_bare: AtomicBool,
+    /// Whether an exchange has said who it is: until then that is what a certificate says.
+    has_said: AtomicBool,
 }
 
 /// What an exchange came to.
@@ -48,7 +50,13 @@ impl Login {
             }
             _ => guard.stranger(origin),
         };
-        Login { origin, pass: RwLock::new(pass), exchange: Mutex::default(), is_bare: AtomicBool::new(false) }
+        Login {
+            origin,
+            pass: RwLock::new(pass),
+            exchange: Mutex::default(),
+            is_bare: AtomicBool::new(false),
+            has_said: AtomicBool::new(false),
+        }
     }
 
     /// Where the client comes from.
@@ -111,8 +119,8 @@ impl Login {
             }
             Step::Done(caller, message) => {
                 let is_other = self.pass().caller().is_some_and(|known| known.user() != caller.user());
-                if is_other {
-                    // As Kafka has it (KIP-368): a connection is one user's.
+                if is_other && self.has_said.load(Relaxed) {
+                    // As Kafka has it (KIP-368): a connection is one user's. Whose certificate it shows is another matter.
                     let why =
                         "re-authentication as another user is not possible on this connection".to_owned();
                     guard.failed(caller.user(), self.origin, &why);
@@ -126,6 +134,7 @@ impl Login {
                 let lifetime_ms =
                     lifetime.map_or(0, |left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
                 *self.pass.write() = Pass::As(caller);
+                self.has_said.store(true, Relaxed);
                 self.is_bare.store(false, Relaxed);
                 Ok(Progress::Done { message, lifetime_ms })
             }
