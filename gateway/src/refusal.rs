@@ -13,12 +13,14 @@ pub struct Refusal {
     pub field: Option<String>,
     /// When a retry may succeed.
     pub retry_after_ms: Option<u64>,
+    /// The records of a batch that are at fault themselves, by their place in it, and why.
+    pub records: Box<[(u32, String)]>,
 }
 
 impl Refusal {
     /// A refusal that names no field.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Refusal {
-        Refusal { code, detail: detail.into(), field: None, retry_after_ms: None }
+        Refusal { code, detail: detail.into(), field: None, retry_after_ms: None, records: Box::default() }
     }
 
     /// The request does not follow the documented form, in `field`.

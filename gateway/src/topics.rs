@@ -98,7 +98,7 @@ pub use policy_spec::{ApplyTo, PolicyDefinition, PolicyDescription, PolicyKind, 
 pub use producer_wire::TransactionOffsets;
 pub use queue_engine::EngineConfig as QueueEngineConfig;
 pub use queue_engine::{FailedAttempt, Outcome as FailureOutcome};
-pub use queue_producing::{BatchRefusal, QueueBatch};
+pub use queue_producing::QueueBatch;
 pub use queue_topic::{Hold, QueueSubscription, QueueTopic, SubscribeOptions};
 pub use record_chunk::RecordChunk;
 pub use record_properties::amqp_form;

@@ -11,8 +11,8 @@ use message::{ErrorCode, Limits, Timestamp, TopicName};
 use segment_store::LyingDisk;
 use sluice::refusal::Refusal;
 use sluice::topics::{
-    Acks, BatchRefusal, DeleteIf, Overflow, OwnerTask, Producer, ProducerBatch, ProducerEpoch, QueueBatch,
-    QueueSettings, TopicSpec, Topics, TopicsSettings,
+    Acks, DeleteIf, Overflow, OwnerTask, Producer, ProducerBatch, ProducerEpoch, QueueBatch, QueueSettings,
+    TopicSpec, Topics, TopicsSettings,
 };
 
 fn open(disk: &LyingDisk) -> (Topics, OwnerTask) {
@@ -41,9 +41,9 @@ fn batch(producer: Option<Producer>, sequence: i32, values: &[Option<&str>]) -> 
     ProducerBatch::check(BytesMut::from(builder.build().as_bytes()), &Limits::default()).unwrap()
 }
 
-async fn send(topics: &Topics, batch: ProducerBatch) -> Result<i64, BatchRefusal> {
+async fn send(topics: &Topics, batch: ProducerBatch) -> Result<i64, Refusal> {
     let batch = QueueBatch::check(topics.queue("queue").unwrap(), batch, topics.limits())?;
-    let appended = topics.produce_to_queue(batch, Acks::All).await.map_err(BatchRefusal::from)?;
+    let appended = topics.produce_to_queue(batch, Acks::All).await?;
     Ok(appended.base_offset)
 }
 
@@ -55,8 +55,8 @@ async fn producer(topics: &Topics) -> Producer {
     topics.init_producer(None, Duration::from_secs(60), None).await.unwrap()
 }
 
-fn code(outcome: Result<i64, BatchRefusal>) -> ErrorCode {
-    outcome.unwrap_err().refusal.code
+fn code(outcome: Result<i64, Refusal>) -> ErrorCode {
+    outcome.unwrap_err().code
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn of_a_batch_with_a_bad_record_nothing_is_in_and_the_record_is_named() {
     make(&topics, QueueSettings::default()).await;
     let me = producer(&topics).await;
     let refused = send(&topics, batch(Some(me), 0, &[Some("a"), None, Some("b"), None])).await.unwrap_err();
-    assert_eq!(refused.refusal.code, ErrorCode::InvalidRecord);
+    assert_eq!(refused.code, ErrorCode::InvalidRecord);
     let places: Vec<u32> = refused.records.iter().map(|(place, _)| *place).collect();
     assert_eq!(places, [1, 3]);
     assert_eq!(held(&topics).await, 0);
@@ -133,8 +133,8 @@ async fn a_producer_that_nobody_numbered_is_refused_and_one_without_a_number_is_
     make(&topics, QueueSettings::default()).await;
     let mut stranger = producer(&topics).await;
     stranger.id.0 += 5;
-    let refused: Result<i64, BatchRefusal> = send(&topics, batch(Some(stranger), 0, &[Some("a")])).await;
-    let Err(BatchRefusal { refusal: Refusal { code, .. }, .. }) = refused else { panic!("{refused:?}") };
+    let refused: Result<i64, Refusal> = send(&topics, batch(Some(stranger), 0, &[Some("a")])).await;
+    let Err(Refusal { code, .. }) = refused else { panic!("{refused:?}") };
     assert_eq!(code, ErrorCode::UnknownProducer);
     for _ in 0..2 {
         send(&topics, batch(None, 0, &[Some("a")])).await.unwrap();

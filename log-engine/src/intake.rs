@@ -1,8 +1,11 @@
 //! What a topic asks of a batch before it is appended: done by whoever brings it, not by the partition's owner.
 use message::Timestamp;
 
-use crate::batch::{Batch, Survey};
+use crate::batch::{Batch, RecordSet, Survey};
 use crate::{LogError, TopicConfig};
+
+/// Most records of a batch that are told to be at fault.
+const FAULTS_MAX: usize = 1000;
 
 impl TopicConfig {
     /// Checks a batch against the topic's settings and compresses it as they ask. Costs nothing per record, for a batch from
@@ -10,6 +13,11 @@ impl TopicConfig {
     /// depends on the log itself is checked by [`crate::LogEngine::append`].
     pub fn take_in(&self, batch: Batch, now: Timestamp, decompressed_max: usize) -> Result<Batch, LogError> {
         self.check_records(&batch, now, decompressed_max)?;
+        self.pack(batch, decompressed_max)
+    }
+
+    /// The second half of [`TopicConfig::take_in`]: compresses a batch that was checked.
+    pub fn pack(&self, batch: Batch, decompressed_max: usize) -> Result<Batch, LogError> {
         let batch = match self.compression() {
             None => batch,
             Some(compression) => batch.recompress(compression, decompressed_max)?,
@@ -26,7 +34,13 @@ impl TopicConfig {
         self.check_time(timestamp, now)
     }
 
-    fn check_records(&self, batch: &Batch, now: Timestamp, decompressed_max: usize) -> Result<(), LogError> {
+    /// The first half of [`TopicConfig::take_in`]: whether the topic takes what the batch holds.
+    pub fn check_records(
+        &self,
+        batch: &Batch,
+        now: Timestamp,
+        decompressed_max: usize,
+    ) -> Result<(), LogError> {
         let (compact, bounds) = (self.cleanup().compact, self.timestamp_bounds(now));
         if !compact && bounds.is_none() {
             return Ok(());
@@ -37,6 +51,19 @@ impl TopicConfig {
         }
         self.check_time(newest, now)?;
         if oldest <= newest { self.check_time(oldest, now) } else { Ok(()) }
+    }
+
+    /// The records of a refused batch that are at fault themselves, by their place in it, and why.
+    pub fn at_fault(&self, batch: &[u8], now: Timestamp, decompressed_max: usize) -> Vec<(u32, LogError)> {
+        let Ok(records) = RecordSet::open(batch, decompressed_max) else { return Vec::new() };
+        let places = (0_u32..).zip(records.iter().map_while(Result::ok));
+        let faults = places.filter_map(|(place, record)| {
+            match self.check_record(record.key.is_some(), record.timestamp, now).err()? {
+                LogError::Keyless(_) => Some((place, LogError::Keyless(place))),
+                other => Some((place, other)),
+            }
+        });
+        faults.take(FAULTS_MAX).collect()
     }
 
     /// A record without a timestamp is as old as its arrival.
@@ -53,7 +80,7 @@ impl TopicConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{BatchBuilder, Codec, RecordSet};
+    use crate::batch::{BatchBuilder, Codec};
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
     const MAX: usize = 1 << 20;
@@ -126,6 +153,21 @@ mod tests {
         }
         let own = config.with([("message.timestamp.type", "LogAppendTime")]).unwrap();
         assert!(own.take_in(batch(Codec::None, None, &[5]), NOW, MAX).is_ok());
+    }
+
+    #[test]
+    fn the_records_at_fault_are_told_from_the_others() {
+        let config = TopicConfig::parse([("message.timestamp.before.max.ms", "1000")]).unwrap();
+        for codec in ALL {
+            let sent = batch(codec, None, &[NOW.0, 5, NOW.0, 6]);
+            assert!(config.check_records(&sent, NOW, MAX).is_err());
+            let faults = config.at_fault(sent.as_bytes(), NOW, MAX);
+            let places: Vec<u32> = faults.iter().map(|(place, _)| *place).collect();
+            assert_eq!(places, [1, 3], "{codec:?}");
+        }
+        let compacted = TopicConfig::parse([("cleanup.policy", "compact")]).unwrap();
+        let faults = compacted.at_fault(batch(Codec::None, None, &[NOW.0; 2]).as_bytes(), NOW, MAX);
+        assert!(matches!(faults[..], [(0, LogError::Keyless(0)), (1, LogError::Keyless(1))]), "{faults:?}");
     }
 
     #[test]

@@ -4,7 +4,9 @@ use blackbox::kafka::{batch, record};
 use blackbox::{Http, Kafka, Server, list};
 use bytes::BytesMut;
 use kafka_wire::RecordsIn;
-use kafka_wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kafka_wire::messages::produce::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
+};
 use serde_json::json;
 
 const NOW: i64 = 1_700_000_000_000;
@@ -13,13 +15,16 @@ const GZIP: i16 = 1;
 
 /// Produces one batch to partition 0; answers the error and the base offset.
 async fn produce(kafka: &mut Kafka, log: &str, records: BytesMut) -> (i16, i64) {
+    let partition = told(kafka, log, records).await;
+    (partition.error_code, partition.base_offset)
+}
+
+async fn told(kafka: &mut Kafka, log: &str, records: BytesMut) -> PartitionProduceResponse {
     let partition_data = vec![PartitionProduceData { index: 0, records: RecordsIn(Some(records)) }];
     let topic = TopicProduceData { name: log.to_owned(), partition_data, ..TopicProduceData::default() };
     let request =
         ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data: vec![topic], ..ProduceRequest::default() };
-    let answer = kafka.ask(9, &request).await;
-    let partition = &answer.responses[0].partition_responses[0];
-    (partition.error_code, partition.base_offset)
+    kafka.ask(9, &request).await.responses.remove(0).partition_responses.remove(0)
 }
 
 /// gzip (RFC 1952) without compressing: one stored block.
@@ -100,8 +105,11 @@ async fn a_record_without_a_key_does_not_get_into_a_compacted_log() {
     let keyless = [record(0, 0, Some("k"), "a"), record(1, 0, None, "b")].concat();
     let keyed = [record(0, 0, Some("k"), "a"), record(1, 0, Some(""), "b")].concat();
     for (codec, pack) in [(0, (|content| content.to_vec()) as fn(&[u8]) -> Vec<u8>), (GZIP, gzip)] {
-        let refused = produce(&mut kafka, &log, batch(codec, 2, (NOW, NOW), &pack(&keyless))).await;
-        assert_eq!(refused.0, INVALID_RECORD, "codec {codec}");
+        let refused = told(&mut kafka, &log, batch(codec, 2, (NOW, NOW), &pack(&keyless))).await;
+        // Which of them is at fault is told, so that the producer can send the others again (KIP-467).
+        assert_eq!(refused.error_code, INVALID_RECORD, "codec {codec}");
+        let places: Vec<i32> = refused.record_errors.iter().map(|one| one.batch_index).collect();
+        assert_eq!(places, [1], "codec {codec}");
         let taken = produce(&mut kafka, &log, batch(codec, 2, (NOW, NOW), &pack(&keyed))).await;
         assert_eq!(taken.0, 0, "codec {codec}");
     }

@@ -44,7 +44,13 @@ impl LogTopic {
     /// Checks a producer's batch against the log's settings and compresses it as they ask: to be called by whoever
     /// brings the batch, before it goes to the owner.
     pub fn take_in(&self, batch: Batch, now: Timestamp) -> Result<Batch, Refusal> {
-        Ok(self.0.settings.take_in(batch, now, self.0.decompressed_bytes)?)
+        let (settings, max) = (&self.0.settings, self.0.decompressed_bytes);
+        if let Err(error) = settings.check_records(&batch, now, max) {
+            let faults = settings.at_fault(batch.as_bytes(), now, max);
+            let records = faults.into_iter().map(|(place, why)| (place, why.to_string())).collect();
+            return Err(Refusal { records, ..Refusal::from(error) });
+        }
+        Ok(settings.pack(batch, max)?)
     }
 }
 

@@ -15,21 +15,6 @@ use super::queue_topic::QueueTopic;
 use super::shard::{Room, Terms, Turn};
 use crate::refusal::Refusal;
 
-/// Why nothing of a batch was taken.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BatchRefusal {
-    /// The reason, of all or of the first that is at fault.
-    pub refusal: Refusal,
-    /// The records that are at fault themselves, by their place in the batch, and why.
-    pub records: Vec<(u32, String)>,
-}
-
-impl From<Refusal> for BatchRefusal {
-    fn from(refusal: Refusal) -> BatchRefusal {
-        BatchRefusal { refusal, records: Vec::new() }
-    }
-}
-
 /// A batch whose records a queue can keep.
 pub struct QueueBatch {
     queue: QueueTopic,
@@ -44,11 +29,7 @@ impl QueueBatch {
     ///
     /// # Errors
     /// When the batch is none that a queue takes, or some of its records are none.
-    pub fn check(
-        queue: QueueTopic,
-        batch: ProducerBatch,
-        limits: &Limits,
-    ) -> Result<QueueBatch, BatchRefusal> {
+    pub fn check(queue: QueueTopic, batch: ProducerBatch, limits: &Limits) -> Result<QueueBatch, Refusal> {
         let header = *batch.header();
         let (converted, bytes) = publishing::convert(batch.into_messages(limits)?, limits);
         let mut messages = Vec::with_capacity(converted.len());
@@ -68,7 +49,7 @@ impl QueueBatch {
                 };
                 let refusal = Refusal::new(code, first.detail.clone());
                 let records = faults.into_iter().map(|(place, refusal)| (place, refusal.detail)).collect();
-                Err(BatchRefusal { refusal, records })
+                Err(Refusal { records, ..refusal })
             }
         }
     }

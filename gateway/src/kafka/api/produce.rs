@@ -14,8 +14,7 @@ use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
 use crate::refusal::Refusal;
 use crate::topics::{
-    Acks, Appends, BatchAppend, BatchRefusal, InTransaction, LogTopic, ProducerBatch, QueueBatch, QueueTopic,
-    Topic,
+    Acks, Appends, BatchAppend, InTransaction, LogTopic, ProducerBatch, QueueBatch, QueueTopic, Topic,
 };
 
 /// Batches up to this size are copied out of the buffer that they arrived in, so that they do not keep all of it.
@@ -112,7 +111,7 @@ fn fill(responses: &mut [TopicProduceResponse], places: &[Place], outcomes: Resu
                 slot.log_append_time_ms = appended.arrived_at.unwrap_or(-1);
                 slot.log_start_offset = appended.log_start;
             }
-            Some(Err(refusal)) => *slot = failed(slot.index, KafkaError::from(&refusal), &refusal.detail),
+            Some(Err(refusal)) => *slot = refused(slot.index, refusal),
             None => *slot = failed(slot.index, KafkaError::UNKNOWN_SERVER_ERROR, "the batch got no outcome"),
         }
     }
@@ -132,6 +131,16 @@ fn failed(index: i32, error: KafkaError, why: &str) -> PartitionProduceResponse 
         error_message: Some(why.to_owned()),
         ..PartitionProduceResponse::default()
     }
+}
+
+/// The same with the records that are at fault, so that the producer tells those from the others (KIP-467).
+fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
+    let record = |(place, why): (u32, String)| BatchIndexAndErrorMessage {
+        batch_index: i32::try_from(place).unwrap_or(i32::MAX),
+        batch_index_error_message: Some(why),
+    };
+    let failed = failed(index, KafkaError::from(&refusal), &refusal.detail);
+    PartitionProduceResponse { record_errors: refusal.records.into_iter().map(record).collect(), ..failed }
 }
 
 fn by_name(call: &Call, name: &str) -> Result<Topic, Failure> {
@@ -186,7 +195,7 @@ impl Sent {
     ) -> PartitionProduceResponse {
         let limits = call.door.topics().limits();
         let batch = match (data.index, data.records.0.filter(|records| !records.is_empty())) {
-            (0, Some(records)) => ProducerBatch::check(records, limits).map_err(BatchRefusal::from),
+            (0, Some(records)) => ProducerBatch::check(records, limits),
             (0, None) => return failed(data.index, KafkaError::INVALID_RECORD, "there are no records"),
             _ => {
                 let why = "a queue has partition 0 only";
@@ -199,16 +208,7 @@ impl Sent {
                 self.queued_places.push(place);
                 PartitionProduceResponse { index: data.index, ..PartitionProduceResponse::default() }
             }
-            Err(BatchRefusal { refusal, records }) => {
-                let record = |(place, why): (u32, String)| BatchIndexAndErrorMessage {
-                    batch_index: i32::try_from(place).unwrap_or(i32::MAX),
-                    batch_index_error_message: Some(why),
-                };
-                PartitionProduceResponse {
-                    record_errors: records.into_iter().map(record).collect(),
-                    ..failed(data.index, KafkaError::from(&refusal), &refusal.detail)
-                }
-            }
+            Err(refusal) => refused(data.index, refusal),
         }
     }
 }
