@@ -11,6 +11,7 @@ for client in v1 v2 franz sarama; do
     mkdir -p "$build"
     cp "$here/go/$client.mod" "$build/go.mod"
     cp "$here/go/$client.sum" "$build/go.sum"
+    cp "$here/go/claims.go" "$build/"
     case $client in
         # The two major versions differ in their import path only.
         v1) sed 's#confluent-kafka-go/v2/kafka#confluent-kafka-go/kafka#' "$here/go/programs.go" > "$build/main.go" ;;

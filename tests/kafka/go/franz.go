@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -13,22 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const patience = 60 * time.Second
-
-func check(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func require(holds bool, format string, args ...any) {
-	if !holds {
-		panic(fmt.Sprintf(format, args...))
-	}
-}
-
 func connect(options ...kgo.Opt) *kgo.Client {
-	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(os.Args[1]))...)
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(broker))...)
 	check(err)
 	return client
 }
@@ -122,7 +107,7 @@ func rebalance(ctx context.Context, topic, group string, partitions int) {
 
 // Consume, transform, produce, exactly once; a transaction that is aborted before is seen by nobody.
 func transact(ctx context.Context, topic, out, group string, count int) {
-	session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(os.Args[1]), kgo.TransactionalID(group),
+	session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(broker), kgo.TransactionalID(group),
 		kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.DefaultProduceTopic(out), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	check(err)

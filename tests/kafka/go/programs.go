@@ -5,28 +5,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
-
-const patience = 60 * time.Second
-
-var broker = os.Args[1]
-
-func check(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func require(holds bool, format string, args ...any) {
-	if !holds {
-		panic(fmt.Sprintf(format, args...))
-	}
-}
 
 func makeTopic(topic string, partitions int) {
 	admin, err := kafka.NewAdminClient(&kafka.ConfigMap{"bootstrap.servers": broker})

@@ -4,26 +4,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
 )
-
-const patience = 60 * time.Second
-
-func check(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func require(holds bool, format string, args ...any) {
-	if !holds {
-		panic(fmt.Sprintf(format, args...))
-	}
-}
 
 func config() *sarama.Config {
 	config := sarama.NewConfig()
@@ -47,7 +32,7 @@ func produce(topic string, count int) {
 	for at, codec := range codecs {
 		config := config()
 		config.Producer.Compression = codec
-		producer, err := sarama.NewSyncProducer(os.Args[1:2], config)
+		producer, err := sarama.NewSyncProducer([]string{broker}, config)
 		check(err)
 		var messages []*sarama.ProducerMessage
 		for number := at * count / len(codecs); number < (at+1)*count/len(codecs); number++ {
@@ -121,7 +106,7 @@ func (one *member) stands() (owned, seen int) {
 // Joins a group; what comes back leaves it.
 func join(topic, group string) (*member, func()) {
 	one := &member{seen: map[string]bool{}}
-	consumer, err := sarama.NewConsumerGroup(os.Args[1:2], group, config())
+	consumer, err := sarama.NewConsumerGroup([]string{broker}, group, config())
 	check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -165,7 +150,7 @@ func consume(topic, group string, partitions, count int) {
 func transact(topic, group string) {
 	config := config()
 	config.Producer.Transaction.ID = group
-	producer, err := sarama.NewAsyncProducer(os.Args[1:2], config)
+	producer, err := sarama.NewAsyncProducer([]string{broker}, config)
 	check(err)
 	for _, value := range []string{"never seen", "seen"} {
 		check(producer.BeginTxn())
@@ -188,7 +173,7 @@ func transact(topic, group string) {
 	config = sarama.NewConfig()
 	config.Version = sarama.MaxVersion
 	config.Consumer.IsolationLevel = sarama.ReadCommitted
-	consumer, err := sarama.NewConsumer(os.Args[1:2], config)
+	consumer, err := sarama.NewConsumer([]string{broker}, config)
 	check(err)
 	claim, err := consumer.ConsumePartition(topic, 0, sarama.OffsetOldest)
 	check(err)
@@ -225,7 +210,7 @@ func administer(admin sarama.ClusterAdmin, topic, group string, transaction stri
 func main() {
 	run := fmt.Sprintf("sarama-%d", time.Now().UnixNano())
 	in, out, group := run+"-in", run+"-out", run+"-group"
-	admin, err := sarama.NewClusterAdmin(os.Args[1:2], config())
+	admin, err := sarama.NewClusterAdmin([]string{broker}, config())
 	check(err)
 	check(admin.CreateTopic(in, &sarama.TopicDetail{NumPartitions: 4, ReplicationFactor: 1}, false))
 	check(admin.CreateTopic(out, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false))
