@@ -6,6 +6,7 @@
 
 mod acls;
 mod api;
+mod authorized_operations;
 mod broker;
 mod connection;
 mod dissection;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The requests of java/EdgeCheck.java to a real Apache Kafka and to the broker: both have to answer the same error codes,
-# but for those in java/edge-differences. Usage: tests/kafka/edges.sh BINARY SCRATCH
+# but for those in java/edge-differences, and where both answer the same codes each error that Kafka explains has to be
+# explained here, too. Usage: tests/kafka/edges.sh BINARY SCRATCH
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/broker.sh"
@@ -12,10 +13,10 @@ fetch_libraries "$scratch"
 classes=$scratch/edge-classes
 mkdir -p "$classes"
 javac -cp "$libraries/*" -d "$classes" "$here/java/EdgeCheck.java"
-edges() { timeout 200 java -Xmx256m -XX:TieredStopAtLevel=1 -cp "$classes:$libraries/*" EdgeCheck "$1"; }
+edges() { timeout 200 java -Xmx256m -XX:TieredStopAtLevel=1 -cp "$classes:$libraries/*" EdgeCheck "$1" "$2"; }
 
 start_broker "$binary" "$scratch/broker-edges" --set kafka.node_id=1 --set kafka.auto_create_topics=false
-edges "$kafka" > "$scratch/edges-here"
+edges "$kafka" "$scratch/messages-here" > "$scratch/edges-here"
 
 home=$scratch/apache-kafka
 rm -rf "$home" && mkdir -p "$home"
@@ -51,7 +52,7 @@ until (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do
     sleep 0.1
 done
 status=0
-edges "127.0.0.1:$port" > "$scratch/edges-kafka" || status=$?
+edges "127.0.0.1:$port" "$scratch/messages-kafka" > "$scratch/edges-kafka" || status=$?
 kill "$apache"
 wait "$apache" || true
 [ "$status" -eq 0 ] || { tail -20 "$home/log"; exit 1; }
@@ -59,6 +60,13 @@ wait "$apache" || true
 diff "$scratch/edges-kafka" "$scratch/edges-here" | grep '^[<>]' > "$scratch/edges-differ" || true
 if ! diff <(grep '^[<>]' "$here/java/edge-differences") "$scratch/edges-differ"; then
     echo "answers differ from Apache Kafka's (<) otherwise than java/edge-differences says"
+    exit 1
+fi
+unexplained=$(paste "$scratch/edges-kafka" "$scratch/edges-here" "$scratch/messages-kafka" "$scratch/messages-here" \
+    | awk -F '\t' '$1 == $2 && $6 < $3 { print $1 "\n  < " $5 "\n  > " $8 }')
+if [ -n "$unexplained" ]; then
+    echo "$unexplained"
+    echo "errors that Apache Kafka explains (<) are not, or not all, explained here (>)"
     exit 1
 fi
 echo "$(wc -l < "$scratch/edges-here") requests were answered as Apache Kafka does, or as is known"

@@ -29,6 +29,7 @@ mod kafka_edges;
 mod kafka_fetch;
 mod kafka_logins;
 mod kafka_produce;
+mod kafka_repeats;
 mod keeping;
 mod lapin_client;
 mod logs;

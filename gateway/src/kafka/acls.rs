@@ -46,7 +46,8 @@ const KINDS: [(i8, ResourceKind); 6] = [
     (7, ResourceKind::User),
 ];
 
-fn code_of(operation: Operation) -> i8 {
+/// The number that Kafka's protocol has for it.
+pub fn code_of(operation: Operation) -> i8 {
     match operation {
         Operation::Read => 3,
         Operation::Write => 4,

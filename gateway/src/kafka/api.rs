@@ -52,6 +52,7 @@ mod offset_for_leader_epoch;
 mod partition_reassignments;
 mod produce;
 mod registrations;
+mod repeats;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod share_acknowledge;
@@ -77,6 +78,7 @@ use kafka_wire::{
     write_response_header,
 };
 use message::Limits;
+use repeats::repeated;
 
 use self::registrations::APIS;
 use super::broker::Endpoint;

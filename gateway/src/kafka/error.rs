@@ -131,6 +131,11 @@ impl Wrong {
     pub fn new(error: KafkaError, why: impl Into<String>) -> Wrong {
         Wrong { error, why: why.into() }
     }
+
+    /// Something that a request may name once only.
+    pub fn named_twice(what: &str) -> Wrong {
+        Wrong::new(KafkaError::INVALID_REQUEST, format!("the request names this {what} more than once"))
+    }
 }
 
 impl From<Refusal> for Wrong {

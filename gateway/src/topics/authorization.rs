@@ -143,6 +143,12 @@ impl Topics {
     #[must_use]
     pub fn may(&self, act: Act, name: &str) -> bool {
         let (operation, kind) = act.needs();
+        self.may_do(operation, kind, name)
+    }
+
+    /// Whether rules give the client an operation on what is called so.
+    #[must_use]
+    pub fn may_do(&self, operation: Operation, kind: ResourceKind, name: &str) -> bool {
         match &self.1 {
             Pass::Open => true,
             Pass::Nobody => false,

@@ -49,7 +49,9 @@ impl Directory {
             let shown: String = name.chars().take(255).collect();
             Refusal::new(
                 ErrorCode::UnknownTopic,
-                format!("there is no topic {shown:?}; create it with PUT /v1/topics/{{topic}}"),
+                format!(
+                    "there is no topic {shown:?}; create it first, over HTTP with PUT /v1/topics/{{topic}}"
+                ),
             )
         })
     }

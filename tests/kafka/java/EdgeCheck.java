@@ -2,6 +2,7 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
@@ -22,13 +23,17 @@ import org.apache.kafka.common.requests.AbstractResponse;
 import org.apache.kafka.common.requests.RequestHeader;
 import org.apache.kafka.common.requests.RequestUtils;
 
-/** Requests at the edge of what a broker takes, each answered by a line with its error codes: the same of every broker. */
+/**
+ * Requests at the edge of what a broker takes, each answered by a line with its error codes: the same of every broker.
+ * The messages go to a file, a line for each request: how many there are, which request it was, and what they say.
+ */
 public class EdgeCheck {
     static final Pattern CODE = Pattern.compile("[eE]rrorCode=(-?\\d+)");
-    static final Pattern WHY = Pattern.compile("[eE]rrorMessage=(?:'(?s:.)*?'(?=[,)])|null)");
+    /** What a message says, up to the quote that ends the field; one that says nothing does not count. */
+    static final Pattern WHY = Pattern.compile("[eE]rrorMessage='(?!'[,)])((?s:.)+?)'(?=[,)])");
     static String host;
     static int port;
-    static boolean withMessages;
+    static PrintWriter messages;
     static Socket socket;
     static int asked;
     static final Uuid UNKNOWN = new Uuid(7, 7);
@@ -37,7 +42,7 @@ public class EdgeCheck {
     public static void main(String[] arguments) throws Exception {
         host = arguments[0].split(":")[0];
         port = Integer.parseInt(arguments[0].split(":")[1]);
-        withMessages = arguments.length > 1;
+        messages = new PrintWriter(arguments[1], StandardCharsets.UTF_8);
         setUp();
         awaitCoordinators();
         produce();
@@ -48,6 +53,7 @@ public class EdgeCheck {
         groups();
         transactions();
         rest();
+        messages.close();
     }
 
     static ApiMessage send(int key, int version, ApiMessage request) throws IOException {
@@ -91,12 +97,10 @@ public class EdgeCheck {
             while (code.find()) {
                 line.append(' ').append(code.group(1));
             }
-            Matcher why = WHY.matcher(answer.toString());
-            while (withMessages && why.find()) {
-                line.append("\n    ").append(why.group().replace("\n", " "));
-            }
         }
         System.out.println(line);
+        List<String> told = answer == null ? List.of() : WHY.matcher(answer.toString()).results().map(why -> why.group(1)).toList();
+        messages.println(told.size() + "\t" + name + "\t" + String.join(" | ", told).replace("\n", " "));
         return answer;
     }
 
@@ -320,6 +324,18 @@ public class EdgeCheck {
             ask("partitions to " + count, partitions("edges", count));
         }
         ask("partitions, unknown topic", partitions("nothing", 3));
+        CreatePartitionsRequestData far = partitions("edges", 3);
+        far.topics().find("edges").setAssignments(List.of(new CreatePartitionsRequestData.CreatePartitionsAssignment().setBrokerIds(List.of(77))));
+        ask("partitions, on an unknown broker", far);
+        CreatePartitionsRequestData few = partitions("edges", 5);
+        few.topics().find("edges").setAssignments(List.of(new CreatePartitionsRequestData.CreatePartitionsAssignment().setBrokerIds(List.of(1))));
+        ask("partitions, fewer assignments", few);
+        CreatePartitionsRequestData same = partitions("edges", 3);
+        same.topics().add(same.topics().find("edges").duplicate());
+        ask("partitions, a topic twice", same);
+        DeleteTopicsRequestData dupe = delete("nothing", Uuid.ZERO_UUID);
+        dupe.topics().add(dupe.topics().get(0).duplicate());
+        ask("delete, a topic twice", dupe);
         ask("delete, unknown topic", delete("nothing", Uuid.ZERO_UUID));
         ask("delete, unknown id", delete(null, UNKNOWN));
         ask("delete, neither", delete(null, Uuid.ZERO_UUID));
@@ -386,6 +402,33 @@ public class EdgeCheck {
         data.configs().add(new AlterConfigsRequestData.AlterableConfig().setName("retention.ms").setValue("never"));
         old.resources().add(data);
         ask("alter configs, wrong type", old);
+        ask("alter configs, unknown config", old("edges", 2, "no.such", "1"));
+        ask("alter configs, unknown topic", old("nothing", 2, "retention.ms", "1000"));
+        ask("alter configs, type 5", old("edges", 5, "retention.ms", "1000"));
+        ask("alter, no name", alter(2, "edges", "", 0, "1"));
+        ask("alter, name that no topic has", alter(2, "a b", "retention.ms", 0, "1"));
+        ask("alter, unknown policy", alter(2, "edges", "cleanup.policy", 0, "keep"));
+        ask("alter, unknown group setting", alter(32, "some", "no.such", 0, "1"));
+        ask("alter, group setting of the wrong type", alter(32, "some", "consumer.session.timeout.ms", 0, "soon"));
+        ask("alter, group setting out of range", alter(32, "some", "consumer.session.timeout.ms", 0, "1"));
+        ask("alter, group without a name", alter(32, "", "consumer.session.timeout.ms", 0, "45000"));
+        ask("alter, metrics without a name", alter(16, "", "interval.ms", 0, "1000"));
+        IncrementalAlterConfigsRequestData twice = alter(2, "edges", "retention.ms", 0, "1");
+        twice.resources().add(alter(2, "edges", "retention.ms", 0, "2").resources().find((byte) 2, "edges").duplicate());
+        ask("alter, a topic twice", twice);
+        IncrementalAlterConfigsRequestData both = alter(2, "edges", "retention.ms", 0, "1");
+        both.resources().find((byte) 2, "edges").configs().add(alter(2, "edges", "retention.ms", 1, null).resources().find((byte) 2, "edges")
+            .configs().iterator().next().duplicate());
+        ask("alter, a setting twice", both);
+    }
+
+    static AlterConfigsRequestData old(String resource, int type, String name, String value) {
+        AlterConfigsRequestData request = new AlterConfigsRequestData();
+        AlterConfigsRequestData.AlterConfigsResource data = new AlterConfigsRequestData.AlterConfigsResource()
+            .setResourceType((byte) type).setResourceName(resource);
+        data.configs().add(new AlterConfigsRequestData.AlterableConfig().setName(name).setValue(value));
+        request.resources().add(data);
+        return request;
     }
 
     // Groups.
@@ -462,6 +505,12 @@ public class EdgeCheck {
         DeleteShareGroupOffsetsRequestData forget = new DeleteShareGroupOffsetsRequestData().setGroupId("nogroup");
         forget.topics().add(new DeleteShareGroupOffsetsRequestData.DeleteShareGroupOffsetsRequestTopic().setTopicName("edges"));
         ask("delete share offsets, unknown group", forget);
+        AlterShareGroupOffsetsRequestData moved = new AlterShareGroupOffsetsRequestData().setGroupId("nogroup");
+        moved.topics().add(new AlterShareGroupOffsetsRequestData.AlterShareGroupOffsetsRequestTopic().setTopicName("edges").setPartitions(List.of(
+            new AlterShareGroupOffsetsRequestData.AlterShareGroupOffsetsRequestPartition().setPartitionIndex(0).setStartOffset(0))));
+        ask("alter share offsets of an unknown group", moved);
+        ask("alter share offsets where members are", moved.duplicate().setGroupId("shared"));
+        ask("delete share offsets where members are", forget.duplicate().setGroupId("shared"));
         AlterShareGroupOffsetsRequestData reset = new AlterShareGroupOffsetsRequestData().setGroupId("nogroup");
         ask("alter share offsets, unknown group", reset);
     }
@@ -548,6 +597,27 @@ public class EdgeCheck {
             new AlterPartitionReassignmentsRequestData.ReassignablePartition().setPartitionIndex(1).setReplicas(null),
             new AlterPartitionReassignmentsRequestData.ReassignablePartition().setPartitionIndex(9).setReplicas(List.of(1)))));
         ask("move", move);
+        CreateAclsRequestData rules = new CreateAclsRequestData();
+        rules.creations().add(new CreateAclsRequestData.AclCreation().setResourceType((byte) 2).setResourceName("edges").setResourcePatternType((byte) 3)
+            .setPrincipal("User:alice").setHost("*").setOperation((byte) 3).setPermissionType((byte) 3));
+        ask("create a rule", rules);
+        DescribeAclsRequestData which = new DescribeAclsRequestData().setResourceTypeFilter((byte) 1).setPatternTypeFilter((byte) 1)
+            .setOperation((byte) 1).setPermissionType((byte) 1);
+        ask("describe rules", which);
+        DeleteAclsRequestData drop = new DeleteAclsRequestData();
+        drop.filters().add(new DeleteAclsRequestData.DeleteAclsFilter().setResourceTypeFilter((byte) 1).setPatternTypeFilter((byte) 1)
+            .setOperation((byte) 1).setPermissionType((byte) 1));
+        ask("delete rules", drop);
+        for (String type : List.of("user", "planet", "")) {
+            for (int match : new int[] {0, 7}) {
+                DescribeClientQuotasRequestData quotas = new DescribeClientQuotasRequestData().setComponents(List.of(
+                    new DescribeClientQuotasRequestData.ComponentData().setEntityType(type).setMatchType((byte) match).setMatch("alice")));
+                ask("quotas of a " + type + ", match " + match, quotas);
+            }
+        }
+        AlterClientQuotasRequestData nobody = new AlterClientQuotasRequestData().setEntries(List.of(new AlterClientQuotasRequestData.EntryData()
+            .setOps(List.of(new AlterClientQuotasRequestData.OpData().setKey("producer_byte_rate").setValue(1)))));
+        ask("quota of nobody", nobody);
         for (String key : List.of("no_such_rate", "producer_byte_rate")) {
             for (String entity : List.of("user", "planet")) {
                 AlterClientQuotasRequestData quota = new AlterClientQuotasRequestData().setEntries(List.of(new AlterClientQuotasRequestData.EntryData()
@@ -565,10 +635,21 @@ public class EdgeCheck {
                 .setIterations(iterations).setSalt(new byte[8]).setSaltedPassword(new byte[32]));
             ask("password hashed " + iterations + " times", set);
         }
+        AlterUserScramCredentialsRequestData nameless = new AlterUserScramCredentialsRequestData();
+        nameless.upsertions().add(new AlterUserScramCredentialsRequestData.ScramCredentialUpsertion().setName("").setMechanism((byte) 1)
+            .setIterations(4096).setSalt(new byte[8]).setSaltedPassword(new byte[32]));
+        ask("password of nobody", nameless);
+        AlterUserScramCredentialsRequestData twice = new AlterUserScramCredentialsRequestData();
+        twice.deletions().add(new AlterUserScramCredentialsRequestData.ScramCredentialDeletion().setName("nobody").setMechanism((byte) 1));
+        twice.upsertions().add(new AlterUserScramCredentialsRequestData.ScramCredentialUpsertion().setName("nobody").setMechanism((byte) 1)
+            .setIterations(4096).setSalt(new byte[8]).setSaltedPassword(new byte[32]));
+        ask("password set and deleted", twice);
         AlterUserScramCredentialsRequestData odd = new AlterUserScramCredentialsRequestData();
         odd.deletions().add(new AlterUserScramCredentialsRequestData.ScramCredentialDeletion().setName("nobody").setMechanism((byte) 9));
         ask("password of an unknown kind", odd);
         ask("describe passwords", new DescribeUserScramCredentialsRequestData().setUsers(List.of(new DescribeUserScramCredentialsRequestData.UserName().setName("nobody"))));
+        ask("describe a password twice", new DescribeUserScramCredentialsRequestData().setUsers(List.of(
+            new DescribeUserScramCredentialsRequestData.UserName().setName("one"), new DescribeUserScramCredentialsRequestData.UserName().setName("one"))));
         UpdateFeaturesRequestData features = new UpdateFeaturesRequestData();
         features.featureUpdates().add(new UpdateFeaturesRequestData.FeatureUpdateKey().setFeature("no.feature").setMaxVersionLevel((short) 1));
         ask("unknown feature", features);

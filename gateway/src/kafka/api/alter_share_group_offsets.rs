@@ -26,8 +26,7 @@ async fn alter(
     call: &Call,
     request: AlterShareGroupOffsetsRequest,
 ) -> Result<Vec<AlterShareGroupOffsetsResponseTopic>, Wrong> {
-    let group = groups::name(&request.group_id);
-    let group = group.map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
+    let group = groups::named(&request.group_id)?;
     // A group that is not there yet is made.
     match call.door.topics().check_share_is_empty(&group).await {
         Err(refusal) if refusal.code != ErrorCode::UnknownGroup => return Err(refusal.into()),

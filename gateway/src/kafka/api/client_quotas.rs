@@ -51,6 +51,9 @@ fn wrong(why: impl Into<String>) -> Wrong {
 }
 
 fn part_called(name: &str) -> Result<EntityPart, Wrong> {
+    if name.is_empty() {
+        return Err(wrong("Unexpected empty filter component entity type"));
+    }
     let found = PARTS.into_iter().find(|(known, ..)| *known == name);
     found.ok_or_else(|| {
         Wrong::new(KafkaError::UNSUPPORTED_VERSION, format!("Custom entity type '{name}' not supported"))

@@ -4,7 +4,7 @@ use kafka_wire::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResource, AlterConfigsResourceResponse, AlterConfigsResponse,
 };
 
-use super::{Call, group_configs};
+use super::{Call, group_configs, repeated};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::topics::{ConfigChange, ConfigEntry, ConfigSource, Mode, Others};
 
@@ -32,9 +32,14 @@ pub fn source(setting: &ConfigEntry) -> i8 {
 
 /// Replaces the settings of each topic by those given.
 pub async fn alter(call: &Call, request: AlterConfigsRequest) -> AlterConfigsResponse {
+    let named = request.resources.iter().map(|one| (one.resource_type, one.resource_name.clone()));
+    let twice = repeated(named);
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
-        let wrong = replace(call, &resource, request.validate_only).await.err();
+        let wrong = match twice.contains(&(resource.resource_type, resource.resource_name.clone())) {
+            true => Some(Wrong::named_twice("resource")),
+            false => replace(call, &resource, request.validate_only).await.err(),
+        };
         responses.push(AlterConfigsResourceResponse {
             error_code: wrong.as_ref().map_or(KafkaError::NONE, |wrong| wrong.error).0,
             error_message: wrong.map(|wrong| wrong.why),
@@ -53,6 +58,13 @@ async fn replace(call: &Call, resource: &AlterConfigsResource, only_check: bool)
     };
     let changes = resource.configs.iter().map(|config| (config.name.clone(), change(&config.value)));
     thing.change(call, changes.collect(), Others::Unset, only_check).await
+}
+
+/// The refusal to tell or change settings of what has none.
+pub fn without_settings(kind: i8) -> Wrong {
+    let why =
+        format!("resources of type {kind} have no settings; topics ({TOPIC}) and groups ({GROUP}) have");
+    Wrong::new(KafkaError::INVALID_REQUEST, why)
 }
 
 /// What settings can be changed of.
@@ -75,7 +87,7 @@ impl<'a> Configurable<'a> {
                 "the broker's settings come from its configuration file, flags and environment; see docs/configuration.md",
             ),
             CLIENT_METRICS => refuse(KafkaError::INVALID_REQUEST, "clients' metrics are not collected here"),
-            _ => refuse(KafkaError::INVALID_REQUEST, "this kind of resource has no settings"),
+            _ => Err(without_settings(kind)),
         }
     }
 

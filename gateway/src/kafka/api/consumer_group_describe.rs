@@ -4,24 +4,32 @@ use kafka_wire::messages::consumer_group_describe::{
 };
 
 use super::{Call, groups};
+use crate::kafka::authorized_operations;
 use crate::kafka::error::KafkaError;
 use crate::topics::group_wire::{GroupDescription, GroupKind, MemberDescription, MemberKind, TopicPartition};
 
 pub async fn answer(call: &Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse {
+    let asked = request.include_authorized_operations;
     let mut described = Vec::with_capacity(request.group_ids.len());
     for group in request.group_ids {
-        let found = match groups::name(&group) {
-            Ok(name) => groups::flat(call.door.topics().group_members(&name).await),
-            Err(error) => Err(error),
+        let found = match groups::named(&group) {
+            Ok(name) => groups::told(call.door.topics().group_members(&name).await),
+            Err(wrong) => Err(wrong),
         };
         let mut told = DescribedGroup { group_id: group, ..DescribedGroup::default() };
         match found {
-            Ok(found) if found.listing.kind == GroupKind::Consumer => fill(call, &mut told, found),
+            Ok(found) if found.listing.kind == GroupKind::Consumer => {
+                fill(call, &mut told, found);
+                told.authorized_operations = authorized_operations::on_group(call, &told.group_id, asked);
+            }
             Ok(_) => {
                 told.error_code = KafkaError::GROUP_ID_NOT_FOUND.0;
                 told.error_message = Some(format!("Group {} is not a consumer group.", told.group_id));
             }
-            Err(error) => told.error_code = error.0,
+            Err(wrong) => {
+                told.error_code = wrong.error.0;
+                told.error_message = Some(wrong.why);
+            }
         }
         described.push(told);
     }

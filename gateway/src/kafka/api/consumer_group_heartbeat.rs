@@ -44,8 +44,7 @@ fn check(request: &ConsumerGroupHeartbeatRequest, version: i16) -> Result<(), Wr
 
 async fn beat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<ConsumerAnswer, Wrong> {
     check(&request, call.version)?;
-    let name = groups::name(&request.group_id);
-    let name = name.map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
+    let name = groups::named(&request.group_id)?;
     let epoch =
         match request.member_epoch {
             0 => MemberEpoch::Join,
@@ -78,11 +77,7 @@ async fn beat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Result<Con
             .topic_partitions
             .map(|owned| owned.into_iter().flat_map(|topic| named(call, topic)).collect()),
     };
-    match call.door.topics().group_consumer_heartbeat(&name, ask).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(Wrong::new(KafkaError::from(error.code()), error.to_string())),
-        Err(refusal) => Err(Wrong::new(groups::coordinator(&refusal), refusal.detail)),
-    }
+    groups::told(call.door.topics().group_consumer_heartbeat(&name, ask).await)
 }
 
 /// What a member says that it has, by name; topics that are gone are left out.

@@ -1,15 +1,26 @@
+use std::collections::HashSet;
+
 use kafka_wire::messages::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
 };
 
-use super::Call;
+use super::{Call, repeated};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::topics::Mode;
 
 pub async fn answer(call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
+    let twice = repeated(request.topics.iter().map(|topic| topic.name.clone()));
+    let mut told = HashSet::new();
     for topic in request.topics {
-        let grown = grow(call, &topic, request.validate_only).await.err();
+        let is_twice = twice.contains(&topic.name);
+        if is_twice && !told.insert(topic.name.clone()) {
+            continue;
+        }
+        let grown = match is_twice {
+            true => Some(Wrong::named_twice("topic")),
+            false => grow(call, &topic, request.validate_only).await.err(),
+        };
         results.push(CreatePartitionsTopicResult {
             name: topic.name,
             error_code: grown.as_ref().map_or(KafkaError::NONE, |wrong| wrong.error).0,

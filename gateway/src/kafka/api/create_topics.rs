@@ -1,11 +1,11 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use kafka_wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
 use message::{ErrorCode, TopicName};
 
-use super::{Call, configs};
+use super::{Call, configs, repeated};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::kafka::topic_ids;
 use crate::refusal::Refusal;
@@ -17,13 +17,7 @@ const NAME_MAX: usize = 249;
 const PARTITIONS_MAX: i32 = 10_000;
 
 pub async fn answer(call: &Call, request: CreateTopicsRequest) -> CreateTopicsResponse {
-    let mut seen = HashSet::new();
-    let twice: HashSet<String> = request
-        .topics
-        .iter()
-        .filter(|topic| !seen.insert(&topic.name))
-        .map(|topic| topic.name.clone())
-        .collect();
+    let twice = repeated(request.topics.iter().map(|topic| topic.name.clone()));
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics.into_iter().filter(|topic| !twice.contains(&topic.name)) {
         let name = topic.name.clone();
@@ -32,8 +26,7 @@ pub async fn answer(call: &Call, request: CreateTopicsRequest) -> CreateTopicsRe
             Err(wrong) => failed(name, wrong),
         });
     }
-    let why = "the request names this topic more than once";
-    topics.extend(twice.into_iter().map(|name| failed(name, Wrong::new(KafkaError::INVALID_REQUEST, why))));
+    topics.extend(twice.into_iter().map(|name| failed(name, Wrong::named_twice("topic"))));
     CreateTopicsResponse { topics, ..CreateTopicsResponse::default() }
 }
 

@@ -24,8 +24,7 @@ async fn delete(
     call: &Call,
     request: DeleteShareGroupOffsetsRequest,
 ) -> Result<Vec<DeleteShareGroupOffsetsResponseTopic>, Wrong> {
-    let group = groups::name(&request.group_id);
-    let group = group.map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
+    let group = groups::named(&request.group_id)?;
     let topics = call.door.topics();
     topics.check_share_is_empty(&group).await?;
     let mut responses = Vec::with_capacity(request.topics.len());

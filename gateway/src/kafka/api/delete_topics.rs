@@ -3,7 +3,7 @@ use kafka_wire::messages::delete_topics::{
     DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
 
-use super::Call;
+use super::{Call, repeated};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::kafka::topic_ids;
 use crate::topics::DeleteIf;
@@ -13,11 +13,22 @@ pub async fn answer(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsRe
         .topic_names
         .into_iter()
         .map(|name| DeleteTopicState { name: Some(name), ..Default::default() });
-    let mut responses = Vec::new();
-    for topic in request.topics.into_iter().chain(by_name) {
+    let asked: Vec<DeleteTopicState> = request.topics.into_iter().chain(by_name).collect();
+    let twice = repeated(asked.iter().filter_map(|topic| topic.name.clone()));
+    let mut responses: Vec<DeletableTopicResult> = Vec::new();
+    for topic in asked {
         let mut result =
             DeletableTopicResult { name: topic.name.clone(), topic_id: topic.topic_id, ..Default::default() };
-        if let Err(wrong) = delete(call, &topic, &mut result).await {
+        let deleted = match &topic.name {
+            Some(name) if twice.contains(name) => {
+                if responses.iter().any(|told| told.name.as_ref() == Some(name)) {
+                    continue;
+                }
+                Err(Wrong::named_twice("topic"))
+            }
+            _ => delete(call, &topic, &mut result).await,
+        };
+        if let Err(wrong) = deleted {
             result.error_code = wrong.error.0;
             result.error_message = Some(wrong.why);
         }

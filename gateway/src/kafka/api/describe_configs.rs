@@ -75,7 +75,7 @@ fn describe(
             Err(Wrong::new(KafkaError::INVALID_REQUEST, why))
         }
         configs::CLIENT_METRICS => Ok(Vec::new()),
-        _ => Err(Wrong::new(KafkaError::INVALID_REQUEST, "this kind of resource has no settings")),
+        kind => Err(configs::without_settings(kind)),
     }
 }
 

@@ -2,35 +2,54 @@ use kafka_wire::messages::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
 
+use message::GroupName;
+
 use super::{Call, groups};
-use crate::kafka::error::KafkaError;
+use crate::kafka::authorized_operations;
+use crate::kafka::error::{KafkaError, Wrong};
 use crate::topics::group_wire::{GroupDescription, GroupKind, MemberDescription};
 
 /// From this version on an unknown group is an error; before, it is one that is dead.
 const UNKNOWN_FROM: i16 = 6;
 
 pub async fn answer(call: &Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
+    let asked = request.include_authorized_operations;
     let mut described = Vec::with_capacity(request.groups.len());
     for group in request.groups {
-        let found = match groups::name(&group) {
-            Ok(name) => groups::flat(call.door.topics().group_members(&name).await),
-            Err(error) => Err(error),
+        let found = match groups::named(&group) {
+            Ok(name) => classic(groups::told(call.door.topics().group_members(&name).await), &name),
+            Err(wrong) => Err(wrong),
         };
         let mut told = DescribedGroup { group_id: group, ..DescribedGroup::default() };
         match found {
-            Ok(found) if found.listing.kind == GroupKind::Classic => fill(&mut told, found),
-            Ok(_) | Err(KafkaError::GROUP_ID_NOT_FOUND) => {
-                told.group_state = "Dead".into();
-                if call.version >= UNKNOWN_FROM {
-                    told.error_code = KafkaError::GROUP_ID_NOT_FOUND.0;
-                    told.error_message = Some(format!("Group {} is not a classic group.", told.group_id));
+            Ok(found) => {
+                fill(&mut told, found);
+                told.authorized_operations = authorized_operations::on_group(call, &told.group_id, asked);
+            }
+            Err(wrong) => {
+                let unknown = wrong.error == KafkaError::GROUP_ID_NOT_FOUND;
+                if unknown {
+                    told.group_state = "Dead".into();
+                }
+                if !unknown || call.version >= UNKNOWN_FROM {
+                    told.error_code = wrong.error.0;
+                    told.error_message = Some(wrong.why);
                 }
             }
-            Err(error) => told.error_code = error.0,
         }
         described.push(told);
     }
     DescribeGroupsResponse { groups: described, ..DescribeGroupsResponse::default() }
+}
+
+/// Groups of other kinds are not told of.
+fn classic(found: Result<GroupDescription, Wrong>, name: &GroupName) -> Result<GroupDescription, Wrong> {
+    let found = found?;
+    if found.listing.kind == GroupKind::Classic {
+        return Ok(found);
+    }
+    let why = format!("Group {name} is not a classic group.");
+    Err(Wrong::new(KafkaError::GROUP_ID_NOT_FOUND, why))
 }
 
 fn fill(told: &mut DescribedGroup, found: GroupDescription) {

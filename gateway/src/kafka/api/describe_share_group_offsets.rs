@@ -43,8 +43,7 @@ async fn describe(
     call: &Call,
     asked: DescribeShareGroupOffsetsRequestGroup,
 ) -> Result<Vec<DescribeShareGroupOffsetsResponseTopic>, Wrong> {
-    let group = groups::name(&asked.group_id);
-    let group = group.map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
+    let group = groups::named(&asked.group_id)?;
     match asked.topics {
         Some(topics) => {
             let mut told = Vec::with_capacity(topics.len());

@@ -5,6 +5,7 @@ use kafka_wire::messages::describe_topic_partitions::{
 };
 
 use super::Call;
+use crate::kafka::authorized_operations;
 use crate::kafka::broker::LEADER_EPOCH;
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
@@ -61,6 +62,7 @@ fn describe(
             return (topic, None);
         }
     };
+    topic.topic_authorized_operations = authorized_operations::on_topic(call, name, true);
     let end = count.min(start.saturating_add(*left));
     *left -= end.saturating_sub(start);
     let partition = |number: u32| DescribeTopicPartitionsResponsePartition {

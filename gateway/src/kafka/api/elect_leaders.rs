@@ -17,12 +17,23 @@ pub async fn answer(call: &Call, request: ElectLeadersRequest) -> ElectLeadersRe
         let partitions = call.door.topics().log(&topic.topic).map_or(0, |log| log.partitions());
         let result = |partition: i32| {
             let known = u32::try_from(partition).is_ok_and(|partition| partition < partitions);
+            let name = &topic.topic;
             let (error, why) = match known {
-                _ if !is_known => (KafkaError::INVALID_REQUEST, "there is no such kind of election"),
-                true => (KafkaError::ELECTION_NOT_NEEDED, "the one broker leads this partition"),
-                false => (KafkaError::UNKNOWN_TOPIC_OR_PARTITION, "there is no such partition"),
+                _ if !is_known => {
+                    let why =
+                        format!("there is no election of type {}; 0 and 1 are known", request.election_type);
+                    (KafkaError::INVALID_REQUEST, why)
+                }
+                true => (
+                    KafkaError::ELECTION_NOT_NEEDED,
+                    format!("the one broker leads {name}-{partition} already"),
+                ),
+                false => (
+                    KafkaError::UNKNOWN_TOPIC_OR_PARTITION,
+                    format!("there is no partition {name}-{partition}"),
+                ),
             };
-            PartitionResult { partition_id: partition, error_code: error.0, error_message: Some(why.into()) }
+            PartitionResult { partition_id: partition, error_code: error.0, error_message: Some(why) }
         };
         ReplicaElectionResult {
             partition_result: topic.partitions.into_iter().map(result).collect(),

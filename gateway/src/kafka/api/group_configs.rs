@@ -17,7 +17,7 @@ pub async fn describe(
     name: &str,
     synonyms: bool,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Wrong> {
-    let group = groups::name(name).map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
+    let group = groups::named(name)?;
     let settings = call.door.topics().share_settings(&group).await?;
     Ok(settings.into_iter().map(|setting| told(setting, synonyms)).collect())
 }
@@ -44,7 +44,7 @@ pub async fn change(
     others: Others,
     only_check: bool,
 ) -> Result<(), Wrong> {
-    let group = groups::name(name).map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
+    let group = groups::named(name)?;
     let mode = if only_check { Mode::Check } else { Mode::Make };
     Ok(call.door.topics().change_share_settings(&group, changes, others, mode).await?)
 }

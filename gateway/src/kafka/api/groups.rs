@@ -7,8 +7,9 @@ use kafka_wire::Uuid;
 use message::{GroupName, TopicName};
 
 use super::Call;
-use crate::kafka::error::KafkaError;
+use crate::kafka::error::{KafkaError, Wrong};
 use crate::kafka::topic_ids;
+use crate::refusal::Refusal;
 use crate::topics::Topics;
 use crate::topics::group_wire::{
     ClientOrigin, Generation, GroupError, InstanceId, MemberId, TopicPartition, WireCommitter,
@@ -17,6 +18,11 @@ use crate::topics::group_wire::{
 /// A group's name as a request gives it.
 pub fn name(group: &str) -> Result<GroupName, KafkaError> {
     GroupName::new(group).map_err(|_| KafkaError::INVALID_GROUP_ID)
+}
+
+/// The same, with words for an answer that has room for them.
+pub fn named(group: &str) -> Result<GroupName, Wrong> {
+    GroupName::new(group).map_err(|error| Wrong::new(KafkaError::INVALID_GROUP_ID, error.to_string()))
 }
 
 /// Where the member that asks comes from.
@@ -48,16 +54,21 @@ pub fn committer(generation: i32, member: &str, name: Option<String>) -> Result<
 }
 
 /// What the outer and the inner answer of a group come to.
-pub fn flat<T>(answer: Result<Result<T, GroupError>, crate::refusal::Refusal>) -> Result<T, KafkaError> {
+pub fn flat<T>(answer: Result<Result<T, GroupError>, Refusal>) -> Result<T, KafkaError> {
+    told(answer).map_err(|wrong| wrong.error)
+}
+
+/// The same, with words.
+pub fn told<T>(answer: Result<Result<T, GroupError>, Refusal>) -> Result<T, Wrong> {
     match answer {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(KafkaError::from(error.code())),
-        Err(refusal) => Err(coordinator(&refusal)),
+        Ok(Err(error)) => Err(Wrong::new(KafkaError::from(error.code()), error.to_string())),
+        Err(refusal) => Err(Wrong::new(coordinator(&refusal), refusal.detail)),
     }
 }
 
 /// A server that cannot answer for a group now is looked for again.
-pub fn coordinator(refusal: &crate::refusal::Refusal) -> KafkaError {
+pub fn coordinator(refusal: &Refusal) -> KafkaError {
     match refusal.code {
         message::ErrorCode::ShuttingDown | message::ErrorCode::StorageFailed => {
             KafkaError::COORDINATOR_NOT_AVAILABLE

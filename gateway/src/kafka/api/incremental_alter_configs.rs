@@ -3,7 +3,7 @@ use kafka_wire::messages::incremental_alter_configs::{
     IncrementalAlterConfigsResponse,
 };
 
-use super::{Call, configs};
+use super::{Call, configs, repeated};
 use crate::kafka::error::{KafkaError, Wrong};
 use crate::topics::{ConfigChange, Others};
 
@@ -13,9 +13,14 @@ const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
 pub async fn answer(call: &Call, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
+    let named = request.resources.iter().map(|one| (one.resource_type, one.resource_name.clone()));
+    let twice = repeated(named);
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
-        let wrong = alter(call, &resource, request.validate_only).await.err();
+        let wrong = match twice.contains(&(resource.resource_type, resource.resource_name.clone())) {
+            true => Some(Wrong::named_twice("resource")),
+            false => alter(call, &resource, request.validate_only).await.err(),
+        };
         responses.push(AlterConfigsResourceResponse {
             error_code: wrong.as_ref().map_or(KafkaError::NONE, |wrong| wrong.error).0,
             error_message: wrong.map(|wrong| wrong.why),

@@ -1,11 +1,11 @@
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use kafka_wire::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopic, ListOffsetsTopicResponse,
 };
 
-use super::{Call, fetch};
+use super::{Call, fetch, repeated};
 use crate::kafka::broker::LEADER_EPOCH;
 use crate::kafka::error::KafkaError;
 use crate::topics::{Isolation, LogTopic};
@@ -29,23 +29,18 @@ const MOMENTS: [(i64, i16); 6] = [
 ];
 
 pub async fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsResponse {
-    let asked = |topic: &ListOffsetsTopic| {
-        let name = topic.name.clone();
-        topic.partitions.iter().map(move |one| (name.clone(), one.partition_index)).collect::<Vec<_>>()
-    };
-    let mut times: HashMap<(String, i32), usize> = HashMap::new();
-    request.topics.iter().flat_map(asked).for_each(|place| *times.entry(place).or_default() += 1);
+    let twice = asked_twice(&request.topics);
     let isolation = fetch::isolation(request.isolation_level);
-    let topics = request.topics.into_iter().map(|topic| {
+    let topics = request.topics.iter().map(|topic| {
         let log = call.door.topics().log(&topic.name).map_err(|refusal| KafkaError::from(&refusal));
-        let partition = |asked: ListOffsetsPartition| {
-            let is_twice =
-                times.get(&(topic.name.clone(), asked.partition_index)).is_some_and(|times| *times > 1);
-            let found = log
-                .as_ref()
-                .map_err(|error| *error)
-                .and_then(|log| find(log, &asked, isolation, call.version));
-            let found = if is_twice { Err(KafkaError::INVALID_REQUEST) } else { found };
+        let partition = |asked: &ListOffsetsPartition| {
+            let found = match &log {
+                _ if twice.contains(&(topic.name.as_str(), asked.partition_index)) => {
+                    Err(KafkaError::INVALID_REQUEST)
+                }
+                Ok(log) => find(log, asked, isolation, call.version),
+                Err(error) => Err(*error),
+            };
             let (error, offset, timestamp) = match found {
                 Ok((offset, timestamp)) => (KafkaError::NONE, offset, timestamp),
                 Err(error) => (error, -1, -1),
@@ -58,10 +53,18 @@ pub async fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsResp
                 leader_epoch: if offset >= 0 { LEADER_EPOCH } else { -1 },
             }
         };
-        let partitions = topic.partitions.into_iter().map(partition).collect();
-        ListOffsetsTopicResponse { name: topic.name, partitions }
+        let partitions = topic.partitions.iter().map(partition).collect();
+        ListOffsetsTopicResponse { name: topic.name.clone(), partitions }
     });
     ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() }
+}
+
+/// The partitions that are asked for more than once.
+fn asked_twice(topics: &[ListOffsetsTopic]) -> HashSet<(&str, i32)> {
+    let places = topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| (topic.name.as_str(), partition.partition_index))
+    });
+    repeated(places)
 }
 
 /// Offset and timestamp, either of them -1 where there is none.

@@ -5,6 +5,7 @@ use kafka_wire::messages::metadata::{
 };
 
 use super::{Call, create_topics};
+use crate::kafka::authorized_operations;
 use crate::kafka::broker::LEADER_EPOCH;
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
@@ -21,7 +22,7 @@ pub async fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse {
     // In version 0 an empty list asks for all, later null does.
     let asked = request.topics.filter(|topics| call.version > 0 || !topics.is_empty());
     let create = call.version < 4 || request.allow_auto_topic_creation;
-    let topics = match asked {
+    let mut topics: Vec<MetadataResponseTopic> = match asked {
         None => call.door.all_topics().iter().map(|topic| described(call, topic)).collect(),
         Some(asked) => {
             let mut topics = Vec::with_capacity(asked.len());
@@ -31,7 +32,17 @@ pub async fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse {
             topics
         }
     };
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code == KafkaError::NONE.0) {
+            let name = topic.name.as_deref().unwrap_or_default();
+            topic.topic_authorized_operations = authorized_operations::on_topic(call, name, true);
+        }
+    }
     MetadataResponse {
+        cluster_authorized_operations: authorized_operations::on_cluster(
+            call,
+            request.include_cluster_authorized_operations,
+        ),
         brokers: vec![broker],
         cluster_id: Some(call.door.config().cluster_id.clone()),
         controller_id: call.door.node_id(),

@@ -7,7 +7,7 @@ use kafka_wire::messages::list_partition_reassignments::{
 };
 
 use super::Call;
-use crate::kafka::error::KafkaError;
+use crate::kafka::error::{KafkaError, Wrong};
 
 /// A partition is on the one broker and stays there.
 pub async fn alter(
@@ -18,19 +18,27 @@ pub async fn alter(
         let partitions = call.door.topics().log(&topic.name).map_or(0, |log| log.partitions());
         let moved = |asked: ReassignablePartition| {
             let known = u32::try_from(asked.partition_index).is_ok_and(|number| number < partitions);
-            let (error, why) = match asked.replicas.as_deref() {
-                _ if !known => (KafkaError::UNKNOWN_TOPIC_OR_PARTITION, Some("there is no such partition")),
-                None => (KafkaError::NO_REASSIGNMENT_IN_PROGRESS, Some("nothing is being moved")),
-                Some(replicas) if replicas == [call.door.node_id()] => (KafkaError::NONE, None),
-                Some(_) => (
-                    KafkaError::INVALID_REPLICA_ASSIGNMENT,
-                    Some("a partition can only be on the one broker"),
-                ),
+            let place = format!("{}-{}", topic.name, asked.partition_index);
+            let broker = call.door.node_id();
+            let wrong = match asked.replicas.as_deref() {
+                _ if !known => {
+                    let why = format!("there is no partition {place}");
+                    Some(Wrong::new(KafkaError::UNKNOWN_TOPIC_OR_PARTITION, why))
+                }
+                None => {
+                    let why = format!("{place} is not being moved");
+                    Some(Wrong::new(KafkaError::NO_REASSIGNMENT_IN_PROGRESS, why))
+                }
+                Some(replicas) if replicas == [broker] => None,
+                Some(replicas) => {
+                    let why = format!("{place} cannot go to {replicas:?}: {broker} is the only broker");
+                    Some(Wrong::new(KafkaError::INVALID_REPLICA_ASSIGNMENT, why))
+                }
             };
             ReassignablePartitionResponse {
                 partition_index: asked.partition_index,
-                error_code: error.0,
-                error_message: why.map(str::to_owned),
+                error_code: wrong.as_ref().map_or(KafkaError::NONE, |wrong| wrong.error).0,
+                error_message: wrong.map(|wrong| wrong.why),
             }
         };
         ReassignableTopicResponse {

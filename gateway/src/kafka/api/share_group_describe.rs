@@ -5,28 +5,34 @@ use kafka_wire::messages::share_group_describe::{
 };
 
 use super::{Call, groups};
+use crate::kafka::authorized_operations;
 use crate::kafka::error::KafkaError;
 use crate::kafka::topic_ids;
 use crate::topics::group_wire::TopicPartition;
 use crate::topics::share::{ShareGroupDescription, ShareMemberDescription};
 
 pub async fn answer(call: &Call, request: ShareGroupDescribeRequest) -> ShareGroupDescribeResponse {
+    let asked = request.include_authorized_operations;
     let mut described = Vec::with_capacity(request.group_ids.len());
     for group in request.group_ids {
-        let found = match groups::name(&group) {
-            Ok(name) => {
-                call.door.topics().share_members(&name).await.map_err(|refusal| groups::coordinator(&refusal))
-            }
-            Err(error) => Err(error),
+        let found = match groups::named(&group) {
+            Ok(name) => groups::told(call.door.topics().share_members(&name).await.map(Ok)),
+            Err(wrong) => Err(wrong),
         };
         let mut told = DescribedGroup { group_id: group, ..DescribedGroup::default() };
         match found {
-            Ok(Some(found)) => fill(call, &mut told, found),
+            Ok(Some(found)) => {
+                fill(call, &mut told, found);
+                told.authorized_operations = authorized_operations::on_group(call, &told.group_id, asked);
+            }
             Ok(None) => {
                 told.error_code = KafkaError::GROUP_ID_NOT_FOUND.0;
-                told.error_message = Some(format!("Group {} is not a share group.", told.group_id));
+                told.error_message = Some(format!("there is no share group {:?}", told.group_id));
             }
-            Err(error) => told.error_code = error.0,
+            Err(wrong) => {
+                told.error_code = wrong.error.0;
+                told.error_message = Some(wrong.why);
+            }
         }
         described.push(told);
     }

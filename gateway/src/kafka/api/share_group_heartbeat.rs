@@ -27,8 +27,7 @@ async fn beat(call: &Call, request: ShareGroupHeartbeatRequest) -> Result<Consum
     if request.group_id.is_empty() {
         return Err(Wrong::new(KafkaError::INVALID_REQUEST, "GroupId can't be empty."));
     }
-    let name = groups::name(&request.group_id);
-    let name = name.map_err(|error| Wrong::new(error, "the group's name is not allowed"))?;
+    let name = groups::named(&request.group_id)?;
     let epoch =
         match request.member_epoch {
             0 => MemberEpoch::Join,
@@ -47,11 +46,7 @@ async fn beat(call: &Call, request: ShareGroupHeartbeatRequest) -> Result<Consum
             .subscribed_topic_names
             .map(|names| names.iter().filter_map(|name| TopicName::new(name).ok()).collect()),
     };
-    match call.door.topics().share_heartbeat(&name, ask).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(Wrong::new(KafkaError::from(error.code()), error.to_string())),
-        Err(refusal) => Err(Wrong::new(groups::coordinator(&refusal), refusal.detail)),
-    }
+    groups::told(call.door.topics().share_heartbeat(&name, ask).await)
 }
 
 /// A member's id as a request gives it: its client made it up.

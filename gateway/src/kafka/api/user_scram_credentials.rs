@@ -1,5 +1,7 @@
 //! SCRAM passwords of users, described and altered (KIP-554).
 
+use std::collections::HashSet;
+
 use kafka_wire::messages::alter_user_scram_credentials::{
     AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult,
     ScramCredentialUpsertion,
@@ -9,7 +11,7 @@ use kafka_wire::messages::describe_user_scram_credentials::{
     DescribeUserScramCredentialsResult,
 };
 
-use super::Call;
+use super::{Call, repeated};
 use crate::auth::{ScramHash, User, Verifier};
 use crate::kafka::error::{KafkaError, Wrong};
 
@@ -69,25 +71,41 @@ pub async fn describe(
             with_password.map(|user| user.name.to_string()).collect()
         }
     };
-    DescribeUserScramCredentialsResponse {
-        results: names.into_iter().map(known).collect(),
-        ..Default::default()
-    }
+    let twice = repeated(names.iter().cloned());
+    let once = |name: String| match twice.contains(&name) {
+        true => DescribeUserScramCredentialsResult {
+            error_code: KafkaError::DUPLICATE_RESOURCE.0,
+            error_message: Some(format!("the request names {name:?} more than once")),
+            user: name,
+            ..Default::default()
+        },
+        false => known(name),
+    };
+    let mut seen = HashSet::new();
+    let names = names.into_iter().filter(|name| seen.insert(name.clone()));
+    DescribeUserScramCredentialsResponse { results: names.map(once).collect(), ..Default::default() }
 }
 
 pub async fn alter(
     call: &Call,
     request: AlterUserScramCredentialsRequest,
 ) -> AlterUserScramCredentialsResponse {
-    let mut results = Vec::new();
+    // One result for each user: the first change that fails is what is told, and ends its others.
+    let mut results: Vec<AlterUserScramCredentialsResult> = Vec::new();
     for deletion in request.deletions {
+        if has_failed(&results, &deletion.name) {
+            continue;
+        }
         let outcome = match hash(deletion.mechanism) {
             Ok(hash) => call.door.topics().set_scram(&deletion.name, hash, None).await.map_err(Wrong::from),
             Err(wrong) => Err(wrong),
         };
-        results.push(told(deletion.name, outcome));
+        tell(&mut results, deletion.name, outcome);
     }
     for upsertion in request.upsertions {
+        if has_failed(&results, &upsertion.name) {
+            continue;
+        }
         let outcome = match verifier(&upsertion) {
             Ok(verifier) => {
                 let set = call.door.topics().set_scram(&upsertion.name, verifier.hash, Some(verifier));
@@ -95,9 +113,21 @@ pub async fn alter(
             }
             Err(wrong) => Err(wrong),
         };
-        results.push(told(upsertion.name, outcome));
+        tell(&mut results, upsertion.name, outcome);
     }
     AlterUserScramCredentialsResponse { results, ..Default::default() }
+}
+
+fn has_failed(results: &[AlterUserScramCredentialsResult], user: &str) -> bool {
+    results.iter().any(|told| told.user == user && told.error_code != KafkaError::NONE.0)
+}
+
+fn tell(results: &mut Vec<AlterUserScramCredentialsResult>, user: String, outcome: Result<(), Wrong>) {
+    let result = told(user, outcome);
+    match results.iter_mut().find(|told| told.user == result.user) {
+        Some(told) => *told = result,
+        None => results.push(result),
+    }
 }
 
 fn told(user: String, outcome: Result<(), Wrong>) -> AlterUserScramCredentialsResult {
