@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 type Api = (i16, i16);
 const PRODUCE: Api = (0, 7);
 const FETCH: Api = (1, 11);
+const LIST_OFFSETS: Api = (2, 1);
 const CREATE_TOPICS: Api = (19, 4);
 
 /// Bytes of a record batch up to its records, and where its header says how long it is and how far it reaches.
@@ -271,6 +272,27 @@ impl Client {
         let error = answer.i16();
         assert_eq!(error, 0, "{topic}: {}", String::from_utf8_lossy(answer.text()));
         self.await_partition(topic, partitions - 1, batch);
+    }
+
+    /// The end of a topic's partition 0.
+    pub fn end_of(&mut self, topic: &str) -> u64 {
+        let mut out = Vec::new();
+        push_frame(&mut out, LIST_OFFSETS, |out| {
+            push_i32(out, -1);
+            push_i32(out, 1);
+            push_text(out, topic);
+            push_i32(out, 1);
+            push_i32(out, 0);
+            out.extend_from_slice(&(-1_i64).to_be_bytes());
+        });
+        self.send(&out);
+        let mut answer = Cursor(self.answer());
+        answer.i32();
+        answer.text();
+        let _partitions_and_index = (answer.i32(), answer.i32());
+        assert_eq!(answer.i16(), 0, "{topic} has an end");
+        answer.i64();
+        answer.i64() as u64
     }
 
     /// Produces a batch to a partition until it is taken.

@@ -63,10 +63,14 @@ pub struct Producer {
 
 impl Producer {
     pub fn new(broker: Broker, topic: &str, partitions: i32, shape: Shape) -> Producer {
-        let batch = shape.batch();
+        Producer::of_batches(broker, topic, partitions, shape, &shape.batch())
+    }
+
+    /// Produces batches of the shape's number of records that somebody else made.
+    pub fn of_batches(broker: Broker, topic: &str, partitions: i32, shape: Shape, batch: &[u8]) -> Producer {
         let mut bytes = Vec::new();
         let partitions_at =
-            (0..shape.stride).map(|_| push_produce(&mut bytes, topic, shape.acks, &batch)).collect();
+            (0..shape.stride).map(|_| push_produce(&mut bytes, topic, shape.acks, batch)).collect();
         let client = Client::open(broker.address);
         Producer { broker, client, shape, partitions, next: 0, bytes, partitions_at, in_flight: 0, acked: 0 }
     }

@@ -9,6 +9,7 @@ mod amqp_lapin;
 mod amqp_load;
 mod apache_kafka;
 mod batches;
+mod crowd;
 mod frames;
 mod http;
 mod kafka;
@@ -26,8 +27,6 @@ mod socket;
 mod table;
 mod tls;
 
-use std::io::Write;
-
 use rows::ROWS;
 
 /// The broker's own, for the rows that run its engines in this process.
@@ -38,7 +37,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.iter().any(|word| word == "--help" || word == "--list") {
         println!("cargo run --release -p bench -- [ROW…]");
-        ROWS.iter().for_each(|row| println!("  {:<18} {}", row.name, row.about));
+        ROWS.iter().for_each(|row| println!("  {:<29} {}", row.name, row.about));
         return;
     }
     if let Some(unknown) = wanted.iter().find(|word| ROWS.iter().all(|row| row.name != **word)) {
@@ -48,8 +47,7 @@ fn main() {
     println!("{}", table::HEAD);
     for row in ROWS.iter().filter(|row| wanted.is_empty() || wanted.iter().any(|word| word == row.name)) {
         for line in (row.run)() {
-            println!("{}", line.markdown());
-            let _ = std::io::stdout().flush();
+            table::tell(&line);
         }
     }
 }

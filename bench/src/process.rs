@@ -1,5 +1,7 @@
 //! A server under measurement: started, found, asked for what it used, stopped.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -169,7 +171,29 @@ pub fn resident_of(pid: u32) -> u64 {
 
 /// CPU seconds that a process used so far, all threads.
 pub fn cpu_seconds_of(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    cpu_seconds_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default())
+}
+
+/// What each thread of a process used so far.
+pub struct ThreadTimes(HashMap<OsString, f64>);
+
+impl ThreadTimes {
+    /// Looks now.
+    pub fn of(pid: u32) -> ThreadTimes {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let used = |path: PathBuf| cpu_seconds_in(&std::fs::read_to_string(path).unwrap_or_default());
+        ThreadTimes(threads.map(|thread| (thread.file_name(), used(thread.path().join("stat")))).collect())
+    }
+
+    /// CPU seconds of the thread that used most since an earlier look.
+    pub fn busiest_since(&self, earlier: &ThreadTimes) -> f64 {
+        let since = self.0.iter().map(|(thread, used)| used - earlier.0.get(thread).unwrap_or(&0.0));
+        since.fold(0.0, f64::max)
+    }
+}
+
+/// User and system time in what `/proc` says of a process or thread.
+fn cpu_seconds_in(stat: &str) -> f64 {
     let fields = stat.rsplit(") ").next().unwrap_or_default();
     let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64

@@ -22,7 +22,10 @@ mod single;
 mod socket;
 mod tls;
 
+use log_engine::batch::Codec;
+
 use crate::table::Line;
+use kafka_clients::Tool;
 
 /// A group of lines that are measured together.
 pub struct Row {
@@ -30,12 +33,12 @@ pub struct Row {
     pub name: &'static str,
     /// What it measures.
     pub about: &'static str,
-    /// Runs it.
+    /// Runs it; answers the lines that it has not told by itself.
     pub run: fn() -> Vec<Line>,
 }
 
 /// All of them.
-pub const ROWS: [Row; 49] = [
+pub const ROWS: [Row; 56] = [
     Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
     Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
@@ -92,5 +95,44 @@ pub const ROWS: [Row; 49] = [
     Row { name: "kafka-latency", about: "1,000 records a second, produced and fetched", run: kafka::latency },
     Row { name: "kafka-start", about: "start, first produce, resident memory", run: kafka::start },
     Row { name: "tls", about: "Kafka inside TLS beside Kafka without it", run: tls::run },
-    Row { name: "kafka-clients", about: "kafka-producer-perf-test and kcat", run: kafka_clients::run },
+    Row {
+        name: "kafka-perf-test",
+        about: "kafka-producer-perf-test, 1 and 10",
+        run: || kafka_clients::run(Tool::PerfTest, Codec::None),
+    },
+    Row {
+        name: "kafka-perf-test-lz4",
+        about: "the same with lz4",
+        run: || kafka_clients::run(Tool::PerfTest, Codec::Lz4),
+    },
+    Row {
+        name: "kafka-librdkafka",
+        about: "kcat, 1 and 10",
+        run: || kafka_clients::run(Tool::Kcat, Codec::None),
+    },
+    Row {
+        name: "kafka-librdkafka-lz4",
+        about: "the same with lz4",
+        run: || kafka_clients::run(Tool::Kcat, Codec::Lz4),
+    },
+    Row {
+        name: "kafka-verifiable-producer",
+        about: "kafka-verifiable-producer, 1 and 10",
+        run: || kafka_clients::run(Tool::VerifiableProducer, Codec::None),
+    },
+    Row {
+        name: "kafka-verifiable-producer-lz4",
+        about: "the same with lz4",
+        run: || kafka_clients::run(Tool::VerifiableProducer, Codec::Lz4),
+    },
+    Row {
+        name: "kafka-verifiable-consumer",
+        about: "kafka-verifiable-consumer, 1 and 10",
+        run: || kafka_clients::run(Tool::VerifiableConsumer, Codec::None),
+    },
+    Row {
+        name: "kafka-verifiable-consumer-lz4",
+        about: "the same of what lz4 packed",
+        run: || kafka_clients::run(Tool::VerifiableConsumer, Codec::Lz4),
+    },
 ];

@@ -1,6 +1,7 @@
 //! The table: one line per workload with its target, what was measured and whether it holds.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// One measured line.
 #[derive(Clone, Debug)]
@@ -61,6 +62,12 @@ impl Line {
 /// The head of the table.
 pub const HEAD: &str =
     "| workload | target | measured | broker CPU-s per million | met |\n|---|---|---|---|---|";
+
+/// Prints a line at once.
+pub fn tell(line: &Line) {
+    println!("{}", line.markdown());
+    let _ = std::io::stdout().flush();
+}
 
 /// 1234567 as `1,234,567`.
 pub fn grouped(number: f64) -> String {

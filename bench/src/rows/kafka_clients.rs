@@ -1,163 +1,208 @@
-//! Usual clients beside Apache Kafka: its own `kafka-producer-perf-test`, and `kcat` for librdkafka. On two cores they
-//! often measure themselves, so a broker that needs little of the time counts as fast enough.
+//! Usual clients beside Apache Kafka: its own tools, and `kcat` for librdkafka. On two cores they often measure
+//! themselves, so each line says what the clients took of the processors and what was left for the broker.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use log_engine::batch::{BatchBuilder, Codec};
 
 use super::kafka::{Brokers, calm};
 use crate::apache_kafka::class_path;
+use crate::crowd::{Crowd, Member, Progress, Turn};
 use crate::kafka::Client;
-use crate::kafka_load::Shape;
-use crate::process::{Broker, Scratch, cpu_seconds_of};
+use crate::kafka_load::{Producer, Shape};
+use crate::process::{Broker, Scratch};
 use crate::setup::payload;
-use crate::table::{Line, grouped, median};
+use crate::shard::now;
+use crate::table::{Line, grouped, median, tell};
 
-const ROUNDS: usize = 2;
-/// Records of 100 B that all clients of a turn produce together.
-const RECORDS: usize = 4_000_000;
-/// A broker that keeps less than this of one core busy does not hold the client back.
-const CLIENT_BOUND: f64 = 0.5;
+const TURN: Duration = Duration::from_millis(2400);
+const ROUNDS: usize = 3;
+/// What each consumer finds: more than it reads in all turns, in batches as large as producers that have much to send make.
+const PREPARED_TOPIC: &str = "prepared";
+const PREPARED: u64 = 30_000_000;
+const PREPARED_BATCH: usize = 5000;
+/// Clients that take this part of all cores leave too little for a broker to decide.
+const MOST_CORES: f64 = 0.75;
+/// A client whose busiest thread does this much of a core waits for little but its other threads.
+const BUSY_THREAD: f64 = 0.75;
+/// A broker that keeps this much of one core busy may be what clients wait for.
+const BUSY_BROKER: f64 = 0.5;
 
-/// What produces.
+/// What a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tool {
+pub enum Tool {
     PerfTest,
+    /// librdkafka.
     Kcat,
+    VerifiableProducer,
+    VerifiableConsumer,
 }
 
-/// What a turn reached.
-#[derive(Clone, Copy, Debug)]
-struct Reached {
-    per_s: f64,
-    /// The broker's CPU seconds per million records.
-    cpu: f64,
-    /// How much of one core the broker kept busy.
-    busy: f64,
-}
-
-/// All of them, with lz4 and none, as one client and as ten.
-pub fn run() -> Vec<Line> {
-    let scratch = Scratch::new("kafka-clients-input");
-    let input = scratch.path("lines");
-    let file = std::fs::File::create(&input).expect("a file");
-    let mut file = std::io::BufWriter::new(file);
-    let mut line = payload(100);
-    line.push(b'\n');
-    (0..RECORDS / 10).for_each(|_| file.write_all(&line).expect("room"));
-    file.flush().expect("room");
+/// As one client and as ten; each line is told when it is there.
+pub fn run(tool: Tool, codec: Codec) -> Vec<Line> {
+    if !tool.is_here() {
+        return Vec::new();
+    }
     let brokers = Brokers::start("kafka-clients");
-    let mut lines = Vec::new();
-    for tool in [Tool::PerfTest, Tool::Kcat].into_iter().filter(|tool| tool.is_here()) {
-        for codec in ["none", "lz4"] {
-            for clients in [1, 10] {
-                lines.push(measure(&brokers.all(), tool, codec, clients, &input));
+    let scratch = Scratch::new("kafka-clients-input");
+    let settings = scratch.path("settings");
+    // Numbers are so short that the usual 32 MiB of them fill the tool's heap with what it notes of each.
+    let text = format!("compression.type={}\nbuffer.memory=4194304\n", codec.as_str());
+    std::fs::write(&settings, text).expect("a file");
+    let reading = brokers.all().into_iter().filter(|_| tool == Tool::VerifiableConsumer);
+    reading.for_each(|broker| prepare(broker, codec));
+    for clients in [1, 10] {
+        tell(&measure(&brokers.all(), tool, codec, clients, &settings));
+    }
+    Vec::new()
+}
+
+/// Has a topic hold what consumers read: numbers, as `kafka-verifiable-producer` sends them.
+fn prepare(broker: Broker, codec: Codec) {
+    let mut builder = BatchBuilder::new(now());
+    for number in 0..PREPARED_BATCH {
+        builder.push(None, Some((1_000_000 + number).to_string().as_bytes()), &[], None);
+    }
+    let batch = builder.build_compressed(codec).expect("a batch that is packed");
+    let shape = Shape { size: 0, records: PREPARED_BATCH, acks: 1, window: 5, stride: 1 };
+    Client::open(broker.address).create_topic(PREPARED_TOPIC, 1, &[], batch.as_bytes());
+    Producer::of_batches(broker, PREPARED_TOPIC, 1, shape, batch.as_bytes()).fill(PREPARED);
+}
+
+fn measure(brokers: &[Broker], tool: Tool, codec: Codec, clients: usize, settings: &Path) -> Line {
+    let start = |broker: &Broker| {
+        let members =
+            (0..clients).map(|number| tool.start(*broker, codec, settings, &format!("{clients}-{number}")));
+        Crowd::start(*broker, members.collect(), tool.warm())
+    };
+    let mut crowds: Vec<Crowd> = brokers.iter().map(start).collect();
+    let mut reached = vec![Vec::new(); brokers.len()];
+    for round in 0..=ROUNDS {
+        for (crowd, reached) in crowds.iter_mut().zip(&mut reached) {
+            calm();
+            let turn = crowd.turn(TURN);
+            // The first round only warms up.
+            if round > 0 {
+                reached.push(turn);
             }
         }
     }
-    lines
+    let workload = format!("Kafka, {}, {}, {clients} at once", tool.name(), codec.as_str());
+    compared(workload, brokers, &reached)
 }
 
-fn measure(brokers: &[Broker], tool: Tool, codec: &str, clients: usize, input: &Path) -> Line {
-    let topic = format!("{tool:?}-{codec}-{clients}");
-    let one = Shape { size: 100, records: 1, acks: 1, window: 1, stride: 1 }.batch();
-    for broker in brokers {
-        Client::open(broker.address).create_topic(&topic, 1, &[], &one);
-    }
-    let mut reached = vec![Vec::new(); brokers.len()];
-    for _ in 0..ROUNDS {
-        for (broker, reached) in brokers.iter().zip(&mut reached) {
-            calm();
-            reached.push(turn(*broker, tool, &topic, codec, clients, input));
-        }
-    }
-    let middle = |of: &[Reached], part: fn(&Reached) -> f64| median(&of.iter().map(part).collect::<Vec<_>>());
+fn compared(workload: String, brokers: &[Broker], reached: &[Vec<Turn>]) -> Line {
+    let middle = |of: &[Turn], part: fn(&Turn) -> f64| median(&of.iter().map(part).collect::<Vec<_>>());
     let own = &reached[0];
-    let (per_s, cpu, busy) =
-        (middle(own, |one| one.per_s), middle(own, |one| one.cpu), middle(own, |one| one.busy));
-    let mut measured = format!("{} records/s, {busy:.2} of a core", grouped(per_s));
-    let mut line = Line::new("", "client-bound, or ≥ 2× Kafka", "");
-    for (other, its) in brokers.iter().zip(&reached).skip(1) {
-        let (its_rate, its_cpu) = (middle(its, |one| one.per_s), middle(its, |one| one.cpu));
+    let (per_s, clients, busiest) =
+        (middle(own, |one| one.per_s), middle(own, |one| one.clients), middle(own, |one| one.busiest));
+    let cores = available_parallelism().map_or(1, usize::from) as f64;
+    let broker = middle(own, |one| one.broker);
+    let bound = broker < BUSY_BROKER && (clients >= MOST_CORES * cores || busiest >= BUSY_THREAD);
+    let mut measured = format!("{} records/s", grouped(per_s));
+    let mut line = Line::new(workload, "client-bound, or ≥ 2× Kafka", "");
+    for (other, its) in brokers.iter().zip(reached).skip(1) {
+        let (its_rate, its_cpu) = (middle(its, |one| one.per_s), middle(its, |one| one.broker_cpu));
         let times = per_s / its_rate;
         let name = other.name;
         measured +=
             &format!(", {times:.1}× {name}'s {}/s at {its_cpu:.2} CPU-s per million", grouped(its_rate));
-        line = line.met(busy < CLIENT_BOUND || times >= 2.0);
+        line = line.met(bound || times >= 2.0);
     }
-    let workload = format!("Kafka, {}, {codec}, {clients} at once, 100 B", tool.name());
-    Line { workload, measured, ..line.cpu(cpu) }
-}
-
-fn turn(broker: Broker, tool: Tool, topic: &str, codec: &str, clients: usize, input: &Path) -> Reached {
-    let (cpu, began) = (cpu_seconds_of(broker.pid), Instant::now());
-    let children: Vec<Child> =
-        (0..clients).map(|_| tool.start(broker, topic, codec, RECORDS / clients, input)).collect();
-    let mut told = 0.0;
-    for child in children {
-        let output = child.wait_with_output().expect("a client that ends");
-        assert!(output.status.success(), "{tool:?} fails against {}", broker.name);
-        told += tool.told_rate(&String::from_utf8_lossy(&output.stdout));
-    }
-    let took = began.elapsed().as_secs_f64();
-    let (count, cpu) = (tool.records(clients) as f64, cpu_seconds_of(broker.pid) - cpu);
-    // A client that tells its own rate leaves out how long it took to start.
-    let per_s = if told > 0.0 { told } else { count / took };
-    Reached { per_s, cpu: cpu * 1e6 / count, busy: cpu / (count / per_s) }
+    let bound = if bound { "client-bound" } else { "not client-bound" };
+    measured += &format!(
+        "; {bound}: clients took {clients:.2} of {cores} cores, their busiest thread {busiest:.2}, Sluice {broker:.2}"
+    );
+    Line { measured, ..line.cpu(middle(own, |one| one.broker_cpu)) }
 }
 
 impl Tool {
     fn name(self) -> &'static str {
         match self {
-            Tool::PerfTest => "kafka-producer-perf-test",
-            Tool::Kcat => "kcat (librdkafka)",
+            Tool::PerfTest => "kafka-producer-perf-test of 100 B",
+            Tool::Kcat => "kcat (librdkafka) of 100 B",
+            Tool::VerifiableProducer => "kafka-verifiable-producer",
+            Tool::VerifiableConsumer => "kafka-verifiable-consumer",
+        }
+    }
+
+    /// How many records each client moves before it is measured. Java compiles what it often does meanwhile.
+    fn warm(self) -> u64 {
+        match self {
+            Tool::PerfTest | Tool::VerifiableConsumer => 400_000,
+            Tool::VerifiableProducer => 100_000,
+            Tool::Kcat => 20_000,
         }
     }
 
     fn is_here(self) -> bool {
         match self {
-            Tool::PerfTest => class_path().is_some(),
             Tool::Kcat => Command::new("kcat").arg("-V").stdout(Stdio::null()).status().is_ok(),
+            _ => class_path().is_some(),
         }
     }
 
-    fn records(self, clients: usize) -> usize {
+    /// Starts a client that does not end by itself. Each producer has a topic of its own, each consumer a group, so
+    /// that what each has done can be told.
+    fn start(self, broker: Broker, codec: Codec, settings: &Path, number: &str) -> Member {
+        let (address, topic) = (broker.address.to_string(), format!("{self:?}-{}-{number}", codec.as_str()));
+        if self != Tool::VerifiableConsumer {
+            let one = Shape { size: 100, records: 1, acks: 1, window: 1, stride: 1 }.batch();
+            Client::open(broker.address).create_topic(&topic, 1, &[], &one);
+        }
+        let written = |processes| Member { processes, progress: Progress::Written(topic.clone()) };
         match self {
-            Tool::PerfTest => RECORDS,
-            Tool::Kcat => clients * (RECORDS / 10),
-        }
-    }
-
-    fn start(self, broker: Broker, topic: &str, codec: &str, records: usize, input: &Path) -> Child {
-        let address = broker.address;
-        let mut command = match self {
             Tool::PerfTest => {
-                let mut command = Command::new("java");
-                command.args(["-Xmx256m", "-cp", &class_path().unwrap_or_default()]);
-                command.args(["org.apache.kafka.tools.ProducerPerformance", "--topic", topic]);
-                command.args(["--record-size", "100", "--throughput", "-1"]);
-                command.args(["--num-records", &records.to_string(), "--producer-props", "acks=1"]);
-                command.arg(format!("bootstrap.servers={address}")).arg(format!("compression.type={codec}"));
-                command
+                let mut java = java("org.apache.kafka.tools.ProducerPerformance");
+                java.args(["--topic", &topic, "--record-size", "100", "--throughput", "-1"]);
+                java.args(["--num-records", "2000000000", "--producer-props", "acks=1"]);
+                java.arg(format!("bootstrap.servers={address}"));
+                java.arg(format!("compression.type={}", codec.as_str()));
+                written(vec![spawned(java.stdout(Stdio::null()))])
             }
             Tool::Kcat => {
-                let mut command = Command::new("kcat");
-                command.args(["-P", "-b", &address.to_string(), "-t", topic, "-X", "acks=1", "-z", codec]);
-                command.arg("-l").arg(input);
-                command
+                let line = String::from_utf8(payload(100)).expect("letters");
+                let mut lines = spawned(Command::new("yes").arg(line).stdout(Stdio::piped()));
+                let mut kcat = Command::new("kcat");
+                kcat.args(["-P", "-b", &address, "-t", &topic, "-X", "acks=1", "-z", codec.as_str()]);
+                kcat.stdin(lines.stdout.take().expect("a pipe")).stdout(Stdio::null());
+                written(vec![kcat.stderr(Stdio::null()).spawn().expect("a client"), lines])
             }
-        };
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a client")
-    }
-
-    /// The rate that the client tells at its end, if it does.
-    fn told_rate(self, output: &str) -> f64 {
-        if self == Tool::Kcat {
-            return 0.0;
+            Tool::VerifiableProducer => {
+                let mut java = java("org.apache.kafka.tools.VerifiableProducer");
+                java.args([
+                    "--bootstrap-server",
+                    &address,
+                    "--topic",
+                    &topic,
+                    "--acks",
+                    "1",
+                    "--command-config",
+                ]);
+                written(vec![spawned(java.arg(settings).stdout(Stdio::null()))])
+            }
+            Tool::VerifiableConsumer => {
+                let mut java = java("org.apache.kafka.tools.VerifiableConsumer");
+                java.args(["--bootstrap-server", &address, "--topic", PREPARED_TOPIC, "--group-id", &topic]);
+                java.args(["--reset-policy", "earliest"]).stdout(Stdio::piped());
+                let mut process = spawned(&mut java);
+                let progress = Progress::told_by(process.stdout.take().expect("a pipe"), PREPARED);
+                Member { processes: vec![process], progress }
+            }
         }
-        let last = output.lines().rfind(|line| line.contains("records sent")).unwrap_or_default();
-        let rate = last.split(", ").find_map(|part| part.split_once(" records/sec"));
-        rate.and_then(|(rate, _)| rate.trim().parse().ok()).expect("the tool tells its rate")
     }
+}
+
+/// Java with as much memory as the start scripts of the tools give it.
+fn java(class: &str) -> Command {
+    let mut command = Command::new("java");
+    command.args(["-Xmx512m", "-cp", &class_path().unwrap_or_default(), class]);
+    command
+}
+
+fn spawned(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("a client")
 }
