@@ -81,7 +81,7 @@ pub use group_spec::{
     ResetOutcome, ResetTo, TopicPartition,
 };
 pub use identities::{QuotaChange, UserChange, check_rules};
-pub use inventory::{BindingEntry, ExchangeEntry, QueueCounts, QueueEntry, Table};
+pub use inventory::{BindingEntry, ExchangeCounts, ExchangeEntry, QueueCounts, QueueEntry, Table};
 pub use job_spec::{JobDescription, JobKind, JobState, RedriveSpec, ReplaySpec, ReplayTarget, StartAt};
 pub use lease::{Lease, NotALease};
 pub use log_engine::{

@@ -252,6 +252,14 @@ impl Topology {
         }
     }
 
+    /// Counts messages that were published to an exchange, and what they reached.
+    pub(crate) fn count(&mut self, id: ExchangeId, messages: usize, reached: usize) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.counts.published_in += messages as u64;
+            exchange.counts.published_out += reached as u64;
+        }
+    }
+
     /// Follows a message from an exchange to everything that it reaches, each once, cycles included.
     pub(crate) fn route(&mut self, from: ExchangeId, address: &Address<'_>, route: &mut Route) {
         self.routings += 1;

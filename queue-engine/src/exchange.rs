@@ -29,6 +29,18 @@ pub struct ExchangeInfo {
     pub alternate_exchange: Option<String>,
     /// How many bindings it feeds.
     pub bindings: usize,
+    /// What was published to it.
+    pub counts: ExchangeCounts,
+}
+
+/// Messages that were published to an exchange since the start. What comes to it from another exchange, or as a dead letter,
+/// is not among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExchangeCounts {
+    /// How many.
+    pub published_in: u64,
+    /// How many queues and logs they reached, by whatever way.
+    pub published_out: u64,
 }
 
 /// A connection from an exchange to what it feeds.
@@ -61,6 +73,7 @@ pub(crate) struct Exchange {
     pub(crate) bindings: usize,
     /// The last routing that came by, so that none comes twice.
     pub(crate) visited: u64,
+    pub(crate) counts: ExchangeCounts,
 }
 
 #[derive(Debug)]
@@ -133,6 +146,7 @@ impl Exchange {
             table,
             bindings: 0,
             visited: 0,
+            counts: ExchangeCounts::default(),
         }
     }
 
@@ -145,6 +159,7 @@ impl Exchange {
             policy: self.policy.as_deref().map(str::to_owned),
             alternate_exchange: self.alternate().map(str::to_owned),
             bindings: self.bindings,
+            counts: self.counts,
         }
     }
 

@@ -117,7 +117,7 @@ pub use declare::{Declared, Purged, QueueDeclaration};
 pub use dedup::DedupWindow;
 pub use engine::QueueEngine;
 pub use error::{QueueError, SettleError};
-pub use exchange::{Binding, ExchangeInfo};
+pub use exchange::{Binding, ExchangeCounts, ExchangeInfo};
 pub use exchange_kind::{ExchangeKind, ExchangeOptions, HashProperty};
 pub use failure::{FailedAttempt, Outcome};
 pub use identity::{ConsumerId, MessageId, OwnerId, PoolId, QueueId};

@@ -59,7 +59,9 @@ impl QueueEngine {
         let result = self.enter(to).and_then(|(entrance, origin)| {
             let parcel = parcel(message, origin, now)?;
             self.spread(&entrance, &parcel, &mut route);
-            self.publish_routed(block, &route, parcel, now)
+            let result = self.publish_routed(block, &route, parcel, now);
+            self.count(&entrance, &result);
+            result
         });
         self.route = route;
         self.wind_up(block, now);
@@ -172,6 +174,10 @@ impl QueueEngine {
         }
         if single {
             self.check_logs(route)?;
+            if let Entrance::Exchange(id) = entrance {
+                let reached = parcels.len() * (route.queues.len() + route.logs.len());
+                self.topology.count(*id, parcels.len(), reached);
+            }
             return Ok(self.publish_all(block, route, &parcels, now));
         }
         let again = copied || route.per_message;
@@ -180,10 +186,22 @@ impl QueueEngine {
             if again && at > 0 {
                 self.spread(entrance, &parcel, route);
             }
-            results.push(self.publish_routed(block, route, parcel, now));
+            let result = self.publish_routed(block, route, parcel, now);
+            self.count(entrance, &result);
+            results.push(result);
             self.wind_up(block, now);
         }
         Ok(results)
+    }
+
+    /// Counts a message where it was published to an exchange, also if what it reached did not take it.
+    pub(crate) fn count(&mut self, from: &Entrance, result: &Result<Published, QueueError>) {
+        let Entrance::Exchange(id) = from else { return };
+        let reached = match result {
+            Ok(published) => published.queues - published.duplicates + published.logs.len(),
+            Err(_) => 0,
+        };
+        self.topology.count(*id, 1, reached);
     }
 
     fn publish_all(

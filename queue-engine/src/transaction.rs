@@ -9,7 +9,7 @@ use crate::engine::QueueEngine;
 use crate::enqueue::{Parcel, room};
 use crate::failure::Failures;
 use crate::message::NewMessage;
-use crate::publish::{PER_RECORD, parcel};
+use crate::publish::{Entrance, PER_RECORD, parcel};
 use crate::record::Record;
 use crate::routing::Route;
 use crate::runs::{Run, Runs};
@@ -35,6 +35,9 @@ pub struct TransactionPublish {
     /// The message.
     pub message: NewMessage,
 }
+
+/// A message, where it was published to, and where it goes from there.
+type Routed = (Entrance, Parcel, Route);
 
 /// Why nothing of a transaction was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +101,7 @@ impl QueueEngine {
         self.begin(block);
         self.check_settles(&transaction.settles)?;
         let routed = self.route_all(transaction.publishes, now)?;
-        let one = |(parcel, route): &(Parcel, Route)| {
+        let one = |(_, parcel, route): &Routed| {
             room(parcel, route) + PER_RECORD + self.logs_room(route, &parcel.message)
         };
         let needed: usize = routed.iter().map(one).sum();
@@ -106,8 +109,9 @@ impl QueueEngine {
             return Err(TransactionError::BlockFull);
         }
         let mut published = Vec::with_capacity(routed.len());
-        for (at, (parcel, route)) in routed.into_iter().enumerate() {
+        for (at, (entrance, parcel, route)) in routed.into_iter().enumerate() {
             let done = self.publish_routed(block, &route, parcel, now);
+            self.count(&entrance, &done);
             published.push(done.map_err(|error| TransactionError::Publish { at, error })?);
         }
         self.settle_together(block, &transaction.settles, now);
@@ -135,7 +139,7 @@ impl QueueEngine {
         &mut self,
         publishes: Vec<TransactionPublish>,
         now: Timestamp,
-    ) -> Result<Vec<(Parcel, Route)>, TransactionError> {
+    ) -> Result<Vec<Routed>, TransactionError> {
         let mut routed = Vec::with_capacity(publishes.len());
         let mut coming: HashMap<QueueId, (u64, u64)> = HashMap::new();
         for (at, publish) in publishes.into_iter().enumerate() {
@@ -158,7 +162,7 @@ impl QueueEngine {
                     (*messages, *bytes) = (*messages + 1, *bytes + body_len);
                 }
             }
-            routed.push((parcel, route));
+            routed.push((entrance, parcel, route));
         }
         Ok(routed)
     }

@@ -103,3 +103,43 @@ async fn a_log_is_listed_as_a_stream() {
     let told = ask(server, "POST", &path, Some(get.into_bytes())).await;
     assert!(reason(&told, 400, "bad_request").contains("not supported by stream queues"));
 }
+
+#[tokio::test]
+async fn exchanges_count_what_is_published_to_them() {
+    let server = Server::shared();
+    let (exchange, queue) = (server.name("management-counted"), server.name("management-counting"));
+    let put = |path: String, body: Value| async move {
+        assert_eq!(ask(server, "PUT", &path, Some(body.to_string().into_bytes())).await.status, 201);
+    };
+    put(format!("/api/exchanges/%2F/{exchange}"), json!({"type": "fanout"})).await;
+    put(format!("/api/queues/%2F/{queue}"), json!({})).await;
+    let path = format!("/api/exchanges/%2F/{exchange}");
+    let stats = async || ask(server, "GET", &path, None).await.expect(200)["message_stats"].clone();
+    assert_eq!(stats().await, Value::Null, "nothing was published");
+    let publish = async || {
+        let body = json!({"properties": {}, "routing_key": "", "payload": "x", "payload_encoding": "string"});
+        let told = ask(server, "POST", &format!("{path}/publish"), Some(body.to_string().into_bytes())).await;
+        told.expect(200)
+    };
+    publish().await;
+    let binding = format!("/api/bindings/%2F/e/{exchange}/q/{queue}");
+    assert_eq!(ask(server, "POST", &binding, Some(b"{}".to_vec())).await.status, 201);
+    publish().await;
+    let counted = stats().await;
+    assert_eq!((&counted["publish_in"], &counted["publish_out"]), (&json!(2), &json!(1)), "{counted}");
+    for name in ["publish_in_details", "publish_out_details"] {
+        assert!(counted[name]["rate"].is_number(), "{counted}");
+    }
+    for list in ["/api/exchanges", "/api/exchanges/%2F"] {
+        let all = ask(server, "GET", list, None).await.expect(200);
+        let found = all.as_array().unwrap().iter().find(|one| one["name"] == exchange.as_str()).unwrap();
+        assert_eq!(found["message_stats"]["publish_in"], 2, "{found}");
+    }
+    let definitions = ask(server, "GET", "/api/definitions", None).await.expect(200);
+    let is_ours = |one: &&Value| one["name"] == exchange.as_str();
+    let kept = definitions["exchanges"].as_array().unwrap().iter().find(is_ours).unwrap();
+    assert_eq!(kept.get("message_stats"), None, "definitions are what can be made anew");
+    for path in [path.clone(), format!("/api/queues/%2F/{queue}")] {
+        assert_eq!(ask(server, "DELETE", &path, None).await.status, 204);
+    }
+}

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -14,6 +16,8 @@ use crate::topics::{ExchangeEntry, VirtualHost};
 
 /// What paths call the default exchange, which has no name.
 const DEFAULT: &str = "amq.default";
+/// The member with the counters.
+const STATS: &str = "message_stats";
 /// Names that begin so are the broker's own.
 const RESERVED: &str = "amq.";
 
@@ -22,7 +26,7 @@ pub fn named(name: &str) -> &str {
     if name == DEFAULT { "" } else { name }
 }
 
-/// An exchange as JSON.
+/// An exchange as JSON, without what counts it.
 pub fn describe(exchange: &ExchangeEntry) -> Value {
     let mut described = json!({
         "name": exchange.name, "vhost": exchange.vhost, "type": exchange.kind, "durable": exchange.durable,
@@ -38,7 +42,7 @@ pub fn describe(exchange: &ExchangeEntry) -> Value {
 /// `GET /api/exchanges`
 pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
     let all = management.topics().exchange_entries(None).await?;
-    listing.all(all.iter().map(describe).collect())
+    listing.all(management.counted(&all, &all))
 }
 
 /// `GET /api/exchanges/{vhost}`
@@ -48,8 +52,9 @@ pub async fn of_vhost(
     listing: Listing,
 ) -> Result<Response, Failure> {
     let host = management.host(&vhost)?;
-    let all = management.topics().exchange_entries(Some(&host)).await?;
-    listing.all(all.iter().map(describe).collect())
+    let all = management.topics().exchange_entries(None).await?;
+    let shown: Vec<ExchangeEntry> = all.iter().filter(|entry| entry.vhost == host.name()).cloned().collect();
+    listing.all(management.counted(&all, &shown))
 }
 
 /// `GET /api/exchanges/{vhost}/{name}`
@@ -59,8 +64,11 @@ pub async fn one(
     listing: Listing,
 ) -> Result<Response, Failure> {
     let host = management.host(&vhost)?;
-    let mut described = describe(&management.exchange(&host, &name).await?);
+    let exchange = management.exchange(&host, &name).await?;
+    let mut described = describe(&exchange);
     if let Value::Object(described) = &mut described {
+        let stats = management.known_rates().of_exchange(&exchange);
+        stats.into_iter().for_each(|stats| drop(described.insert(STATS.to_owned(), stats)));
         described.insert("incoming".to_owned(), json!([]));
         described.insert("outgoing".to_owned(), json!([]));
     }
@@ -68,6 +76,20 @@ pub async fn one(
 }
 
 impl Management {
+    /// Exchanges as JSON, with their counters and rates since all were looked at before.
+    fn counted(&self, all: &[ExchangeEntry], shown: &[ExchangeEntry]) -> Vec<Value> {
+        let mut rates = self.known_rates();
+        rates.note_exchanges(Instant::now(), all);
+        let counted = |exchange: &ExchangeEntry| {
+            let mut described = describe(exchange);
+            if let (Some(stats), Value::Object(described)) = (rates.of_exchange(exchange), &mut described) {
+                described.insert(STATS.to_owned(), stats);
+            }
+            described
+        };
+        shown.iter().map(counted).collect()
+    }
+
     /// An exchange that a path names.
     pub(super) async fn exchange(&self, host: &VirtualHost, name: &str) -> Result<ExchangeEntry, Failure> {
         let all = self.topics().exchange_entries(Some(host)).await?;

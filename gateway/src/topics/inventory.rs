@@ -1,6 +1,7 @@
 //! Queues, exchanges and bindings in the words of AMQP, for whoever looks after the broker.
 
 use message::{ExchangeName, HeaderTable, TopicName};
+pub use queue_engine::ExchangeCounts;
 use queue_engine::{BindingTarget, ExchangeInfo, QueueInfo};
 use serde_json::{Map, Value, json};
 
@@ -101,6 +102,8 @@ pub struct ExchangeEntry {
     pub arguments: Table,
     /// The policy in force.
     pub policy: Option<String>,
+    /// What was published to it since the start; of the default exchange that is not counted.
+    pub counts: ExchangeCounts,
 }
 
 /// A binding as it stands.
@@ -165,6 +168,7 @@ impl Topics {
             predeclared: true,
             arguments: Table::new(),
             policy: None,
+            counts: ExchangeCounts::default(),
         });
         let mut all: Vec<ExchangeEntry> = default.chain(made).collect();
         all.retain(|entry| host.is_none_or(|host| entry.vhost == host.name()));
@@ -342,6 +346,7 @@ impl Topics {
             predeclared: info.predeclared,
             arguments,
             policy: info.policy,
+            counts: info.counts,
         }
     }
 }

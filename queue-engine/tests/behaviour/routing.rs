@@ -1,6 +1,7 @@
 use message::{HeaderTable, HeaderValue};
 use queue_engine::{
-    BindingTarget, Destination, ExchangeKind, ExchangeOptions, NewMessage, QueueError, QueueOptions,
+    BindingTarget, Destination, ExchangeCounts, ExchangeKind, ExchangeOptions, NewMessage, QueueError,
+    QueueOptions, Transaction, TransactionPublish,
 };
 
 use crate::bench::{Bench, body, exchange, table, text, topic};
@@ -228,4 +229,59 @@ fn the_room_that_is_asked_for_is_enough() {
             assert!(taken <= room && room < taken + count * 120, "{taken} of {room} for {count} to {name:?}");
         }
     }
+}
+
+fn counts(bench: &Bench, name: &str) -> (u64, u64) {
+    let all = bench.engine.exchanges();
+    let found = all.iter().find(|info| info.name.as_str() == name).unwrap();
+    let ExchangeCounts { published_in, published_out } = found.counts;
+    (published_in, published_out)
+}
+
+#[test]
+fn an_exchange_counts_what_is_published_to_it_and_what_that_reaches() {
+    let mut bench = queues(&["a", "b"]);
+    bench.declare_exchange("next", ExchangeKind::Fanout);
+    bench.bind_queue("amq.topic", "a", "one.#");
+    bench.bind_queue("amq.topic", "a", "#");
+    bench.bind("amq.topic", BindingTarget::Exchange(exchange("next")), "one.#", &[]);
+    bench.bind_queue("next", "b", "");
+    assert_eq!(counts(&bench, "amq.topic"), (0, 0));
+    bench.publish_to("amq.topic", "one.x", body("a"));
+    bench.publish_to("amq.topic", "two", body("a"));
+    assert_eq!(counts(&bench, "amq.topic"), (2, 3), "each queue once, through other exchanges too");
+    let to = Destination::Exchange { name: "amq.topic", routing_key: "one.x" };
+    let batch = vec![body("a"); 3];
+    bench.engine.publish_bytes(to, &batch);
+    assert_eq!(counts(&bench, "amq.topic"), (2, 3), "who only asks publishes nothing");
+    bench.engine.publish_batch(&mut bench.block, to, batch, bench.now).unwrap();
+    assert_eq!(counts(&bench, "amq.topic"), (5, 9));
+    let publish = TransactionPublish {
+        exchange: "amq.topic".to_owned(),
+        routing_key: "one.x".to_owned(),
+        message: body("a"),
+    };
+    let transaction = Transaction { publishes: vec![publish; 2], settles: Vec::new() };
+    bench.engine.commit(&mut bench.block, transaction, bench.now).unwrap();
+    assert_eq!(counts(&bench, "amq.topic"), (7, 13));
+    assert_eq!(counts(&bench, "next"), (0, 0), "nobody published to it");
+    bench.publish_to("amq.direct", "nowhere", body("a"));
+    assert_eq!(counts(&bench, "amq.direct"), (1, 0));
+}
+
+#[test]
+fn what_a_full_queue_refuses_was_published_and_reached_nothing() {
+    let mut bench = Bench::new();
+    let full = QueueOptions {
+        max_length: Some(1),
+        overflow: queue_engine::Overflow::RejectPublish,
+        ..QueueOptions::default()
+    };
+    bench.declare("full", full);
+    bench.bind_queue("amq.fanout", "full", "");
+    let to = Destination::Exchange { name: "amq.fanout", routing_key: "" };
+    let batch = vec![body("a"); 3];
+    let results = bench.engine.publish_batch(&mut bench.block, to, batch, bench.now).unwrap();
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    assert_eq!(counts(&bench, "amq.fanout"), (3, 1));
 }
