@@ -137,6 +137,7 @@ topics --delete --topic hanging
 topics --delete --topic plain
 [ -z "$(topics --list | grep '^plain$' || true)" ]
 
+. "$here/operations.sh"
 . "$here/share.sh"
 . "$here/delegation_tokens.sh"
 echo "Apache Kafka's tools did everything"
