@@ -49,6 +49,10 @@ fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
 /// Reads the parts of records from bytes that may be anything.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
@@ -68,6 +72,7 @@ impl<'a> Cursor<'a> {
         self.rest
     }
 
+    #[inline]
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], BatchError> {
         let (taken, rest) =
             self.rest.split_at_checked(len).ok_or(BatchError::Malformed("a record ends too early"))?;
@@ -75,6 +80,7 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, BatchError> {
         let (first, rest) =
             self.rest.split_first().ok_or(BatchError::Malformed("a record ends too early"))?;
@@ -82,7 +88,23 @@ impl<'a> Cursor<'a> {
         Ok(*first)
     }
 
+    /// A zigzag varint. Most numbers of a record take one byte or two.
+    #[inline]
     pub(super) fn varlong(&mut self) -> Result<i64, BatchError> {
+        match *self.rest {
+            [low, ref rest @ ..] if low < 0x80 => {
+                self.rest = rest;
+                Ok(unzigzag(u64::from(low)))
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.rest = rest;
+                Ok(unzigzag(u64::from(low & 0x7f) | u64::from(high) << 7))
+            }
+            _ => self.long_varlong(),
+        }
+    }
+
+    fn long_varlong(&mut self) -> Result<i64, BatchError> {
         let mut value = 0u64;
         let mut shift = 0;
         loop {
@@ -93,17 +115,19 @@ impl<'a> Cursor<'a> {
             }
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
-                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
+                return Ok(unzigzag(value));
             }
             shift += 7;
         }
     }
 
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<i32, BatchError> {
         i32::try_from(self.varlong()?).map_err(|_| BatchError::Malformed("a number is too large"))
     }
 
     /// A length-prefixed field; -1 is null.
+    #[inline]
     pub(super) fn nullable(&mut self) -> Result<Option<&'a [u8]>, BatchError> {
         match self.varint()? {
             -1 => Ok(None),
