@@ -91,14 +91,17 @@ impl QueueLoad {
         self.paced = Some(consumer);
     }
 
-    /// Publishes `count` messages that nobody takes yet. Answers bytes of memory per message.
+    /// Publishes `count` messages to all queues alike, which nobody takes yet. Answers bytes of memory per message.
     pub fn fill(&mut self, count: u64, mut message: impl FnMut(u64) -> NewMessage) -> f64 {
         let before = resident_of(std::process::id());
+        let queues = self.names.len() as u64;
+        let at_once = (count / queues).clamp(1, 1000);
         let mut sent = 0;
         while sent < count {
-            let batch: Vec<NewMessage> = (sent..count.min(sent + 1000)).map(&mut message).collect();
+            let batch: Vec<NewMessage> = (sent..count.min(sent + at_once)).map(&mut message).collect();
+            let queue = sent / at_once % queues;
             sent += batch.len() as u64;
-            self.publish(0, batch);
+            self.publish(queue as usize, batch);
             self.shard.outbox();
             self.shard.commit(Released::default());
             // A bounded number of groups under way, as the broker's limits have it.

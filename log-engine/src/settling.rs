@@ -14,7 +14,7 @@ use crate::{LogEngine, LogError, PartitionId};
 /// Partitions in one job at most: each takes a sync of its own.
 const PARTITIONS_MAX: usize = 1024;
 /// What an unsettled partition should bring along on average before settling is worth its sync.
-const WORTHWHILE_BYTES: u64 = 64 << 10;
+const WORTHWHILE_BYTES: u64 = 16 << 10;
 /// Partitions without new batches whose directories are looked through in one job after a restart.
 const CHECKS_MAX: usize = 128;
 /// The pause after a failed attempt.

@@ -65,6 +65,12 @@ async fn one_message_passes_amqp_websocket_and_http() {
     for expected in ["by socket", "by http"] {
         let delivery = next(&mut consumer).await;
         assert_eq!(String::from_utf8_lossy(&delivery.data), expected);
+        let held = http.get(&format!("/v1/topics/{queue}/messages?state=leased")).await.expect(200);
+        let holder = held["messages"][0]["held_by"].as_str().expect("a holder").to_owned();
+        let connection = holder.strip_prefix("a consumer of AMQP connection ").expect(&holder);
+        let listed = server.http().logged_in("guest", "guest").get("/api/connections").await.expect(200);
+        let is_listed = listed.as_array().is_some_and(|all| all.iter().any(|one| one["name"] == connection));
+        assert!(is_listed, "{holder}: {listed}");
         assert!(!delivery.redelivered);
         delivery.ack(BasicAckOptions::default()).await.expect("settled");
     }

@@ -132,6 +132,13 @@ async fn who_never_reads_costs_the_others_nothing() {
         seen.iter().enumerate().all(|(at, value)| value.starts_with(&format!("{at}-"))),
         "the reader sees all"
     );
+    // Beside ten who never read, one who does gets its share of the queue at least, and what they can not take.
+    let mut worker = Socket::open(&server).await;
+    worker.ask("subscribe", json!({"topic": "queue", "ack": "auto", "credit": {"messages": 100_000}})).await;
+    for _ in 0..200 {
+        http.publish_values("queue", (0..10).map(|_| "y".repeat(10_000))).await;
+    }
+    assert_eq!(worker.messages(2000 / 11).await.len(), 2000 / 11);
     let grown = server.resident_kib().saturating_sub(before);
     assert!(grown < 120_000, "memory grew by {grown} KiB for clients that do not read");
     drop(deaf);

@@ -70,10 +70,15 @@ pub fn many() -> Vec<Line> {
             })
             .collect();
         let rate = middle(&rates);
+        let mut load = QueueLoad::new("queues-many", queues, &QueueOptions::default());
+        let memory = load.fill(MILLION, |_| message(&body));
         Line::new(
             format!("engine alone, {} queues, publish + deliver + ack 100 B, synced", grouped(queues as f64)),
             "≥ 600,000/s, ≤ 3 CPU-s per million",
-            format!("{} messages/s", grouped(rate.per_s)),
+            format!(
+                "{} messages/s; {memory:.0} B of memory per message of 1 million ready",
+                grouped(rate.per_s)
+            ),
         )
         .met(rate.per_s >= 600_000.0 && rate.cpu <= 3.0)
         .cpu(rate.cpu)
@@ -178,9 +183,10 @@ pub fn keys() -> Vec<Line> {
         |n: u64| NewMessage { key: Some(Bytes::from(format!("key-{}", n * 7919 % KEYS))), ..message(&body) };
     let flowing = compare(|order_per_key| {
         let options = QueueOptions { order_per_key, ..QueueOptions::default() };
+        let memory = QueueLoad::new("queues-keys", 1, &options).fill(MILLION, keyed);
         let mut load = QueueLoad::new("queues-keys", 1, &options);
         load.subscribe_all();
-        (load.flow(250, keyed), 0.0)
+        (load.flow(250, keyed), memory)
     });
     let backlog = compare(|order_per_key| {
         let options = QueueOptions { order_per_key, ..QueueOptions::default() };

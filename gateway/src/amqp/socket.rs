@@ -48,6 +48,7 @@ pub(super) async fn serve(
     };
     // Nothing is done before the login, which says for whom.
     let session = door.topics().acting_for(Pass::Nobody).open_session();
+    session.known_as(format!("AMQP connection {peer} -> {local}"));
     let driver = Driver {
         entry: door.roster().enter(peer, local, session.owner(), session.outlet()),
         traffic: Traffic::default(),

@@ -71,6 +71,11 @@ impl Session {
         self.link.enter(host);
     }
 
+    /// Says, once, what others are told of its client where it holds a message.
+    pub fn known_as(&self, client: String) {
+        self.link.call(client);
+    }
+
     /// From now on the session acts for a client with this pass, whose use is measured so.
     pub fn act_for(&mut self, pass: crate::auth::Pass, usage: crate::auth::Usage) {
         self.topics = self.topics.acting_for(pass).measured_by(usage);

@@ -23,6 +23,8 @@ pub(crate) struct Link {
     outlet: mpsc::UnboundedSender<SessionEvent>,
     owner: OwnerId,
     host: OnceLock<VirtualHost>,
+    /// What the door calls the client.
+    client: OnceLock<Box<str>>,
     /// Only the owner works with it; the lock is there because the owner may move between threads.
     book: Mutex<Book>,
 }
@@ -58,6 +60,7 @@ impl Link {
             outlet,
             owner: OwnerId(NEXT.fetch_add(1, Relaxed)),
             host: OnceLock::new(),
+            client: OnceLock::new(),
             book: Mutex::default(),
         }
     }
@@ -66,6 +69,17 @@ impl Link {
     pub(super) fn enter(&self, host: VirtualHost) {
         // A session that is somewhere stays there.
         let _ = self.host.set(host);
+    }
+
+    /// Says, once, what others are told of the client.
+    pub(super) fn call(&self, client: String) {
+        // A client that has a name keeps it.
+        let _ = self.client.set(client.into_boxed_str());
+    }
+
+    /// What others are told of the client.
+    pub(crate) fn client(&self) -> &str {
+        self.client.get().map_or("a session", |client| client)
     }
 
     /// Where the session's names belong.

@@ -107,10 +107,12 @@ impl Outlets {
         let known = consumer.and_then(|consumer| self.holders.get(&consumer));
         let open = consumer.and_then(|consumer| self.open.get(&consumer));
         let unnamed = || match open {
-            Some(Open { outlet: Outlet::Session(..), .. }) => "an AMQP consumer",
-            Some(Open { outlet: Outlet::Own { .. }, .. }) | None => "a receive request",
+            Some(Open { outlet: Outlet::Session(link, _), .. }) => {
+                Arc::from(format!("a consumer of {}", link.client()))
+            }
+            Some(Open { outlet: Outlet::Own { .. }, .. }) | None => Arc::from("a receive request"),
         };
-        known.map_or_else(|| Arc::from(unnamed()), Arc::clone)
+        known.map_or_else(unnamed, Arc::clone)
     }
 
     /// Closing the outlet is how a consumer learns that its subscription ended.
