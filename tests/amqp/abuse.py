@@ -140,16 +140,21 @@ while channel.queue_declare("unread", passive=True).method.message_count < 150 a
 assert channel.queue_declare("unread", passive=True).method.message_count == 150
 channel.queue_delete("unread")
 
-# A client that sends and reads nothing, not even confirms.
+# A client that has everything returned and reads none of it: the server stops reading what it sends.
+already = resident()
 raw = Raw()
-raw.send(method(1, 20, 10, b"\0") + method(1, 85, 10, b"\0"))
-one = publish(1, "nowhere", 10) + frame(3, 1, b"z" * 10)
+raw.send(method(1, 20, 10, b"\0"))
+mandatory = method(1, 60, 40, b"\0\0" + short("") + short("nowhere") + b"\1")
+one = mandatory + frame(2, 1, struct.pack(">HHQH", 60, 0, len(piece), 0)) + frame(3, 1, piece)
 raw.socket.settimeout(2)
+stopped = False
 try:
-    for _ in range(200):
-        raw.send(one * 1000)
+    for _ in range(5000):
+        raw.send(one)
 except (TimeoutError, ConnectionError):
-    pass
+    stopped = True
+assert stopped, "500 MB were taken from a client that reads nothing"
+assert resident() - already < 100 * MIB, f"{(resident() - already) / MIB:.0f} MiB for a client that reads nothing"
 others_go_on()
 raw.socket.close()
 

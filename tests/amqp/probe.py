@@ -84,6 +84,15 @@ def tune():
     for a,f in ((0,131072),(2048,131072),(10,4095),(10,0),(10,131073)):
         c=C(); c.login(); c.tune(a,f); c.send(method(0,10,40,short('/')+b'\0\0')); show('tune %s %s'%(a,f),c.all())
 @probe
+def heartbeat():
+    c=C(); c.login(); c.tune(h=1); c.send(method(0,10,40,short('/')+b'\0\0')); c.s.settimeout(20)
+    kinds=set()
+    try:
+        while True: kinds.add(c.frame()[0])
+    except (EOFError,ConnectionError): ended='closed'
+    except (socket.timeout,TimeoutError): ended='still open'
+    show('heartbeats of a silent client', (8 in kinds, ended))
+@probe
 def vhost():
     c=C().open('nope'); show('vhost nope',c.all())
 @probe

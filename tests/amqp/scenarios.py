@@ -2,7 +2,9 @@
 
 usage: scenarios.py PORT [SCENARIO…]
 """
+import datetime
 import functools
+import socket
 import sys
 import threading
 import time
@@ -567,10 +569,11 @@ def streams():
         channel.queue_declare("history", durable=True, arguments={"x-queue-type": "stream"})
         for n in range(5):
             channel.basic_publish("", "history", b"%d" % n, pika.BasicProperties(headers={"n": n}))
-        for start in ("first", 3):
+        long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+        starts = {"first": 5, 3: 2, "last": 1, long_ago: 5, "1h": 5, "next": 1, 0: 6}
+        for start, wanted in starts.items():
             reader = connection.channel()
             reader.basic_qos(prefetch_count=10)
-            wanted = 5 if start == "first" else 2
             got = []
 
             def take(ch, method, properties, body, got=got):
@@ -578,6 +581,8 @@ def streams():
                 ch.basic_ack(method.delivery_tag)
 
             reader.basic_consume("history", take, arguments={"x-stream-offset": start})
+            if start == "next":
+                channel.basic_publish("", "history", b"5")
             deadline = time.monotonic() + PATIENCE
             while len(got) < wanted and time.monotonic() < deadline:
                 connection.process_data_events(time_limit=0.05)
@@ -610,7 +615,7 @@ def messages_survive_their_connection():
     for _ in range(2):
         get(channel, "kept", ack=False)
     # Without a goodbye.
-    connection._impl._transport.abort()
+    connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)
     with connect() as connection:
         channel = connection.channel()
         settled(channel, "kept", 3)
