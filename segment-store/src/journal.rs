@@ -92,7 +92,7 @@ impl Journal {
             return Err(StoreError::TooLarge { bytes: payload as u64, limit: self.largest_record() as u64 });
         }
         self.shared.check()?;
-        self.write_block(0)?;
+        self.write_block(Haste::Disk)?;
         if !self.block.fits(payload) {
             self.roll()?;
         }
@@ -151,9 +151,7 @@ impl Journal {
 
     fn flush_towards(&mut self, haste: Haste) -> Result<Lsn, StoreError> {
         self.shared.check()?;
-        if !self.block.is_empty() {
-            self.write_block_with(0, haste)?;
-        }
+        self.write_block(haste)?;
         self.roll_when_nearly_full()?;
         Ok(self.end())
     }
@@ -260,11 +258,11 @@ impl Journal {
         }
     }
 
-    fn write_block(&mut self, flags: u32) -> Result<(), StoreError> {
+    fn write_block(&mut self, haste: Haste) -> Result<(), StoreError> {
         if self.block.is_empty() {
             return Ok(());
         }
-        self.write_block_with(flags, Haste::Disk)
+        self.write_block_with(0, haste)
     }
 
     /// Writes a block without records that says how far the journal was durable before it, and another one in the next

@@ -175,18 +175,24 @@ fn a_journal_that_is_gone_behind_its_checkpoint_is_reported_and_positions_go_on(
     assert_eq!(world::open(&disk).unwrap().records.len(), 1);
 }
 
+/// A journal of eight records, most of a segment each and none synced, and where they are.
+fn eight_records(disk: &LyingDisk) -> (Journal, Vec<Lsn>) {
+    let mut journal = world::open(disk).unwrap().journal;
+    let mut at = Vec::new();
+    for number in 0..8 {
+        let bytes = world::payload(number, 40_000);
+        journal.ensure(bytes.len()).unwrap();
+        at.push(journal.block().push(RecordKind::LOG, &[&bytes]));
+        journal.flush_cached().unwrap();
+    }
+    (journal, at)
+}
+
 #[test]
 fn what_a_checkpoint_makes_needless_is_not_synced_and_not_missed() {
     for crash in [Crash::LoseAll, Crash::KeepAll, Crash::Any] {
         let disk = LyingDisk::new(4);
-        let mut journal = world::open(&disk).unwrap().journal;
-        let mut at = Vec::new();
-        for number in 0..8 {
-            let bytes = world::payload(number, 40_000);
-            journal.ensure(bytes.len()).unwrap();
-            at.push(journal.block().push(RecordKind::LOG, &[&bytes]));
-            journal.flush_cached().unwrap();
-        }
+        let (journal, at) = eight_records(&disk);
         let (end, needed) = (journal.end(), at[6]);
         journal.write_checkpoint(end, needed).finish().unwrap();
         assert_eq!(journal.durable(), end);
@@ -203,14 +209,7 @@ fn what_a_checkpoint_makes_needless_is_not_synced_and_not_missed() {
 #[test]
 fn segments_that_a_checkpoint_needs_are_missed() {
     let disk = LyingDisk::new(4);
-    let mut journal = world::open(&disk).unwrap().journal;
-    let mut at = Vec::new();
-    for number in 0..8 {
-        let bytes = world::payload(number, 40_000);
-        journal.ensure(bytes.len()).unwrap();
-        at.push(journal.block().push(RecordKind::LOG, &[&bytes]));
-        journal.flush().unwrap();
-    }
+    let (journal, at) = eight_records(&disk);
     journal.write_checkpoint(journal.end(), at[3]).finish().unwrap();
     journal.close().unwrap();
     let needed = at[3].0 / world::SEGMENT;
