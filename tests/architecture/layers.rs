@@ -177,3 +177,35 @@ fn engines_see_no_socket_and_no_wire() {
         }
     }
 }
+
+#[test]
+fn protocol_machines_see_no_socket_clock_or_lock() {
+    let machines = [
+        "gateway/src/amqp/connection.rs",
+        "gateway/src/amqp/connection",
+        "gateway/src/amqp/wire",
+        "gateway/src/kafka/frames.rs",
+        "gateway/src/kafka/fetch_sessions.rs",
+        "gateway/src/ws/binary.rs",
+        "gateway/src/ws/json_answer.rs",
+        "gateway/src/ws/json_command.rs",
+        "gateway/src/ws/session",
+        "kafka-wire/src",
+    ];
+    let is_test = |path: &str| path.ends_with("tests.rs") || path.ends_with("/trial.rs");
+    let sources: Vec<Source> = ["gateway/src", "kafka-wire/src"].into_iter().flat_map(files).collect();
+    for machine in machines {
+        let mut seen = 0;
+        for source in sources.iter().filter(|one| one.path.starts_with(machine) && !is_test(&one.path)) {
+            for name in ["TcpStream", "tokio::", "async ", "::now()", ".elapsed()", "Mutex", "RwLock"] {
+                assert!(
+                    !source.code.contains(name),
+                    "{} names {name}: it takes bytes and the time",
+                    source.path
+                );
+            }
+            seen += 1;
+        }
+        assert!(seen > 0, "there is no {machine}: has it moved?");
+    }
+}

@@ -8,6 +8,7 @@ use blackbox::{Http, Server, Socket, deadline, list};
 use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::consume::{Dice, Seen, records, seen};
 use crate::dataset::{Flight, flights};
@@ -37,8 +38,15 @@ impl Job {
         self.topic == "departures"
     }
 
-    /// Publishes chunks from `next` up to `end`, each under a key of its own, until done or cut off.
-    async fn publish(&self, http: Http, mut next: usize, end: usize) -> usize {
+    /// Publishes chunks from `next` up to `end`, each under a key of its own, until done or cut off. Tells of each before
+    /// it is sent.
+    async fn publish(
+        &self,
+        http: Http,
+        mut next: usize,
+        end: usize,
+        mut about_to_send: impl FnMut(usize),
+    ) -> usize {
         let path = format!("/v1/topics/{}/messages", self.topic);
         while next < end {
             let chunk = &flights()[next * CHUNK..(next + 1) * CHUNK];
@@ -47,6 +55,7 @@ impl Job {
             let key = format!("{}-{next}", self.topic);
             let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
             let body = Bytes::from(json!({ "messages": messages }).to_string());
+            about_to_send(next);
             let Ok(answer) = http.try_send(Method::POST, &path, &headers, body).await else { return next };
             let results = list(&answer.expect(200), "results");
             assert_eq!(results.len(), chunk.len());
@@ -139,30 +148,40 @@ impl Job {
 async fn survive(server: &mut Server, job: &Job, seed: u64) {
     let chunks = flights().len() / CHUNK;
     let mut dice = Dice(seed);
-    let mut next = 0;
+    let (mut next, mut cut_off) = (0, 0);
     for round in 1..=KILLS {
         let end = chunks * round / (KILLS + 1);
         let consumer = tokio::spawn({
             let (job, address, dice) = (job.clone(), server.address().to_owned(), Dice(seed + round as u64));
             async move { job.consume(address, dice, false).await }
         });
+        let (mark, (tell, told)) = (next + dice.roll(end - next), oneshot::channel());
         let publisher = tokio::spawn({
-            let (job, http) = (job.clone(), server.http());
-            async move { job.publish(http, next, end).await }
+            let (job, http, mut tell) = (job.clone(), server.http(), Some(tell));
+            let about_to_send = move |chunk| {
+                if chunk == mark {
+                    let _ = tell.take().map(|tell| tell.send(()));
+                }
+            };
+            async move { job.publish(http, next, end, about_to_send).await }
         });
-        // The moment is what is being tested, so it is chosen by the dice and by nothing else.
-        tokio::time::sleep(Duration::from_micros(dice.roll(250_000) as u64)).await;
+        // The moment is what is being tested, so the dice choose it: the chunk, and how long after it was begun.
+        deadline::soon("the chunk is begun", told).await.expect("the publisher gets there");
+        tokio::time::sleep(Duration::from_micros(dice.roll(3_000) as u64)).await;
         server.kill();
         next = deadline::soon("the publisher notices", publisher).await.expect("no panic");
+        cut_off += usize::from(next < end);
         deadline::soon("the consumer notices", consumer).await.expect("no panic");
         job.ledger().kill();
         server.run();
     }
+    assert!(cut_off >= KILLS / 2, "only {cut_off} of {KILLS} kills met a publisher at work");
+    assert!(!job.ledger().open_at_a_kill.is_empty(), "no kill met a message that was handed out");
     let consumer = tokio::spawn({
         let (job, address, dice) = (job.clone(), server.address().to_owned(), Dice(seed));
         async move { job.consume(address, dice, true).await }
     });
-    assert_eq!(job.publish(server.http(), next, chunks).await, chunks);
+    assert_eq!(job.publish(server.http(), next, chunks, |_| {}).await, chunks);
     if let Ok(consumed) = tokio::time::timeout(deadline::PATIENCE, consumer).await {
         consumed.expect("no panic");
     } else {

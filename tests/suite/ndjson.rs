@@ -94,3 +94,73 @@ async fn records_stream_out_as_lines() {
     }
     assert_eq!(offsets, (0..2500).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn who_sends_lines_and_reads_no_reports_is_not_buffered_without_end() {
+    const CHUNKS: usize = 250;
+    const LINES: usize = 500;
+    let server = Server::start();
+    let http = server.http();
+    http.make_log("log", 1).await;
+    let (lines, answer) =
+        http.duplex(Method::POST, "/v1/topics/log/messages?acks=leader", &[("content-type", NDJSON)]).await;
+    let before = server.resident_kib();
+    // What is wrong is reported at length: several times what was sent.
+    let chunk = Bytes::from("{\"valeu\":1}\n".repeat(LINES));
+    let writer = tokio::spawn(async move {
+        for _ in 0..CHUNKS {
+            lines.send(chunk.clone()).await.expect("the request is open");
+        }
+    });
+    let mut answer = answer.await;
+    // Meanwhile others are served; the time that takes is the server's to run ahead.
+    for number in 0..300 {
+        http.publish_values("log", [number]).await;
+    }
+    let grown = server.resident_kib().saturating_sub(before);
+    let mut told = 0;
+    for _ in 0..CHUNKS * LINES {
+        let line = answer.line().await.expect("a report line");
+        assert!(line.contains("invalid_request"), "{line}");
+        told += line.len() as u64;
+    }
+    assert_eq!(answer.line().await, None);
+    let told = told / 1024;
+    assert!(grown < told / 2, "{grown} KiB more for {told} KiB of reports that nobody reads");
+    writer.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn who_reads_no_records_is_not_buffered_without_end() {
+    let server = Server::start();
+    let http = server.http();
+    http.make_log("log", 1).await;
+    for _ in 0..100 {
+        http.publish_values("log", (0..10).map(|_| "y".repeat(10_000))).await;
+    }
+    // Once, so that what the server reads into is there.
+    http.records("log", 0, "offset=earliest&limit=1").await;
+    let before = server.resident_kib();
+    let path = "/v1/topics/log/partitions/0/records?offset=earliest&limit=1000&max_bytes=10000000";
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        let mut reader = http.open(Method::GET, path, &[("accept", NDJSON)], "".into()).await;
+        reader.line().await.expect("the first record");
+        readers.push(reader);
+    }
+    for number in 0..300 {
+        http.publish_values("log", [number]).await;
+    }
+    let grown = server.resident_kib().saturating_sub(before);
+    let mut told = 0;
+    for mut reader in readers {
+        while let Some(line) = reader.line().await {
+            told += line.len() as u64;
+        }
+    }
+    let told = told / 1024;
+    assert!(
+        told > 30_000 && grown < told / 2,
+        "{grown} KiB more for {told} KiB of records that nobody reads"
+    );
+}
