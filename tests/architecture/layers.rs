@@ -1,4 +1,4 @@
-//! Who may know whom: invariants 1 to 5 of the design.
+//! Who may know whom: invariants 1 to 6 of the design.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -208,4 +208,19 @@ fn protocol_machines_see_no_socket_clock_or_lock() {
         }
         assert!(seen > 0, "there is no {machine}: has it moved?");
     }
+}
+
+#[test]
+fn only_the_seam_asks_the_rules() {
+    let mut seam = 0;
+    for source in files("gateway/src").iter().filter(|source| source.code.contains(".may(")) {
+        let of_seam = source.path.starts_with("gateway/src/topics");
+        assert!(
+            of_seam || source.path.starts_with("gateway/src/auth"),
+            "{} asks the rules itself; the seam does, whatever door was used",
+            source.path
+        );
+        seam += usize::from(of_seam);
+    }
+    assert!(seam > 0, "the seam asks no rules: has the question another name?");
 }
