@@ -81,6 +81,16 @@ pub fn reads(files: &[std::path::PathBuf]) -> f64 {
     read as f64 / began.elapsed().as_secs_f64()
 }
 
+/// How long one plain read of 64 KiB takes, somewhere in a file.
+pub fn read_somewhere(file: &File, random: u64) -> Duration {
+    let mut block = vec![0; 64 << 10];
+    let len = file.metadata().expect("a file").len();
+    let began = Instant::now();
+    let read = file.read_at(&mut block, (random % len) & !4095).expect("a read");
+    assert!(read > 0);
+    began.elapsed()
+}
+
 /// Makes the page cache forget files.
 pub fn forget(files: &[std::path::PathBuf]) {
     for path in files {

@@ -1,4 +1,5 @@
 use crate::batch::{BatchHeader, RecordSet};
+use crate::segment::newest_in_batch;
 use crate::{LogError, Offset, PartitionView};
 
 /// Bytes read at once while looking for a time.
@@ -99,19 +100,12 @@ impl PartitionView {
             return Ok(Some(start));
         };
         // The entry's batch itself is too old, but tells whether the entry is true.
-        if offset >= self.high_watermark() || self.has_time(offset, recorded) {
-            return Ok(Some(offset));
+        if newest_in_batch(cache, &segment, offset).map_err(trouble)? == Some(recorded) {
+            return Ok(Some(offset.next()));
         }
         cache.rebuild_anew(&segment).map_err(trouble)?;
         let before = cache.times(&segment).map_err(trouble)?.before(timestamp);
         Ok(Some(before.map_or(start, |(_, offset)| offset.max(start))))
-    }
-
-    /// Whether the batch that ends at `last` has this largest timestamp.
-    fn has_time(&self, last: Offset, timestamp: i64) -> bool {
-        let Ok(read) = self.read(last, 1) else { return false };
-        let header = read.batches.first().and_then(|batch| BatchHeader::parse(batch).ok());
-        header.is_some_and(|header| header.last_offset() == last && header.max_timestamp == timestamp)
     }
 
     fn tail_candidate(&self, from: Offset, timestamp: i64) -> Option<Offset> {

@@ -5,10 +5,9 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::BytesMut;
-use log_engine::batch::{Batch, BatchBuilder};
+use log_engine::batch::BatchBuilder;
 use log_engine::{LogEngine, Offset, PartitionView, TopicConfig};
-use message::TopicName;
+use message::{Timestamp, TopicName};
 
 use crate::process::Scratch;
 use crate::raw;
@@ -23,7 +22,7 @@ const ROUNDS: usize = 3;
 pub fn run() -> Vec<Line> {
     let scratch = Scratch::new("log-read");
     let mut shard: Shard<()> = Shard::open(&scratch.path("data"));
-    let view = fill(&mut shard, "log", GIB, 1024);
+    let view = fill(&mut shard, "log", GIB, 1024, now());
     let files = raw::files_below(&scratch.path("data/logs"), "log");
     let settled: u64 = files.iter().map(|path| path.metadata().map_or(0, |about| about.len())).sum();
     let (mut cached, mut cold) = (Vec::new(), Vec::new());
@@ -82,12 +81,14 @@ fn send(view: &PartitionView, settled: u64) -> f64 {
     rate
 }
 
-/// A log of one partition with so many bytes in batches of about 64 KiB, all settled but the last of them.
+/// A log of one partition with so many bytes in batches of about 64 KiB, all settled but the last of them. Each record is
+/// a millisecond younger than the one before it, from `oldest` on.
 pub fn fill<R: Default + Send + 'static>(
     shard: &mut Shard<R>,
     name: &str,
     bytes: u64,
     record: usize,
+    oldest: Timestamp,
 ) -> Arc<PartitionView> {
     shard.make_room(LogEngine::RECORDS_LEN_MAX);
     let name = TopicName::new(name).expect("a name");
@@ -95,21 +96,21 @@ pub fn fill<R: Default + Send + 'static>(
     let topic = shard.log.create_topic(shard.journal.block(), &name, 1, config, now()).expect("a topic");
     let view = Arc::clone(&topic.partitions()[0]);
     let body = payload(record);
-    let mut builder = BatchBuilder::new(now());
-    while builder.is_empty() || builder.len() + record < 64 << 10 {
-        builder.push(None, Some(&body), &[], None);
-    }
-    let wire = builder.build().as_bytes().to_vec();
-    let mut appended = 0;
+    let (mut appended, mut time) = (0, oldest.0);
     while appended < bytes {
         while shard.log.unsettled_bytes() > 128 << 20 {
             shard.released(true);
         }
         for _ in 0..64 {
-            let batch = Batch::validate(BytesMut::from(wire.as_slice()), 16 << 20).expect("a batch");
+            let mut builder = BatchBuilder::new(now());
+            while builder.is_empty() || builder.len() + record < 64 << 10 {
+                builder.push(None, Some(&body), &[], Some(time));
+                time += 1;
+            }
+            let batch = builder.build();
             shard.make_room(LogEngine::append_record_len(batch.len()));
+            appended += batch.len() as u64;
             shard.log.append(shard.journal.block(), view.id(), batch, now()).expect("an append");
-            appended += wire.len() as u64;
         }
         for (view, end) in shard.log.take_advanced() {
             view.advance(end);

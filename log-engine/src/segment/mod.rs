@@ -13,7 +13,7 @@ mod writer;
 
 pub(crate) use aborted_index::AbortedCount;
 pub(crate) use cache::SegmentCache;
-pub(crate) use reader::{SegmentFault, Want, read};
+pub(crate) use reader::{SegmentFault, Want, newest_in_batch, read};
 pub(crate) use salvage::{Found, Salvage};
 pub(crate) use state::{PartitionDir, Segment, SegmentFiles, SegmentName, SegmentState};
 pub(crate) use writer::{Piece, SegmentWriter, WriterConfig, Written};

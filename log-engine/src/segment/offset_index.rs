@@ -56,6 +56,11 @@ impl OffsetIndex {
         above.checked_sub(1).and_then(|at| self.get(at))
     }
 
+    /// The first batch named that ends behind `offset`.
+    pub(super) fn above(&self, offset: Offset) -> Option<IndexedBatch> {
+        self.get(self.entries.partition_point(|entry| decode(self.base, entry).last_offset <= offset))
+    }
+
     pub(super) fn covered(&self) -> u64 {
         self.covered
     }

@@ -3,6 +3,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::cache::OpenSegment;
+use super::offset_index::IndexedBatch;
 use super::salvage::{Found, Salvage, read_full};
 use super::{Segment, SegmentCache};
 use crate::Offset;
@@ -49,6 +50,8 @@ impl From<io::Error> for SegmentFault {
 enum Pass {
     /// As far as was asked; the next offset.
     Done(Offset),
+    /// Nowhere: what is wanted may lie before the batch that it began with.
+    Beyond,
     /// To something that does not look right.
     Doubt,
 }
@@ -67,7 +70,18 @@ pub(crate) fn read(
         open => open?,
     };
     let had = out.len();
-    if let Pass::Done(next) = pass(cache, segment, &open, want, out)? {
+    let index = cache.offsets(segment, &open)?;
+    let floor = index.floor(want.from);
+    // A large batch need not be read to be stepped over: the one behind it is in the index, too.
+    if let (Some(floor), Some(above)) = (floor, index.above(want.from))
+        && above.position - floor.position > READ_MIN
+        && let Pass::Done(next) = pass(segment, &open, want, Some(above), out)?
+    {
+        return Ok(next);
+    }
+    if out.len() == had
+        && let Pass::Done(next) = pass(segment, &open, want, floor, out)?
+    {
         return Ok(next);
     }
     if let Some(last) = out.get(had..).and_then(<[Bytes]>::last) {
@@ -79,16 +93,38 @@ pub(crate) fn read(
     careful(cache, segment, &open, want, out)
 }
 
-/// Reads in large pieces, trusting what fits together.
-fn pass(
+/// The largest timestamp of the batch that ends at `last`, without reading its records; none where the index does not
+/// lead to such a batch.
+pub(crate) fn newest_in_batch(
     cache: &SegmentCache,
+    segment: &Segment,
+    last: Offset,
+) -> io::Result<Option<i64>> {
+    let open = cache.open(segment)?;
+    let Some(entry) = cache.offsets(segment, &open)?.floor(last) else { return Ok(None) };
+    let mut buffer = vec![0; READ_MIN.min(segment.state.len.saturating_sub(entry.position)) as usize];
+    let read = read_full(open.log.as_ref(), &mut buffer, entry.position)?;
+    let mut rest = buffer.get(..read).unwrap_or_default();
+    while let Ok(header) = BatchHeader::parse(rest)
+        && header.last_offset() <= last
+    {
+        if header.last_offset() == last {
+            return Ok(Some(header.max_timestamp));
+        }
+        rest = rest.get(header.total_len..).unwrap_or_default();
+    }
+    Ok(None)
+}
+
+/// Reads in large pieces from an entry of the index on, or from the segment's start, trusting what fits together.
+fn pass(
     segment: &Segment,
     open: &OpenSegment,
     want: &Want,
+    entry: Option<IndexedBatch>,
     out: &mut Vec<Bytes>,
 ) -> io::Result<Pass> {
     let state = &segment.state;
-    let entry = cache.offsets(segment, open)?.floor(want.from);
     let mut position = entry.map_or(0, |entry| entry.position);
     let mut expected = if entry.is_none() { Some(state.base) } else { None };
     let mut next = want.from;
@@ -119,6 +155,9 @@ fn pass(
             let inside = header.total_len as u64 <= state.len - position - at as u64;
             if !fits || !inside || header.last_offset() >= state.end {
                 return Ok(Pass::Doubt);
+            }
+            if expected.is_none() && header.base_offset > want.from {
+                return Ok(Pass::Beyond);
             }
             if header.last_offset() >= want.limit {
                 return Ok(Pass::Done(next));

@@ -10,10 +10,13 @@ const PER_BATCH: usize = 4;
 
 /// A settled log of several segments, and the log file of the first.
 fn settled() -> (LyingDisk, Vec<Entry>, PathBuf) {
+    settled_of(entries(0, 80, 60), &[("segment.bytes", "4000"), ("index.interval.bytes", "1000")])
+}
+
+fn settled_of(log: Vec<Entry>, config: &[(&str, &str)]) -> (LyingDisk, Vec<Entry>, PathBuf) {
     let disk = LyingDisk::new(3);
     let mut shell = Shell::open(&disk).unwrap();
-    let topic = shell.create("t", 1, &[("segment.bytes", "4000"), ("index.interval.bytes", "1000")]);
-    let log = entries(0, 80, 60);
+    let topic = shell.create("t", 1, config);
     for run in log.chunks(PER_BATCH) {
         shell.append(topic.partition(0).unwrap(), batch(run, Codec::None)).unwrap();
     }
@@ -67,6 +70,24 @@ fn a_flipped_bit_costs_its_batch_and_nothing_else() {
             [(first, next)] => assert_eq!(next - first, PER_BATCH as i64, "{what}"),
             more => panic!("{what}: lost {more:?}"),
         }
+    }
+}
+
+/// Reads step over a large batch by the index alone; one that is damaged is still found out.
+#[test]
+fn damage_beside_large_batches_costs_no_other() {
+    let sizes = [5_000, 60, 60, 60, 8_000];
+    let log: Vec<_> = (0..60).flat_map(|at| entries(at, 1, sizes[at / PER_BATCH % sizes.len()])).collect();
+    let config = [("segment.bytes", "400000"), ("index.interval.bytes", "4096")];
+    let (disk, log, file) = settled_of(log, &config);
+    assert_eq!(lost(&disk, &log, "sound"), []);
+    let len = disk.content(&file).unwrap().len() as u64;
+    for byte in (0..len).step_by(9_973) {
+        let copy = disk.copy();
+        copy.flip_bit(&file, byte, (byte % 8) as u8).unwrap();
+        let what = format!("byte {byte}");
+        let [(first, next)] = lost(&copy, &log, &what)[..] else { panic!("{what}: one batch is lost") };
+        assert_eq!(next - first, PER_BATCH as i64, "{what}");
     }
 }
 

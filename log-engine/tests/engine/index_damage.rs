@@ -7,10 +7,13 @@ use segment_store::{Disk, LyingDisk};
 use crate::shell::{Entry, START, Shell, batch, entries, read_all};
 
 fn settled() -> (LyingDisk, Vec<Entry>) {
+    settled_of(entries(0, 120, 60), &[("segment.bytes", "6000"), ("index.interval.bytes", "300")])
+}
+
+fn settled_of(log: Vec<Entry>, config: &[(&str, &str)]) -> (LyingDisk, Vec<Entry>) {
     let disk = LyingDisk::new(5);
     let mut shell = Shell::open(&disk).unwrap();
-    let topic = shell.create("t", 1, &[("segment.bytes", "6000"), ("index.interval.bytes", "300")]);
-    let log = entries(0, 120, 60);
+    let topic = shell.create("t", 1, config);
     for run in log.chunks(3) {
         shell.append(topic.partition(0).unwrap(), batch(run, Codec::None)).unwrap();
     }
@@ -46,29 +49,41 @@ fn indexes(disk: &LyingDisk) -> Vec<PathBuf> {
 #[test]
 fn indexes_that_are_missing_cut_or_garbage_are_made_anew() {
     let (disk, log) = settled();
-    check(&disk.copy(), &log, "sound");
-    let paths = indexes(&disk);
-    assert!(paths.len() >= 4);
-    for path in paths {
+    assert!(indexes(&disk).len() >= 4);
+    damaged_in_every_way(&disk, &log);
+}
+
+/// Where batches are large, a read begins with the entry behind what it wants.
+#[test]
+fn damaged_indexes_of_large_batches_are_made_anew() {
+    let sizes = [7_000, 60, 60, 12_000];
+    let log: Vec<_> = (0..36).flat_map(|at| entries(at, 1, sizes[at / 3 % sizes.len()])).collect();
+    let (disk, log) = settled_of(log, &[("segment.bytes", "200000"), ("index.interval.bytes", "4096")]);
+    damaged_in_every_way(&disk, &log);
+}
+
+fn damaged_in_every_way(disk: &LyingDisk, log: &[Entry]) {
+    check(&disk.copy(), log, "sound");
+    for path in indexes(disk) {
         let len = disk.content(&path).unwrap().len();
         let what = |how: &str| format!("{} {how}", path.display());
         let copy = disk.copy();
         copy.remove(&path).unwrap();
-        check(&copy, &log, &what("missing"));
+        check(&copy, log, &what("missing"));
         for cut in [0, 1, len / 2, len - 1] {
             let copy = disk.copy();
             copy.truncate(&path, cut as u64).unwrap();
-            check(&copy, &log, &what("cut"));
+            check(&copy, log, &what("cut"));
         }
         for garbage in [vec![0; len], vec![0xff; len], (0..len).map(|i| (i * 37) as u8).collect()] {
             let copy = disk.copy();
             copy.overwrite(&path, 0, &garbage).unwrap();
-            check(&copy, &log, &what("garbage"));
+            check(&copy, log, &what("garbage"));
         }
         for byte in 0..len {
             let copy = disk.copy();
             copy.flip_bit(&path, byte as u64, (byte * 3 % 8) as u8).unwrap();
-            check(&copy, &log, &what(&format!("with byte {byte} flipped")));
+            check(&copy, log, &what(&format!("with byte {byte} flipped")));
         }
     }
 }
