@@ -13,6 +13,7 @@ pub mod logging;
 pub mod management;
 pub mod metrics;
 pub mod refusal;
+pub mod shovel;
 pub mod tls;
 pub mod topics;
 pub mod ws;

@@ -24,6 +24,7 @@ mod policies;
 mod queues;
 mod rates;
 mod requests;
+mod shovels;
 mod topic_permissions;
 mod users;
 mod vhosts;
@@ -40,6 +41,7 @@ use tower_http::normalize_path::NormalizePath;
 use crate::amqp::Roster;
 use crate::http::BodyMemory;
 use crate::refusal::Refusal;
+use crate::shovel::Shovels;
 use crate::topics::{Topics, VirtualHost};
 use failure::Failure;
 use rates::Rates;
@@ -54,6 +56,7 @@ pub struct Management(Arc<Inner>);
 struct Inner {
     topics: Topics,
     roster: Roster,
+    shovels: Shovels,
     bodies: BodyMemory,
     body_bytes: usize,
     node: Node,
@@ -95,13 +98,13 @@ impl Management {
     #[must_use]
     pub fn new(
         topics: Topics,
-        roster: Roster,
+        (roster, shovels): (Roster, Shovels),
         bodies: BodyMemory,
         body_bytes: usize,
         node: Node,
     ) -> Management {
         let rates = Mutex::new(Rates::default());
-        Management(Arc::new(Inner { topics, roster, bodies, body_bytes, node, rates }))
+        Management(Arc::new(Inner { topics, roster, shovels, bodies, body_bytes, node, rates }))
     }
 
     fn topics(&self) -> &Topics {
@@ -110,6 +113,10 @@ impl Management {
 
     fn roster(&self) -> &Roster {
         &self.0.roster
+    }
+
+    fn shovels(&self) -> &Shovels {
+        &self.0.shovels
     }
 
     fn node(&self) -> &Node {
@@ -219,8 +226,12 @@ fn things() -> Router<Management> {
         .route("/parameters/{component}/{vhost}", get(parameters::of_vhost))
         .route(
             "/parameters/{component}/{vhost}/{name}",
-            put(parameters::put).get(parameters::none).delete(parameters::none),
+            put(parameters::put).get(parameters::one).delete(parameters::delete),
         )
+        .route("/shovels", get(shovels::list))
+        .route("/shovels/{vhost}", get(shovels::of_vhost))
+        .route("/shovels/vhost/{vhost}/{name}", get(shovels::one).delete(shovels::delete))
+        .route("/shovels/vhost/{vhost}/{name}/restart", delete(shovels::restart))
         .route("/global-parameters", get(parameters::empty))
         .route(
             "/global-parameters/{name}",

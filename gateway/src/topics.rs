@@ -51,6 +51,7 @@ pub mod session;
 mod settling;
 mod shard;
 pub mod share;
+mod shovels;
 mod spec;
 mod transaction_spec;
 mod transactions;
@@ -64,6 +65,7 @@ use std::sync::atomic::AtomicUsize;
 use dashmap::DashMap;
 use message::{ErrorCode, GroupName, Limits, Timestamp, TopicName};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use appending::{AppendedBatch, Appends, BatchAppend, InTransaction, ProducerBatch};
@@ -105,6 +107,7 @@ pub use record_properties::amqp_form;
 pub use retry_settings::{RetryLinear, RetrySettings};
 pub use settling::{SettleAction, SettleRequest, SettledLease};
 pub use shard::{IdempotencySettings, StagingSettings};
+pub use shovels::{ShovelDefinition, ShovelName, ShovelSettings, ShovelTable};
 pub use spec::{
     Created, DeadLetterStrategy, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings,
     QueueStats, QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
@@ -147,6 +150,7 @@ struct House {
     sweep_at: AtomicUsize,
     vitals: Arc<Vitals>,
     share_bells: Arc<ShareBells>,
+    shovels: watch::Receiver<Arc<ShovelTable>>,
 }
 
 /// A topic of either model. An enum and not a trait: a trait wide enough for both would speak the language of neither.

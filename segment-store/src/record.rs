@@ -17,6 +17,8 @@ impl RecordKind {
     pub const PRODUCER: RecordKind = RecordKind(5);
     /// Users, permissions and quotas.
     pub const IDENTITY: RecordKind = RecordKind(6);
+    /// Definitions of shovels.
+    pub const SHOVEL: RecordKind = RecordKind(7);
 }
 
 /// Where a replayed record was found.

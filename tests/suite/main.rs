@@ -50,6 +50,7 @@ mod quotas;
 mod security;
 mod security_page;
 mod share_groups;
+mod shovels;
 mod socket_abuse;
 mod socket_logs;
 mod socket_queues;

@@ -55,6 +55,8 @@ pub struct ConnectionTerms {
     pub properties: HeaderTable,
     /// Where names that the broker makes up begin: different for every connection.
     pub seed: u64,
+    /// Whether its client is the server itself, which hands on what others said of themselves.
+    pub is_own: bool,
 }
 
 /// What the connection wants done outside of it.

@@ -1,13 +1,15 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use message::HeaderTable;
 
 use super::connection::ConnectionTerms;
 use super::identity::server_properties;
 use super::limits::AmqpLimits;
+use super::local;
 use super::login::{Credentials, Mechanism};
 use super::roster::Roster;
+use super::socket::Proof;
 use crate::auth::{Origin, Pass};
 use crate::drain::Drain;
 use crate::tls::ClientCertificate;
@@ -27,6 +29,7 @@ struct Inner {
     connections: AtomicUsize,
     assembling: AtomicUsize,
     seeds: AtomicU64,
+    local: AtomicU16,
 }
 
 /// One open connection's place among those that may be open, and its part of the bytes that all may keep.
@@ -49,6 +52,7 @@ impl AmqpDoor {
             connections: AtomicUsize::new(0),
             assembling: AtomicUsize::new(0),
             seeds: AtomicU64::new(first_seed()),
+            local: AtomicU16::new(1),
         }))
     }
 
@@ -70,10 +74,20 @@ impl AmqpDoor {
         &self.0.roster
     }
 
-    pub(super) fn terms(&self) -> ConnectionTerms {
+    /// How many connections from within the process there were, to tell them apart.
+    pub(super) fn local_connections(&self) -> &AtomicU16 {
+        &self.0.local
+    }
+
+    pub(super) fn terms(&self, proof: &Proof) -> ConnectionTerms {
+        let mechanisms = match proof {
+            Proof::Own | Proof::Vouched(_) => Arc::from(local::MECHANISMS),
+            Proof::None | Proof::Certificate(_) => Arc::clone(&self.0.mechanisms),
+        };
         ConnectionTerms {
             limits: self.0.limits,
-            mechanisms: Arc::clone(&self.0.mechanisms),
+            mechanisms,
+            is_own: matches!(proof, Proof::Own),
             properties: self.0.properties.clone(),
             // Far apart, so that no two connections ever make up the same name.
             seed: self.0.seeds.fetch_add(0x1_0000_0001_0001, Relaxed),
@@ -85,13 +99,20 @@ impl AmqpDoor {
         &self,
         mechanism: Mechanism,
         response: &[u8],
-        (origin, certificate): (Origin, Option<&ClientCertificate>),
+        (origin, proof): (Origin, &Proof),
     ) -> Option<(String, Pass)> {
         let guard = self.topics().guard();
         if mechanism == Mechanism::External {
-            let Some(ClientCertificate { user, ends_at }) = certificate.cloned() else {
-                guard.turned_away(origin, "no certificate");
-                return None;
+            let ClientCertificate { user, ends_at } = match proof {
+                Proof::Own => return Some((local::OWN_USER.to_owned(), Pass::Open)),
+                Proof::Vouched(one) if !guard.is_required() => {
+                    return Some((one.user.to_string(), Pass::Open));
+                }
+                Proof::Certificate(one) | Proof::Vouched(one) => one.clone(),
+                Proof::None => {
+                    guard.turned_away(origin, "no certificate");
+                    return None;
+                }
             };
             return Some((user.to_string(), Pass::As(guard.certificate(user, ends_at, origin))));
         }

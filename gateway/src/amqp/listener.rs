@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use tracing::{debug, warn};
 
 use super::door::AmqpDoor;
-use super::socket;
+use super::socket::{self, Proof};
 use crate::auth::Origin;
 use crate::tls::{Alpn, Stream, Tls};
 
@@ -44,7 +44,10 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, door: AmqpDoor) {
                         None => Ok((Stream::Plain(stream), None)),
                     };
                     match secured {
-                        Ok((stream, user)) => socket::serve(stream, peer, user, door, place).await,
+                        Ok((stream, certificate)) => {
+                            let proof = certificate.map_or(Proof::None, Proof::Certificate);
+                            socket::serve(stream, peer, proof, door, place).await;
+                        }
                         Err(error) => debug!(%peer, %error, "no TLS with an AMQP client"),
                     }
                 });

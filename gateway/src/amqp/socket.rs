@@ -30,14 +30,21 @@ const EVENTS_AT_ONCE: usize = 64;
 /// How often a connection looks whether publishers must wait.
 const ALARM_CHECK: Duration = Duration::from_millis(500);
 
+/// What tells who a client is, beside what it says.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// Nothing does.
+    None,
+    /// Its certificate.
+    Certificate(ClientCertificate),
+    /// The process that it is part of says which user it acts for.
+    Vouched(ClientCertificate),
+    /// It is the server itself.
+    Own,
+}
+
 /// Drives one connection until it ends.
-pub(super) async fn serve(
-    stream: Stream,
-    peer: SocketAddr,
-    certificate: Option<ClientCertificate>,
-    door: AmqpDoor,
-    place: Place,
-) {
+pub(super) async fn serve(stream: Stream, peer: SocketAddr, proof: Proof, door: AmqpDoor, place: Place) {
     let now = Instant::now();
     let Ok(local) = stream.local_addr() else { return };
     // It waits among those who are not known yet until it has logged in.
@@ -52,12 +59,12 @@ pub(super) async fn serve(
     let driver = Driver {
         entry: door.roster().enter(peer, local, session.owner(), session.outlet()),
         traffic: Traffic::default(),
-        connection: Connection::new(door.terms(), now),
+        connection: Connection::new(door.terms(&proof), now),
         session: Some(session),
         readers: HashMap::new(),
         stream,
         origin,
-        certificate,
+        proof,
         waiter: Some(waiter),
         lapsed: Box::pin(std::future::pending()),
         place,
@@ -80,8 +87,7 @@ struct Driver {
     readers: HashMap<ConsumerNumber, LogReader>,
     stream: Stream,
     origin: Origin,
-    /// What the client's certificate says.
-    certificate: Option<ClientCertificate>,
+    proof: Proof,
     /// Its place in the lobby, until it has logged in.
     waiter: Option<Waiter>,
     /// Ends when the client is not who it said any more.
@@ -333,8 +339,7 @@ impl Driver {
 
 impl Driver {
     async fn login(&mut self, mechanism: Mechanism, response: &[u8]) -> Option<String> {
-        let from = (self.origin, self.certificate.as_ref());
-        let (user, pass) = self.door.login(mechanism, response, from).await?;
+        let (user, pass) = self.door.login(mechanism, response, (self.origin, &self.proof)).await?;
         self.act_for(pass);
         Some(user)
     }
@@ -347,7 +352,11 @@ impl Driver {
             session.act_for(pass.clone(), self.metering.usage().clone());
         }
         let origin = self.origin;
-        self.lapsed = Box::pin(async move { guard.lapsed(&pass, origin).await });
+        self.lapsed = match self.proof {
+            // The server stays who it is.
+            Proof::Own => Box::pin(std::future::pending()),
+            _ => Box::pin(async move { guard.lapsed(&pass, origin).await }),
+        };
     }
 
     fn open_vhost(&mut self, name: &str) -> VhostAnswer {

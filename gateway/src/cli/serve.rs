@@ -21,6 +21,7 @@ use crate::kafka::{self, KafkaDoor};
 use crate::logging;
 use crate::management::{self, Management, Node};
 use crate::metrics::HttpCounters;
+use crate::shovel::Shovels;
 use crate::topics::Topics;
 use crate::ws::{self, WsDoor};
 
@@ -88,9 +89,11 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
             listeners
         }
     };
-    operations.open(topics.clone());
     let amqp_door =
         AmqpDoor::new(topics.clone(), wiring::amqp(&config), wiring::mechanisms(&config), drain.clone());
+    let shovels = Shovels::new(topics.clone(), amqp_door.clone(), drain.clone());
+    operations.open(topics.clone());
+    operations.measure(shovels.clone());
     let data_dir = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
     let kafka_door = KafkaDoor::new(
         topics.clone(),
@@ -103,13 +106,15 @@ async fn run(config: Config) -> anyhow::Result<ExitCode> {
     drain.track(memory_watch::watch(topics.clone(), high));
     let openings = listeners.openings.iter().map(|opening| (opening.scheme, opening.address)).collect();
     let node = wiring::node(&config, &data_dir, openings);
-    front.open(doors(&config, &topics, &drain, routes, (amqp_door.roster().clone(), node)));
+    front.open(doors(&config, &topics, &drain, routes, (amqp_door.roster().clone(), node, shovels.clone())));
     for listener in listeners.kafka {
         drain.track(kafka::serve(listener, kafka_door.clone()));
     }
     for (listener, tls) in listeners.amqp {
         drain.track(amqp::serve(listener, tls, amqp_door.clone()));
     }
+    // Last: what they move may go through any of these.
+    drain.track(shovels.follow());
     announce(&listeners.openings);
     notify("READY=1");
 
@@ -150,14 +155,14 @@ fn doors(
     topics: &Topics,
     drain: &Drain,
     operations: axum::Router,
-    (roster, node): (amqp::Roster, Node),
+    (roster, node, shovels): (amqp::Roster, Node, Shovels),
 ) -> axum::Router {
     let origins = config.ws.allowed_origins.clone();
     let sockets = ws::routes(WsDoor::new(topics.clone(), wiring::ws(config), origins, drain.clone()));
     let cors = config.http.cors_origins.clone();
     let state = AppState::with_origins(topics.clone(), wiring::http(config), drain.clone(), cors);
     let (bodies, body_bytes) = (state.bodies().clone(), state.limits().body_bytes);
-    let management = Management::new(topics.clone(), roster, bodies, body_bytes, node);
+    let management = Management::new(topics.clone(), (roster, shovels), bodies, body_bytes, node);
     let api = api::endpoints(axum::Router::new()).with_state(state);
     let all = operations.merge(api).merge(sockets);
     cors::allow(api::finish(all).merge(management::routes(management)), &config.http.cors_origins)

@@ -15,6 +15,7 @@ use super::{console, docs, health, login, metrics};
 use crate::drain::Drain;
 use crate::metrics::{HttpCounters, Snapshot};
 use crate::refusal::Refusal;
+use crate::shovel::Shovels;
 use crate::tls::Tls;
 use crate::topics::{Act, Topics};
 
@@ -24,6 +25,7 @@ pub struct Operations(Arc<Inner>);
 
 struct Inner {
     topics: OnceLock<Topics>,
+    shovels: OnceLock<Shovels>,
     drain: Drain,
     connections: Arc<Connections>,
     counters: Arc<HttpCounters>,
@@ -42,12 +44,25 @@ impl Operations {
     ) -> Operations {
         let started_at =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        Operations(Arc::new(Inner { topics: OnceLock::new(), drain, connections, counters, tls, started_at }))
+        Operations(Arc::new(Inner {
+            topics: OnceLock::new(),
+            shovels: OnceLock::new(),
+            drain,
+            connections,
+            counters,
+            tls,
+            started_at,
+        }))
     }
 
     /// The data is open. Only the first call counts.
     pub fn open(&self, topics: Topics) {
         let _ = self.0.topics.set(topics);
+    }
+
+    /// There are shovels to be measured. Only the first call counts.
+    pub fn measure(&self, shovels: Shovels) {
+        let _ = self.0.shovels.set(shovels);
     }
 
     /// Whether requests can be served, or why not.
@@ -87,6 +102,7 @@ impl Operations {
             guard: inner.topics.get().map(Topics::guard),
             started_at: inner.started_at,
             logins: inner.topics.get().map(|topics| topics.guard().counts()),
+            shovels: inner.shovels.get().map(Shovels::figures),
             certificate_ends_at: inner.tls.as_ref().map(Tls::ends_at),
         }
     }

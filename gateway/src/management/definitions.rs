@@ -12,7 +12,7 @@ use super::login::Asker;
 use super::parameters::OPERATOR_POLICY;
 use super::{
     COMPATIBLE_WITH, Management, bindings, exchanges, parameters, permissions, policies, queues, requests,
-    topic_permissions, users, vhosts,
+    shovels, topic_permissions, users, vhosts,
 };
 use crate::http::reply;
 use crate::topics::{PolicyKind, VirtualHost};
@@ -98,7 +98,7 @@ pub async fn import(
 ) -> Result<Response, Failure> {
     let object = management.object(body).await.map_err(not_parsed)?;
     check_people(&management, &object)?;
-    take(&management, None, &object).await?;
+    take(&management, &asker, None, &object).await?;
     take_people(&management, &asker, &object).await?;
     Ok(requests::done())
 }
@@ -106,6 +106,7 @@ pub async fn import(
 /// `POST /api/definitions/{vhost}`
 pub async fn import_vhost(
     State(management): State<Management>,
+    Extension(asker): Extension<Asker>,
     Path(vhost): Path<String>,
     body: Body,
 ) -> Result<Response, Failure> {
@@ -117,7 +118,7 @@ pub async fn import_vhost(
             "{list}: these belong to no virtual host; import them at /api/definitions"
         )));
     }
-    take(&management, Some(&vhost), &object).await?;
+    take(&management, &asker, Some(&vhost), &object).await?;
     Ok(requests::done())
 }
 
@@ -141,6 +142,7 @@ fn rows<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Vec<&'a Map<St
 /// is changed; another fault ends the import where it is, as in RabbitMQ: repeating it is harmless.
 async fn take(
     management: &Management,
+    asker: &Asker,
     vhost: Option<&str>,
     object: &Map<String, Value>,
 ) -> Result<(), Failure> {
@@ -168,6 +170,11 @@ async fn take(
     }
     for row in rows(object, "parameters")? {
         let host = host(management, vhost, row)?;
+        if requests::needed_text(row, "component")? == shovels::COMPONENT {
+            let value = requests::needed(row, "value")?;
+            shovels::set(management, asker, (host.name(), name(row)?), value).await?;
+            continue;
+        }
         let value = requests::needed(row, "value")?.as_object();
         let value = value.ok_or_else(|| Failure::bad("value is an object"))?;
         policies::set(management, PolicyKind::Operator, host.name(), name(row)?, value).await?;
@@ -195,9 +202,10 @@ fn host(
 /// Refuses what could only be passed over.
 fn check(object: &Map<String, Value>) -> Result<(), Failure> {
     for row in rows(object, "parameters")? {
-        let component = requests::needed_text(row, "component")?;
-        if component != OPERATOR_POLICY {
-            return Err(Failure::bad(format!("Validation failed\n\ncomponent {component} not found\n")));
+        match requests::needed_text(row, "component")? {
+            OPERATOR_POLICY => {}
+            shovels::COMPONENT => drop(shovels::read(name(row)?, requests::needed(row, "value")?)?),
+            other => return Err(parameters::no_component(other)),
         }
     }
     let known = |row: &Map<String, Value>| {

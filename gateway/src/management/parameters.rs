@@ -1,6 +1,7 @@
-//! Parameters of plugins: there are no plugins, so the only ones are operators' policies, which have endpoints of
-//! their own.
+//! Parameters of what RabbitMQ has as plugins: shovels, and operators' policies, which have endpoints of their own.
 
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -9,7 +10,8 @@ use serde_json::{Value, json};
 use super::Management;
 use super::failure::Failure;
 use super::listing::Listing;
-use super::policies;
+use super::login::Asker;
+use super::{policies, requests, shovels};
 use crate::http::reply;
 use crate::topics::PolicyKind;
 
@@ -30,7 +32,8 @@ pub async fn all(management: &Management, vhost: Option<&str>) -> Result<Vec<Val
             },
         })
     };
-    Ok(policies.iter().map(row).collect())
+    let policies = policies.iter().map(row);
+    Ok(policies.chain(shovels::definitions(management, vhost)?).collect())
 }
 
 /// `GET /api/parameters`
@@ -58,9 +61,49 @@ pub async fn of_vhost(
     listing.all(all.into_iter().filter(|one| one["component"] == component.as_str()).collect())
 }
 
-/// `PUT /api/parameters/{component}/{vhost}/{name}`
-pub async fn put(Path((component, _, _)): Path<(String, String, String)>) -> Failure {
+/// That there are no such parameters.
+pub fn no_component(component: &str) -> Failure {
     Failure::bad(format!("Validation failed\n\ncomponent {component} not found\n"))
+}
+
+/// `PUT /api/parameters/{component}/{vhost}/{name}`
+pub async fn put(
+    State(management): State<Management>,
+    Extension(asker): Extension<Asker>,
+    Path((component, vhost, name)): Path<(String, String, String)>,
+    body: Body,
+) -> Result<Response, Failure> {
+    management.topics().virtual_host(&vhost)?;
+    if component != shovels::COMPONENT {
+        return Err(no_component(&component));
+    }
+    let object = management.object(body).await?;
+    let value = requests::needed(&object, "value")?;
+    shovels::set(&management, &asker, (&vhost, &name), value).await.map(requests::put)
+}
+
+/// `GET /api/parameters/{component}/{vhost}/{name}`
+pub async fn one(
+    State(management): State<Management>,
+    Path((component, vhost, name)): Path<(String, String, String)>,
+    listing: Listing,
+) -> Result<Response, Failure> {
+    let all = all(&management, Some(&vhost)).await?;
+    let mut found = all.into_iter().filter(|one| one["component"] == component.as_str());
+    found.find(|one| one["name"] == name.as_str()).map(|one| listing.one(one)).ok_or(Failure::NotFound)
+}
+
+/// `DELETE /api/parameters/{component}/{vhost}/{name}`
+pub async fn delete(
+    State(management): State<Management>,
+    Extension(asker): Extension<Asker>,
+    Path((component, vhost, name)): Path<(String, String, String)>,
+) -> Result<Response, Failure> {
+    if component != shovels::COMPONENT {
+        return Err(Failure::NotFound);
+    }
+    shovels::clear(&management, &asker, (&vhost, &name)).await?;
+    Ok(requests::done())
 }
 
 /// `PUT /api/global-parameters/{name}`

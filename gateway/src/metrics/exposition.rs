@@ -8,6 +8,7 @@ use super::objects::per_object;
 use super::snapshot::Snapshot;
 use crate::auth::{Guard, LoginCounts};
 use crate::http::server::Connections;
+use crate::shovel::ShovelFigures;
 
 /// How much `/metrics` tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Process<'a> {
     pub started_at: f64,
     /// Logins, once the data is open.
     pub logins: Option<&'a LoginCounts>,
+    /// Shovels, once the data is open.
+    pub shovels: Option<ShovelFigures>,
     /// When the server's certificate ends, in seconds since the epoch; without TLS there is none.
     pub certificate_ends_at: Option<i64>,
 }
@@ -46,6 +49,9 @@ pub fn render(
     security(&mut families, process);
     if let Some(guard) = process.guard {
         quotas(&mut families, guard);
+    }
+    if let Some(figures) = process.shovels {
+        shovels(&mut families, figures);
     }
     if let Some(snapshot) = snapshot {
         totals(&mut families, snapshot);
@@ -149,6 +155,26 @@ fn quotas(families: &mut Families, guard: &Guard) {
     for one in &held_up {
         seconds.sample(&[("door", one.door), ("quota", one.measure.as_str())], one.seconds);
     }
+}
+
+fn shovels(families: &mut Families, figures: ShovelFigures) {
+    let ShovelFigures { starting, running, blocked, terminated, forwarded, failures } = figures;
+    let mut states = families.gauges("sluice_shovels", "Shovels, by what they do");
+    for (state, count) in
+        [("starting", starting), ("running", running), ("blocked", blocked), ("terminated", terminated)]
+    {
+        states.sample(&[("state", state)], count as f64);
+    }
+    families.counter(
+        "sluice_shovel_forwarded_messages_total",
+        "Messages that shovels sent on, those counted again that were sent again",
+        forwarded,
+    );
+    families.counter(
+        "sluice_shovel_failures_total",
+        "Times that a shovel stopped because something failed",
+        failures,
+    );
 }
 
 fn totals(families: &mut Families, snapshot: &Snapshot) {
@@ -286,6 +312,7 @@ mod tests {
                 connections: &connections,
                 started_at: 0.0,
                 logins: None,
+                shovels: None,
                 certificate_ends_at,
             };
             render(&process, None, Detail::Aggregated).unwrap()

@@ -1,11 +1,11 @@
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 use tokio_util::io::poll_read_buf;
 
@@ -16,6 +16,8 @@ pub enum Stream {
     Plain(TcpStream),
     /// Inside TLS.
     Tls(Box<TlsSide>),
+    /// From within the process.
+    Local(UnixStream),
 }
 
 /// A connection inside TLS.
@@ -35,6 +37,7 @@ impl Stream {
         match self {
             Stream::Plain(stream) => stream.ready(interest).await,
             Stream::Tls(side) => side.ready(interest).await,
+            Stream::Local(stream) => stream.ready(interest).await,
         }
     }
 
@@ -43,6 +46,8 @@ impl Stream {
         match self {
             Stream::Plain(stream) => stream.local_addr(),
             Stream::Tls(side) => side.stream.get_ref().0.local_addr(),
+            // It has no port.
+            Stream::Local(_) => Ok((Ipv4Addr::LOCALHOST, 0).into()),
         }
     }
 
@@ -51,6 +56,7 @@ impl Stream {
         match self {
             Stream::Plain(stream) => stream.try_read_buf(buffer),
             Stream::Tls(side) => side.try_read_buf(buffer),
+            Stream::Local(stream) => stream.try_read_buf(buffer),
         }
     }
 
@@ -59,6 +65,7 @@ impl Stream {
         match self {
             Stream::Plain(stream) => stream.try_write_vectored(pieces),
             Stream::Tls(side) => side.try_write_vectored(pieces),
+            Stream::Local(stream) => stream.try_write_vectored(pieces),
         }
     }
 }
@@ -133,6 +140,7 @@ impl AsyncRead for Stream {
         match &mut *self {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(side) => Pin::new(&mut side.stream).poll_read(cx, buffer),
+            Stream::Local(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -142,6 +150,7 @@ impl AsyncWrite for Stream {
         match &mut *self {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(side) => Pin::new(&mut side.stream).poll_write(cx, bytes),
+            Stream::Local(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -153,6 +162,7 @@ impl AsyncWrite for Stream {
         match &mut *self {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             Stream::Tls(side) => Pin::new(&mut side.stream).poll_write_vectored(cx, pieces),
+            Stream::Local(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
         }
     }
 
@@ -160,6 +170,7 @@ impl AsyncWrite for Stream {
         match self {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Tls(side) => side.stream.is_write_vectored(),
+            Stream::Local(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -167,6 +178,7 @@ impl AsyncWrite for Stream {
         match &mut *self {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(side) => Pin::new(&mut side.stream).poll_flush(cx),
+            Stream::Local(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -174,6 +186,7 @@ impl AsyncWrite for Stream {
         match &mut *self {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(side) => Pin::new(&mut side.stream).poll_shutdown(cx),
+            Stream::Local(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

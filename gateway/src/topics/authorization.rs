@@ -100,6 +100,8 @@ acts! {
     NumberWrites => IdempotentWrite Cluster;
     /// Change users, rules and quotas
     ChangeServer => Alter Cluster;
+    /// Define shovels, which act as the server itself, and see how they are defined, with the passwords in it
+    ChangeShovels => Alter Cluster;
     /// See a delegation token; its owner, who asked for it and its renewers may anyway
     SeeToken => Describe DelegationToken;
     /// Make delegation tokens that stand for a user, here called `User:NAME`; everybody may for themselves

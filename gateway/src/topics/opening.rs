@@ -21,8 +21,8 @@ use super::member_ids::MemberIds;
 use super::partitioner::Partitioner;
 use super::session::ReplyBook;
 use super::shard::{
-    Engines, Idempotency, IdempotencySettings, JobBook, Makers, Outlets, Owner, ShardHandle, Staging,
-    StagingSettings, Upkeep, Waiters,
+    Engines, Idempotency, IdempotencySettings, JobBook, Makers, Outlets, Owner, ShardHandle, ShovelBook,
+    Staging, StagingSettings, Upkeep, Waiters,
 };
 use super::share::ShareBells;
 use super::vitals::Vitals;
@@ -120,6 +120,7 @@ impl Topics {
             limits: settings.limits,
             unkept: None,
             identities: Identities::default(),
+            shovels: ShovelBook::default(),
             makers: Makers::default(),
             guard: settings.guard.clone(),
             vitals: Arc::clone(&vitals),
@@ -144,6 +145,7 @@ impl Topics {
             warn!(?damage, "a log lost records to damage; what lies around them is served");
         }
         engines.show_identities();
+        engines.shovels.show();
         info!(records = report.records, checkpoint = ?report.checkpoint, "recovered");
         let (shard, commands) = ShardHandle::new(settings.in_flight_bytes);
         let stop = CancellationToken::new();
@@ -163,6 +165,7 @@ impl Topics {
                 sweep_at: AtomicUsize::new(64),
                 vitals: Arc::clone(&vitals),
                 share_bells,
+                shovels: engines.shovels.watch(),
             }),
             Pass::Open,
             Usage::default(),
@@ -218,6 +221,13 @@ impl Engines {
                         Entry::Change(change) => self.identities.fold(change),
                         Entry::Maker(topic, by) => self.makers.set(topic, by),
                     }
+                }
+                Ok(())
+            }
+            RecordKind::SHOVEL => {
+                let is_news = record.source == Source::Checkpoint || record.lsn >= record.checkpoint_lsn;
+                if is_news && !self.shovels.replay(record.payload) {
+                    return Err(unreadable("a definition of a shovel is unknown"));
                 }
                 Ok(())
             }

@@ -11,6 +11,7 @@ mod job_book;
 mod makers;
 mod outlets;
 mod owner;
+mod shovel_book;
 mod staging;
 mod sync_thread;
 mod upkeep;
@@ -25,6 +26,7 @@ pub(crate) use job_book::{JobAtWork, JobBook, JobCursor, JobNumber, JobStart, Jo
 pub(crate) use makers::Makers;
 pub(crate) use outlets::{Outlet, Outlets};
 pub(crate) use owner::Owner;
+pub(crate) use shovel_book::ShovelBook;
 pub(crate) use staging::Staging;
 pub use staging::StagingSettings;
 pub(crate) use upkeep::Upkeep;

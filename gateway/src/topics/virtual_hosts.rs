@@ -167,10 +167,10 @@ impl Topics {
         Ok(turn.ensure(UNDEFINE.weight)?)
     }
 
-    /// Deletes a virtual host with every queue, log, exchange, binding and policy in it, and the rules for what is in it.
+    /// Deletes a virtual host with every queue, log, exchange, binding, policy and shovel in it, and the rules for what is in it.
     pub async fn delete_virtual_host(&self, name: &str) -> Result<(), Refusal> {
         self.allow(Act::DeleteHost, name)?;
-        let (host, topics) = (name.to_owned(), self.clone());
+        let (host, topics, by) = (name.to_owned(), self.clone(), self.author());
         let delete = move |turn: &mut Turn<'_>| {
             let queue = &turn.engines.queue;
             let totals: Vec<_> = queue
@@ -179,6 +179,7 @@ impl Topics {
                 .map(|info| info.totals)
                 .collect();
             topics.delete_logs_of(turn, &host)?;
+            turn.delete_shovels_of(&host, &by)?;
             let queue = &mut turn.engines.queue;
             let gone = queue.delete_virtual_host(turn.journal.block(), &host)?;
             turn.engines.directory.hosts.set(turn.engines.queue.virtual_hosts());

@@ -115,7 +115,7 @@ impl Connection {
         }
         let raw = frame.payload.get(BEFORE_PROPERTIES..).unwrap_or_default();
         if channel.memory.raw != raw || raw.is_empty() {
-            match read_head(&header, &self.user) {
+            match read_head(&header, (!self.terms.is_own).then_some(&*self.user)) {
                 Ok(head) => channel.memory.remember(raw, head),
                 Err(error) => return self.fail_channel(now, number, error),
             }
@@ -243,7 +243,8 @@ impl PublishMemory {
     }
 }
 
-fn read_head(header: &ContentHeader<'_>, user: &str) -> Result<Head, AmqpError> {
+/// What a header says of its message. With a user only that one may be its author.
+fn read_head(header: &ContentHeader<'_>, user: Option<&str>) -> Result<Head, AmqpError> {
     let table = HeaderTable::from_bytes(Bytes::copy_from_slice(header.headers.unwrap_or_default()));
     let headers = table.map_err(|error| {
         AmqpError::new(ReplyCode::SyntaxError, format!("content header: {error}")).of(PUBLISH)
@@ -258,7 +259,7 @@ fn read_head(header: &ContentHeader<'_>, user: &str) -> Result<Head, AmqpError> 
     {
         return refuse(format!("invalid expiration '{expiration}': {why}"));
     }
-    if let Some(claimed) = read.user_id
+    if let (Some(claimed), Some(user)) = (read.user_id, user)
         && claimed != user
     {
         return refuse(format!("user_id property set to '{claimed}' but authenticated user was '{user}'"));

@@ -79,6 +79,7 @@ impl Bench {
             mechanisms: [Mechanism::Plain, Mechanism::AmqPlain].into(),
             properties: server_properties(),
             seed: 7,
+            is_own: false,
         };
         let now = Instant::now();
         Bench { connection: Connection::new(terms, now), now }

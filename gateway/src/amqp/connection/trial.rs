@@ -48,6 +48,7 @@ impl World {
             mechanisms: [Mechanism::Plain].into(),
             properties: server_properties(),
             seed: 1,
+            is_own: false,
         };
         let now = Instant::now();
         let connection = Connection::new(terms, now);

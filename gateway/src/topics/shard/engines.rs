@@ -16,6 +16,7 @@ use super::idempotency::Idempotency;
 use super::job_book::JobBook;
 use super::makers::Makers;
 use super::outlets::Outlets;
+use super::shovel_book::ShovelBook;
 use super::staging::Staging;
 use super::waiters::Waiters;
 use crate::auth::{Guard, Identities};
@@ -55,6 +56,8 @@ pub(crate) struct Engines {
     pub unkept: Option<StoreError>,
     /// Users, rules and quotas.
     pub identities: Identities,
+    /// Definitions of shovels.
+    pub shovels: ShovelBook,
     /// Who made which topic.
     pub makers: Makers,
     /// Who is shown users, rules and quotas.

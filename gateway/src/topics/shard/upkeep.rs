@@ -171,6 +171,7 @@ impl Engines {
         let identities = self.identities.changes().map(|change| identity_record::encode(&change));
         let identities = identities.chain(self.makers.records());
         records.extend(identities.map(|record| (RecordKind::IDENTITY, record)));
+        records.extend(self.shovels.records().map(|record| (RecordKind::SHOVEL, record)));
         records
     }
 }

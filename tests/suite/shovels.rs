@@ -1,0 +1,565 @@
+//! Shovels: messages moved between brokers and within one, through kills of either, and who may have it done.
+//!
+//! Beside RabbitMQ's own they are in `tests/amqp`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use blackbox::{Answer, Launch, Server, checkout, deadline, list, values};
+use bytes::Bytes;
+use hyper::Method;
+use serde_json::{Value, json};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+const GUEST: &str = "guest:guest";
+
+async fn ask(server: &Server, login: &str, method: Method, path: &str, body: Value) -> Answer {
+    let authorization = format!("Basic {}", BASE64.encode(login));
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+    server.http().send(method, path, &headers, body).await
+}
+
+async fn get(server: &Server, path: &str) -> Value {
+    ask(server, GUEST, Method::GET, path, Value::Null).await.expect(200)
+}
+
+async fn delete(server: &Server, path: &str) -> u16 {
+    ask(server, GUEST, Method::DELETE, path, Value::Null).await.status
+}
+
+async fn put(server: &Server, name: &str, value: Value) -> Answer {
+    let path = format!("/api/parameters/shovel/%2F/{name}");
+    ask(server, GUEST, Method::PUT, &path, json!({ "value": value })).await
+}
+
+/// How a shovel stands, if there is one.
+async fn standing(server: &Server, name: &str) -> Option<Value> {
+    let all = get(server, "/api/shovels").await;
+    all.as_array()?.iter().find(|one| one["name"] == name).cloned()
+}
+
+async fn until_state(server: &Server, name: &str, state: &str) -> Value {
+    let ask = || async { standing(server, name).await.filter(|one| one["state"] == state) };
+    deadline::until(&format!("{name} is {state}"), ask).await
+}
+
+async fn until_gone(server: &Server, name: &str) {
+    let path = format!("/api/parameters/shovel/%2F/{name}");
+    let ask =
+        || async { (ask(server, GUEST, Method::GET, &path, Value::Null).await.status == 404).then_some(()) };
+    deadline::until(&format!("{name} has deleted itself"), ask).await;
+}
+
+/// How many messages a queue holds; none where there is none.
+async fn messages(server: &Server, queue: &str) -> u64 {
+    let path = format!("/api/queues/%2F/{queue}");
+    let answer = ask(server, GUEST, Method::GET, &path, Value::Null).await;
+    if answer.status == 404 { 0 } else { answer.expect(200)["messages"].as_u64().expect("a number") }
+}
+
+async fn until_messages(server: &Server, queue: &str, count: u64) {
+    let ask = || async { (messages(server, queue).await == count).then_some(()) };
+    deadline::until(&format!("{count} messages are in {queue}"), ask).await;
+}
+
+fn uri(server: &Server) -> String {
+    format!("amqp://guest:guest@{}", server.amqp())
+}
+
+async fn publish(server: &Server, queue: &str, numbers: std::ops::Range<u32>) {
+    let all: Vec<u32> = numbers.collect();
+    for some in all.chunks(500) {
+        server.http().publish_values(queue, some.iter().map(u32::to_string)).await;
+    }
+}
+
+fn numbers(messages: &[Value]) -> BTreeSet<u32> {
+    values(messages).iter().map(|value| value.parse().expect("a number")).collect()
+}
+
+#[tokio::test]
+async fn within_one_broker_messages_keep_what_they_are_and_are_told_which_way_they_came() {
+    let server = Server::start();
+    let http = server.http();
+    let message = json!({"properties": {"delivery_mode": 2, "headers": {"h": 1, "x-shovelled": "?"},
+        "content_type": "text/plain", "user_id": "guest", "app_id": "mine", "message_id": "m"},
+        "routing_key": "from", "payload": "body", "payload_encoding": "string"});
+    http.make_queue("from", json!({})).await;
+    let publish = "/api/exchanges/%2F/amq.default/publish";
+    ask(&server, GUEST, Method::POST, publish, message).await.expect(200);
+    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": ["amqp:///%2f"], "dest-queue": "to",
+        "dest-add-forward-headers": true, "dest-add-timestamp-header": true, "dest-publish-properties": {"app_id": "s"}});
+    assert_eq!(put(&server, "s", value.clone()).await.status, 201);
+    assert_eq!(put(&server, "s", value.clone()).await.status, 204);
+    until_messages(&server, "to", 1).await;
+    let got = json!({"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"});
+    let got = ask(&server, GUEST, Method::POST, "/api/queues/%2F/to/get", got).await.expect(200);
+    let (properties, headers) = (&got[0]["properties"], &got[0]["properties"]["headers"]);
+    assert_eq!((&got[0]["payload"], &properties["user_id"]), (&json!("body"), &json!("guest")));
+    assert_eq!((&properties["app_id"], &properties["message_id"]), (&json!("s"), &json!("m")));
+    assert!(headers["x-shovelled-timestamp"].is_number() && headers["h"] == 1, "{headers}");
+    let way = json!({"shovelled-by": "sluice", "shovel-type": "dynamic", "shovel-name": "s", "shovel-vhost": "/",
+        "src-uri": "amqp://", "dest-uri": "amqp:///%2f", "src-queue": "from", "dest-queue": "to"});
+    assert_eq!(headers["x-shovelled"], json!([way]));
+
+    let stands = until_state(&server, "s", "running").await;
+    for (name, value) in [
+        ("vhost", json!("/")),
+        ("type", json!("dynamic")),
+        ("src_uri", json!("amqp://")),
+        ("src_queue", json!("from")),
+        ("dest_queue", json!("to")),
+        ("src_protocol", json!("amqp091")),
+        ("remaining", json!("unlimited")),
+        ("remaining_unacked", json!("unlimited")),
+        ("pending", json!(0)),
+        ("forwarded", json!(1)),
+    ] {
+        assert_eq!(stands[name], value, "{name}");
+    }
+    let metrics = server.http().get("/metrics").await.text();
+    for line in ["sluice_shovels{state=\"running\"} 1", "sluice_shovel_forwarded_messages_total 1"] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    assert_eq!(get(&server, "/api/parameters/shovel/%2F/s").await["value"], value);
+    assert_eq!(list(&json!({"all": get(&server, "/api/parameters/shovel/%2F").await}), "all").len(), 1);
+    assert_eq!(get(&server, "/api/shovels/%2F").await[0]["name"], "s");
+    // Both of its connections are the server's own.
+    let connections = get(&server, "/api/connections").await;
+    let users: Vec<&Value> = connections.as_array().expect("a list").iter().map(|one| &one["user"]).collect();
+    assert_eq!(users, [&json!("sluice"), &json!("sluice")]);
+
+    assert_eq!(delete(&server, "/api/shovels/vhost/%2F/s/restart").await, 204);
+    http.publish_values("from", ["again"]).await;
+    until_messages(&server, "to", 1).await;
+    assert_eq!(delete(&server, "/api/parameters/shovel/%2F/s").await, 204);
+    assert_eq!(delete(&server, "/api/parameters/shovel/%2F/s").await, 404);
+    assert_eq!(delete(&server, "/api/shovels/vhost/%2F/s").await, 204);
+    assert_eq!(delete(&server, "/api/shovels/vhost/%2F/s/restart").await, 404);
+    let gone = || async {
+        get(&server, "/api/connections").await.as_array().is_some_and(Vec::is_empty).then_some(())
+    };
+    deadline::until("its connections are gone", gone).await;
+    http.publish_values("from", ["stays"]).await;
+    until_messages(&server, "from", 1).await;
+}
+
+#[tokio::test]
+async fn an_exchange_feeds_another_exchange() {
+    let server = Server::start();
+    server.http().make_queue("log", json!({})).await;
+    let bind = json!({"routing_key": "k.#"});
+    ask(&server, GUEST, Method::POST, "/api/bindings/%2F/e/amq.topic/q/log", bind).await;
+    let value = json!({"src-uri": "amqp://", "src-exchange": "amq.direct", "src-exchange-key": "k.1",
+        "dest-uri": "amqp://", "dest-exchange": "amq.topic", "ack-mode": "on-publish"});
+    assert_eq!(put(&server, "x", value.clone()).await.status, 201);
+    let stands = until_state(&server, "x", "running").await;
+    assert_eq!(
+        (&stands["src_exchange"], &stands["dest_exchange"]),
+        (&json!("amq.direct"), &json!("amq.topic"))
+    );
+    for key in ["k.1", "k.2"] {
+        let message =
+            json!({"properties": {}, "routing_key": key, "payload": key, "payload_encoding": "string"});
+        ask(&server, GUEST, Method::POST, "/api/exchanges/%2F/amq.direct/publish", message).await.expect(200);
+    }
+    until_messages(&server, "log", 1).await;
+    assert_eq!(values(&server.http().drain_queue("log").await), ["k.1"]);
+}
+
+#[tokio::test]
+async fn exactly_as_many_are_moved_as_were_asked_for() {
+    let server = Server::start();
+    for mode in ["on-confirm", "on-publish", "no-ack"] {
+        let queue = |end: &str| format!("{mode}-{end}");
+        server.http().make_queue(&queue("from"), json!({})).await;
+        publish(&server, &queue("from"), 0..300).await;
+        let value = |after: Value| {
+            json!({"src-uri": "amqp://", "src-queue": queue("from"), "dest-uri": "amqp://",
+                "dest-queue": queue("to"), "ack-mode": mode, "src-delete-after": after, "src-prefetch-count": 16})
+        };
+        let (mut moved, name) = (0, format!("count-{mode}"));
+        if mode != "no-ack" {
+            assert_eq!(put(&server, &name, value(json!(0))).await.status, 201);
+            until_gone(&server, &name).await;
+            assert_eq!(put(&server, &name, value(json!(123))).await.status, 201);
+            until_gone(&server, &name).await;
+            moved = 123;
+        }
+        until_messages(&server, &queue("from"), 300 - moved).await;
+        assert_eq!(messages(&server, &queue("to")).await, moved);
+        let name = format!("length-{mode}");
+        assert_eq!(put(&server, &name, value(json!("queue-length"))).await.status, 201);
+        until_gone(&server, &name).await;
+        until_messages(&server, &queue("to"), 300).await;
+        assert_eq!(messages(&server, &queue("from")).await, 0);
+        let moved = values(&server.http().drain_queue(&queue("to")).await);
+        assert_eq!(moved, (0..300).map(|n| n.to_string()).collect::<Vec<_>>(), "{mode}: in order");
+    }
+    assert_eq!(get(&server, "/api/shovels").await, json!([]));
+}
+
+/// A door in front of a server that comes back at another one.
+struct Revolving {
+    uri: String,
+    target: watch::Sender<String>,
+}
+
+impl Revolving {
+    async fn before(server: &Server) -> Revolving {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let uri = format!("amqp://guest:guest@{}", listener.local_addr().expect("an address"));
+        let (target, seen) = watch::channel(server.amqp().to_owned());
+        let seen = Arc::new(seen);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let address = seen.borrow().clone();
+                tokio::spawn(async move {
+                    if let Ok(mut server) = TcpStream::connect(address).await {
+                        let _ = copy_bidirectional(&mut client, &mut server).await;
+                    }
+                });
+            }
+        });
+        Revolving { uri, target }
+    }
+}
+
+/// How many messages wait before a shovel that is to be interrupted begins.
+const MANY: u32 = 12_000;
+
+/// Waits until a shovel is in the middle of it: so many more have come, and not all.
+async fn until_in_the_middle(destination: &Server, already: u64) -> u64 {
+    let come = || async { Some(messages(destination, "to").await).filter(|came| *came > already + 200) };
+    let came = deadline::until("some messages have come", come).await;
+    assert!(came < u64::from(MANY), "it was too quick to be interrupted");
+    came
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_destination_is_killed() {
+    let source = Server::start();
+    let mut destination = Server::start();
+    let door = Revolving::before(&destination).await;
+    source.http().make_queue("from", json!({})).await;
+    publish(&source, "from", 0..MANY).await;
+    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": door.uri, "dest-queue": "to",
+        "reconnect-delay": 1, "src-prefetch-count": 50});
+    assert_eq!(put(&source, "s", value).await.status, 201);
+    let mut came = 0;
+    for _ in 0..4 {
+        came = until_in_the_middle(&destination, came).await;
+        destination.kill();
+        destination.run();
+        let _ = door.target.send(destination.amqp().to_owned());
+        came = came.max(messages(&destination, "to").await);
+    }
+    until_messages(&source, "from", 0).await;
+    let came = destination.http().drain_queue("to").await;
+    assert_eq!(numbers(&came), (0..MANY).collect(), "all that was published is there");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_broker_with_the_shovel_is_killed_and_it_goes_on_by_itself() {
+    let mut source = Server::start();
+    let destination = Server::start();
+    source.http().make_queue("from", json!({})).await;
+    publish(&source, "from", 0..MANY).await;
+    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": uri(&destination),
+        "dest-queue": "to", "src-prefetch-count": 50});
+    assert_eq!(put(&source, "s", value.clone()).await.status, 201);
+    let mut came = 0;
+    for life in 0..4 {
+        came = until_in_the_middle(&destination, came).await;
+        match life % 2 {
+            0 => source.kill(),
+            _ => {
+                source.terminate();
+                assert!(source.wait().success());
+            }
+        }
+        source.run();
+    }
+    until_messages(&source, "from", 0).await;
+    let came = destination.http().drain_queue("to").await;
+    assert_eq!(numbers(&came), (0..MANY).collect(), "all that was published has come");
+    assert_eq!(get(&source, "/api/parameters/shovel/%2F/s").await["value"], value);
+}
+
+#[tokio::test]
+async fn what_the_destination_refuses_stays_until_it_is_taken() {
+    let server = Server::start();
+    server.http().make_queue("from", json!({})).await;
+    server.http().make_queue("to", json!({"max_length": 3, "overflow": "reject_publish"})).await;
+    publish(&server, "from", 0..10).await;
+    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": "amqp://", "dest-queue": "to",
+        "src-delete-after": 10});
+    assert_eq!(put(&server, "s", value).await.status, 201);
+    let mut came = BTreeSet::new();
+    let some = || async { (messages(&server, "to").await > 0).then_some(()) };
+    while came.len() < 10 {
+        deadline::until("the queue has something again", some).await;
+        came.extend(numbers(&server.http().drain_queue("to").await));
+    }
+    assert_eq!(came, (0..10).collect());
+    until_gone(&server, "s").await;
+    assert_eq!(messages(&server, "from").await, 0);
+}
+
+#[tokio::test]
+async fn a_shovel_says_why_it_does_nothing_and_tries_again() {
+    let server = Server::start();
+    let value = json!({"src-uri": "amqp://", "src-queue": "later", "src-predeclared": true, "dest-uri": "amqp://",
+        "dest-queue": "to", "reconnect-delay": 1});
+    assert_eq!(put(&server, "s", value.clone()).await.status, 201);
+    let stands = until_state(&server, "s", "terminated").await;
+    assert!(
+        stands["reason"].as_str().is_some_and(|why| why.contains("there is no queue \"later\"")),
+        "{stands}"
+    );
+    server.http().make_queue("later", json!({})).await;
+    until_state(&server, "s", "running").await;
+    // Its queue goes: it is told, and waits until there is one again.
+    assert_eq!(delete(&server, "/api/queues/%2F/later").await, 204);
+    until_state(&server, "s", "terminated").await;
+    server.http().make_queue("later", json!({})).await;
+    until_state(&server, "s", "running").await;
+
+    // Nobody listens there; of several brokers the one that can be reached will do.
+    let nobody = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        format!("amqp://u:hush@{}", listener.local_addr().expect("an address"))
+    };
+    let with = |more: Value| {
+        let mut value = value.clone();
+        value.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        value
+    };
+    let once = with(json!({"dest-uri": nobody, "reconnect-delay": 0}));
+    assert_eq!(put(&server, "s", once).await.status, 204);
+    let stands = until_state(&server, "s", "terminated").await;
+    let why = stands["reason"].as_str().unwrap_or_default();
+    assert!(
+        why.starts_with("failed to connect to destination: amqp://127.0.0.1:") && !why.contains("hush"),
+        "{why}"
+    );
+    let both = with(json!({"dest-uri": [nobody, "amqp://guest:wrong@/%2f", "amqp://"]}));
+    assert_eq!(put(&server, "s", both).await.status, 204);
+    assert_eq!(until_state(&server, "s", "running").await["dest_uri"], "amqp://");
+    assert_eq!(put(&server, "s", with(json!({"src-uri": "amqp://guest:wrong@/%2f"}))).await.status, 204);
+    let stands = until_state(&server, "s", "terminated").await;
+    assert!(stands["reason"].as_str().is_some_and(|why| why.contains("Login was refused")), "{stands}");
+    let metrics = server.http().get("/metrics").await.text();
+    assert!(metrics.contains("sluice_shovels{state=\"terminated\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_and_nothing_is_kept() {
+    let server = Server::shared();
+    let value = |more: Value| {
+        let mut value =
+            json!({"src-uri": "amqp://", "src-queue": "a", "dest-uri": "amqp://", "dest-queue": "b"});
+        value.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        value
+    };
+    for (more, why) in [
+        (json!({"src-exchange": "x"}), "Cannot specify 'src-exchange' and 'src-queue'"),
+        (json!({"colour": "red"}), "Unrecognised terms"),
+        (json!({"dest-protocol": "amqp10"}), "does not speak amqp10"),
+        (json!({"src-uri": "amqp:///none"}), "user \"guest\" may not connect to vhost \"none\""),
+        (json!({"src-uri": "amqp://u:hush@h:0"}), "\"amqp://h:0\" not a valid URI: its port"),
+        (json!({"dest-uri": []}), "dest-uri should be a URI"),
+        (json!({"ack-mode": "no-ack", "src-delete-after": 5}), "Cannot specify 'no-ack'"),
+    ] {
+        let answer = put(server, "refused", value(more)).await;
+        let reason = answer.expect(400)["reason"].as_str().unwrap_or_default().to_owned();
+        assert!(reason.starts_with("Validation failed\n\n") && reason.contains(why), "{reason}");
+        assert!(!reason.contains("hush"), "{reason}");
+    }
+    let path = "/api/parameters/shovel/%2F/refused";
+    let answer = ask(server, GUEST, Method::PUT, path, json!({"other": 1})).await;
+    assert_eq!(answer.expect(400)["reason"], "[{key_missing,value}]");
+    let nowhere = "/api/parameters/shovel/none/refused";
+    let body = json!({"value": value(json!({}))});
+    assert_eq!(ask(server, GUEST, Method::PUT, nowhere, body).await.expect(404)["reason"], "vhost_not_found");
+    let other =
+        ask(server, GUEST, Method::PUT, "/api/parameters/federation/%2F/x", json!({"value": {}})).await;
+    assert!(other.expect(400)["reason"].to_string().contains("component federation not found"));
+    let large = put(server, "refused", value(json!({"src-queue-args": {"x": "y".repeat(70_000)}}))).await;
+    assert_eq!(large.status, 400);
+    assert_eq!(ask(server, GUEST, Method::GET, path, Value::Null).await.status, 404);
+    // A file with one definition that cannot be used changes nothing.
+    let parameters = json!([
+        {"component": "shovel", "vhost": "/", "name": "refused", "value": value(json!({"colour": 1}))},
+    ]);
+    let file =
+        json!({"queues": [{"name": "not-made", "vhost": "/", "durable": true}], "parameters": parameters});
+    assert_eq!(ask(server, GUEST, Method::POST, "/api/definitions", file).await.status, 400);
+    assert_eq!(ask(server, GUEST, Method::GET, "/api/queues/%2F/not-made", Value::Null).await.status, 404);
+}
+
+#[tokio::test]
+async fn definitions_take_shovels_along_and_a_virtual_host_takes_them_away() {
+    let server = Server::start();
+    ask(&server, GUEST, Method::PUT, "/api/vhosts/shop", json!({})).await.expect(201);
+    let value = json!({"src-uri": "amqp:///shop", "src-queue": "a", "dest-uri": "amqp://:hush@/shop", "dest-queue": "b"});
+    let parameters = json!([{"component": "shovel", "name": "s", "value": value}]);
+    let file = json!({ "parameters": parameters });
+    ask(&server, GUEST, Method::POST, "/api/definitions/shop", file.clone()).await.expect(204);
+    assert_eq!(get(&server, "/api/definitions/shop").await["parameters"], parameters);
+    let all = get(&server, "/api/definitions").await;
+    assert_eq!(
+        all["parameters"],
+        json!([{"component": "shovel", "vhost": "shop", "name": "s", "value": value}])
+    );
+    let shown = get(&server, "/api/shovels/vhost/shop/s").await;
+    assert_eq!(shown["value"]["dest-uri"], "amqp:///shop", "{shown}");
+    assert_eq!(delete(&server, "/api/vhosts/shop").await, 204);
+    assert_eq!(get(&server, "/api/parameters").await, json!([]));
+    let gone = || async { (get(&server, "/api/shovels").await == json!([])).then_some(()) };
+    deadline::until("the shovel is gone", gone).await;
+    ask(&server, GUEST, Method::POST, "/api/definitions", all).await.expect(204);
+    assert_eq!(get(&server, "/api/parameters/shovel/shop/s").await["value"], value);
+}
+
+#[tokio::test]
+async fn only_administrators_define_shovels_and_no_password_is_told() {
+    let mut server = Server::launch(Launch {
+        config: "log_level = \"trace\"\n[auth]\nfailure_delay_ms = 0\naudit_file = \"AUDIT\"\n".replace(
+            "AUDIT",
+            &checkout::scratch().join(format!("audit-{}.log", std::process::id())).to_string_lossy(),
+        ),
+        ..Launch::default()
+    });
+    let audit = checkout::scratch().join(format!("audit-{}.log", std::process::id()));
+    let admin = "root:rootpw";
+    for (name, password, tags) in [
+        ("root", "rootpw", "administrator"),
+        ("watch", "pw", "monitoring"),
+        ("some", "pw", "policymaker"),
+        ("bob", "hush", ""),
+    ] {
+        let login = if name == "root" { GUEST } else { admin };
+        let body = json!({"password": password, "tags": tags});
+        ask(&server, login, Method::PUT, &format!("/api/users/{name}"), body).await.expect(201);
+    }
+    let path = "/api/parameters/shovel/%2F/s";
+    let (to, amqp) = ("/api/queues/%2F/to", server.amqp().to_owned());
+    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": format!("amqp://bob:hush@{amqp}"),
+        "dest-queue": "to", "reconnect-delay": 1});
+    for login in ["watch:pw", "some:pw", "bob:hush"] {
+        let body = json!({ "value": value });
+        for (method, path) in [
+            (Method::PUT, path),
+            (Method::GET, path),
+            (Method::DELETE, path),
+            (Method::GET, "/api/definitions"),
+        ] {
+            assert_eq!(ask(&server, login, method, path, body.clone()).await.status, 401, "{login}");
+        }
+        let looks = if login == "watch:pw" { 200 } else { 401 };
+        assert_eq!(
+            ask(&server, login, Method::GET, "/api/shovels", Value::Null).await.status,
+            looks,
+            "{login}"
+        );
+        let restart = "/api/shovels/vhost/%2F/s/restart";
+        assert_eq!(ask(&server, login, Method::DELETE, restart, Value::Null).await.status, 401, "{login}");
+    }
+    ask(&server, admin, Method::PUT, path, json!({ "value": value })).await.expect(201);
+    // The destination lets nobody in who may not: bob has no permissions.
+    let state = |state: &'static str| {
+        let server = &server;
+        async move {
+            let ask = || async {
+                let all = ask(server, admin, Method::GET, "/api/shovels", Value::Null).await.expect(200);
+                (all[0]["state"] == state).then(|| all[0].clone())
+            };
+            deadline::until(state, ask).await
+        }
+    };
+    let stands = state("terminated").await;
+    assert!(stands["reason"].as_str().is_some_and(|why| why.contains("refused for user 'bob'")), "{stands}");
+    let rights = json!({"configure": "^to$", "write": "^(to|amq[.]default)$", "read": "^to$"});
+    ask(&server, admin, Method::PUT, "/api/permissions/%2F/bob", rights).await.expect(201);
+    state("running").await;
+    // The source end is the server's own, which may do everything, though doors want logins now.
+    let message =
+        json!({"properties": {}, "routing_key": "from", "payload": "x", "payload_encoding": "string"});
+    ask(&server, admin, Method::POST, "/api/exchanges/%2F/amq.default/publish", message).await.expect(200);
+    let came = || async {
+        let queue = ask(&server, admin, Method::GET, to, Value::Null).await;
+        (queue.status == 200 && queue.value()["messages"] == 1).then_some(())
+    };
+    deadline::until("the message has come", came).await;
+    // As a user whose password nobody asks for, it may do what that user may.
+    let mut as_bob = value.clone();
+    as_bob["src-uri"] = json!("amqp://bob@/%2f");
+    ask(&server, admin, Method::PUT, path, json!({ "value": as_bob })).await.expect(204);
+    let stands = state("terminated").await;
+    assert!(stands["reason"].as_str().is_some_and(|why| why.contains("refused for user 'bob'")), "{stands}");
+    let shown =
+        ask(&server, "watch:pw", Method::GET, "/api/shovels/vhost/%2F/s", Value::Null).await.expect(200);
+    assert_eq!(shown["value"]["dest-uri"], format!("amqp://{amqp}"));
+    let metrics = server.http().logged_in("root", "rootpw").get("/metrics").await.text();
+    ask(&server, admin, Method::DELETE, path, Value::Null).await.expect(204);
+    server.terminate();
+    assert!(server.wait().success());
+    let audit = std::fs::read_to_string(audit).expect("the audit log");
+    for line in ["\"event\":\"shovel_set\"", "\"event\":\"shovel_deleted\"", "\"user\":\"root\""] {
+        assert!(audit.contains(line), "{audit}");
+    }
+    assert!(audit.contains(&format!("shovel s in vhost /, from amqp:// to amqp://{amqp}")), "{audit}");
+    let log = server.log();
+    assert!(log.contains("a shovel starts"), "shovels are in the log");
+    for (where_to, text) in [("metrics", &metrics), ("audit log", &audit), ("log", &log)] {
+        assert!(!text.contains("hush"), "the password is in the {where_to}");
+    }
+}
+
+fn certificates(home: &Path, arguments: &[&str]) {
+    let made = Command::new(checkout::sluice()).arg("certs").args(arguments).arg("--dir").arg(home).output();
+    assert!(made.expect("it runs").status.success());
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_whom_the_authority_vouches_for() {
+    let source = Server::start();
+    let home = source.data_dir().with_file_name("certs");
+    certificates(&home, &["ca"]);
+    certificates(&home, &["server", "localhost"]);
+    let file = |name: &str| home.join(name).display().to_string();
+    let config = format!(
+        "[amqp]\ntls_addr = \"127.0.0.1:0\"\n[tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\n",
+        file("server.pem"),
+        file("server.key")
+    );
+    let destination = Server::launch(Launch::with_config(&config));
+    let log = destination.log();
+    let line = log.lines().find(|line| line.contains("amqps")).expect("the door is in the log");
+    let port = line.rsplit_once("127.0.0.1:").expect("its address").1;
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    source.http().make_queue("from", json!({})).await;
+    publish(&source, "from", 0..100).await;
+    let value = |query: &str| {
+        json!({"src-uri": "amqp://", "src-queue": "from", "dest-queue": "to", "src-delete-after": 100,
+            "dest-uri": format!("amqps://guest:guest@127.0.0.1:{port}/%2f?{query}"), "reconnect-delay": 1})
+    };
+    // Nobody whom everybody trusts vouches for it, and it is not called 127.0.0.1.
+    assert_eq!(put(&source, "s", value("heartbeat=30")).await.status, 201);
+    until_state(&source, "s", "terminated").await;
+    assert_eq!(put(&source, "s", value(&format!("cacertfile={}", file("ca.pem")))).await.status, 204);
+    until_state(&source, "s", "terminated").await;
+    assert_eq!(messages(&destination, "to").await, 0);
+    let named = format!("cacertfile={}&server_name_indication=localhost", file("ca.pem"));
+    assert_eq!(put(&source, "s", value(&named)).await.status, 204);
+    until_gone(&source, "s").await;
+    assert_eq!(numbers(&destination.http().drain_queue("to").await), (0..100).collect());
+}
