@@ -13,7 +13,7 @@ use blackbox::{Answer, Launch, Server, checkout, deadline, list, values};
 use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Value, json};
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -562,4 +562,69 @@ async fn tls_is_spoken_with_whom_the_authority_vouches_for() {
     assert_eq!(put(&source, "s", value(&named)).await.status, 204);
     until_gone(&source, "s").await;
     assert_eq!(numbers(&destination.http().drain_queue("to").await), (0..100).collect());
+}
+
+#[tokio::test]
+async fn a_broker_that_says_nothing_is_left_alone() {
+    let server = Server::start();
+    let mute = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let uri = format!("amqp://{}?connection_timeout=200", mute.local_addr().expect("an address"));
+    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": uri, "dest-queue": "to", "reconnect-delay": 1});
+    assert_eq!(put(&server, "s", value).await.status, 201);
+    for _ in 0..2 {
+        let (mut client, _) = deadline::soon("it connects", mute.accept()).await.expect("a client");
+        let mut said = Vec::new();
+        // It leaves, and nothing of it stays behind.
+        deadline::soon("it leaves", client.read_to_end(&mut said)).await.expect("it can be read");
+        assert!(said.starts_with(b"AMQP"), "{said:?}");
+    }
+    let stands = until_state(&server, "s", "terminated").await;
+    assert!(stands["reason"].as_str().is_some_and(|why| why.ends_with("it took too long")), "{stands}");
+    assert_eq!(delete(&server, "/api/parameters/shovel/%2F/s").await, 204);
+    let threads = || async {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("its threads");
+        let name =
+            |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        tasks.flatten().all(|task| !name(task).starts_with("lapin")).then_some(())
+    };
+    deadline::until("no thread is left of it", threads).await;
+}
+
+#[tokio::test]
+async fn a_destination_without_memory_has_it_wait() {
+    let source = Server::start();
+    // How much the process holds without messages is not known beforehand.
+    let high = source.resident_kib() * 1024 + (40 << 20);
+    let destination = Server::launch(Launch::with_config(&format!(
+        "memory_high_watermark_bytes = {high}\n[queue]\nloaded_bytes = \"1GiB\"\nloaded_bytes_total = \"1GiB\"\n"
+    )));
+    source.http().make_queue("from", json!({})).await;
+    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": uri(&destination), "dest-queue": "to",
+        "src-prefetch-count": 8});
+    assert_eq!(put(&source, "s", value).await.status, 201);
+    until_state(&source, "s", "running").await;
+    let body = "x".repeat(500_000);
+    let (mut sent, publisher) = (0u32, source.http());
+    let blocked = loop {
+        publisher.publish_values("from", [format!("{sent} {body}")]).await;
+        sent += 1;
+        let stands = standing(&source, "s").await.expect("it is there");
+        if stands["state"] == "blocked" {
+            break stands;
+        }
+        assert!(sent < 1000, "it never blocked: {stands}");
+    };
+    assert_eq!((&blocked["blocked_status"], &blocked["dest_queue"]), (&json!("blocked"), &json!("to")));
+    // Whoever takes messages away there makes room.
+    let mut came = BTreeSet::new();
+    let more = || async {
+        let taken = destination.http().drain_queue("to").await;
+        let number = |value: &String| value.split(' ').next().and_then(|word| word.parse::<u32>().ok());
+        Some(values(&taken).iter().filter_map(number).collect::<Vec<_>>())
+    };
+    while came.len() < sent as usize {
+        came.extend(deadline::until("more has come", more).await);
+    }
+    assert_eq!(came, (0..sent).collect());
+    until_state(&source, "s", "running").await;
 }

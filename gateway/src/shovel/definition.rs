@@ -302,7 +302,10 @@ mod tests {
         );
         assert!(fault(json!({"src-prefetch-count": 0})).contains("1 to 65535"));
         assert!(fault(json!({"src-queue-args": 5})).contains("src-queue-args should be a map"));
-        assert_eq!(read(json!({"src-uri": 5, "ack-mode": 5})).unwrap_err().len(), 2);
+        let all = read(json!({"src-uri": without, "dest-uri": without, "src-queue": without, "ack-mode": 5}));
+        let told = all.unwrap_err();
+        let words: Vec<&str> = told.iter().filter_map(|why| why.split(' ').nth(1)).collect();
+        assert_eq!(words, ["specify", "\"dest-uri\"", "\"src-uri\"", "should"]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use lapin::types::FieldTable;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Error, ErrorKind, Event, Queue};
 
+use tokio_util::sync::{CancellationToken, DropGuard};
+
 use super::address::{Address, Login, Place};
 use super::socket::{self, Runtime};
 use crate::amqp::AmqpDoor;
@@ -26,6 +28,8 @@ pub struct Link {
     pub events: Pin<Box<dyn Stream<Item = Event> + Send + Sync>>,
     /// Where it goes to, without a password.
     pub shown: String,
+    /// Ends the stream with this, whatever the broker does.
+    _leash: DropGuard,
 }
 
 impl Link {
@@ -51,15 +55,18 @@ impl Link {
         let properties =
             ConnectionProperties::default().with_connection_name(format!("Shovel {name}").into());
         let (to, door) = (address.clone(), door.clone());
+        let let_go = CancellationToken::new();
+        // Also when this is given up half-way.
+        let leash = let_go.clone().drop_guard();
         let open = move |_: AMQPUri, _: LapinRuntime<Runtime>| {
-            let (to, door) = (to.clone(), door.clone());
-            async move { Ok::<_, Error>(AsyncTcpStream::Plain(socket::open(&to, &door).await?)) }
+            let (to, door, let_go) = (to.clone(), door.clone(), let_go.clone());
+            async move { Ok::<_, Error>(AsyncTcpStream::Plain(socket::open(&to, &door, let_go).await?)) }
         };
         let runtime = LapinRuntime::new(socket::runtime());
         let connection = Connection::connector(uri_of(address), runtime, open, properties).await?;
         let events = Box::pin(connection.events_listener());
         let channel = connection.create_channel().await?;
-        Ok(Link { connection, channel, events, shown: address.to_string() })
+        Ok(Link { connection, channel, events, shown: address.to_string(), _leash: leash })
     }
 
     /// The queue of that name, if there is one.

@@ -16,18 +16,26 @@ const NAME_BYTES: usize = 255;
 pub struct Settings<'a> {
     name: &'a str,
     left: ShovelSettings,
+    /// What is wrong with them together.
     faults: Vec<String>,
+    /// What is wrong with each, the last first told, as RabbitMQ has it.
+    findings: Vec<String>,
 }
 
 impl<'a> Settings<'a> {
     /// Those of a definition that is called so.
     pub fn new(name: &'a str, definition: &ShovelSettings) -> Settings<'a> {
-        Settings { name, left: definition.clone(), faults: Vec::new() }
+        Settings { name, left: definition.clone(), faults: Vec::new(), findings: Vec::new() }
     }
 
-    /// Notes what is wrong.
+    /// Notes what is wrong with members together.
     pub fn fault(&mut self, why: impl Into<String>) {
         self.faults.push(why.into());
+    }
+
+    /// Notes what is wrong with one.
+    fn find(&mut self, why: String) {
+        self.findings.push(why);
     }
 
     /// Whether something is said and not taken.
@@ -41,14 +49,16 @@ impl<'a> Settings<'a> {
         if !left.is_empty() {
             // Their values are not told: one may be a URI whose name was misspelt.
             let names = list_of(left.keys().map(|name| binary(name)));
-            self.fault(format!("Unrecognised terms {names} in {}", self.name));
+            self.find(format!("Unrecognised terms {names} in {}", self.name));
         }
-        if self.faults.is_empty() { Ok(made) } else { Err(self.faults) }
+        let mut faults = self.faults;
+        faults.extend(self.findings.into_iter().rev());
+        if faults.is_empty() { Ok(made) } else { Err(faults) }
     }
 
     fn unless<T>(&mut self, name: &str, what: &str, value: &Value, read: Option<T>) -> Option<T> {
         if read.is_none() {
-            self.fault(format!("{name} should be {what}, actually was {}", term(value)));
+            self.find(format!("{name} should be {what}, actually was {}", term(value)));
         }
         read
     }
@@ -63,7 +73,7 @@ impl<'a> Settings<'a> {
     pub fn name(&mut self, name: &str) -> Option<String> {
         let text = self.text(name)?;
         if text.len() > NAME_BYTES {
-            self.fault(format!("{name} should be less than {NAME_BYTES} bytes, actually was {}", text.len()));
+            self.find(format!("{name} should be less than {NAME_BYTES} bytes, actually was {}", text.len()));
         }
         Some(text)
     }
@@ -98,12 +108,12 @@ impl<'a> Settings<'a> {
     pub fn overrides(&mut self, name: &str) -> Option<Overrides> {
         let value = self.left.remove(name)?;
         let Some(members) = value.as_object() else {
-            self.fault(format!("{name} not a list {}", term(&value)));
+            self.find(format!("{name} not a list {}", term(&value)));
             return None;
         };
         let mut inner = Settings::new(name, members);
         let overrides = Overrides::read(&mut inner);
-        inner.finish(overrides).map_err(|faults| self.faults.extend(faults)).ok()
+        inner.finish(overrides).map_err(|faults| self.findings.extend(faults.into_iter().rev())).ok()
     }
 
     /// When messages are settled.
@@ -120,7 +130,7 @@ impl<'a> Settings<'a> {
     pub fn protocol(&mut self, name: &str) {
         match self.left.get(name).and_then(Value::as_str) {
             Some(other @ ("amqp10" | "local")) => {
-                self.fault(format!(
+                self.find(format!(
                     "{name} should be amqp091: a shovel of this broker does not speak {other}"
                 ));
                 self.left.remove(name);
@@ -153,14 +163,14 @@ impl<'a> Settings<'a> {
     pub fn addresses(&mut self, name: &str) -> Vec<Address> {
         let uris = match self.left.remove(name) {
             None => {
-                self.fault(format!("Key \"{name}\" not found in {}", self.name));
+                self.find(format!("Key \"{name}\" not found in {}", self.name));
                 return Vec::new();
             }
             Some(Value::String(uri)) => vec![Value::String(uri)],
             Some(Value::Array(uris)) if !uris.is_empty() => uris,
             // What it is instead is not told: a password may be in it.
             Some(_) => {
-                self.fault(format!("{name} should be a URI or a list of URIs"));
+                self.find(format!("{name} should be a URI or a list of URIs"));
                 return Vec::new();
             }
         };
@@ -169,9 +179,9 @@ impl<'a> Settings<'a> {
             match uri.as_str().map(|uri| (uri, Address::parse(uri))) {
                 Some((_, Ok(address))) => addresses.push(address),
                 Some((uri, Err(why))) => {
-                    self.fault(format!("\"{}\" not a valid URI: {why}", Address::redacted(uri)));
+                    self.find(format!("\"{}\" not a valid URI: {why}", Address::redacted(uri)));
                 }
-                None => self.fault(format!("{name} should be a URI or a list of URIs")),
+                None => self.find(format!("{name} should be a URI or a list of URIs")),
             }
         }
         addresses

@@ -1,10 +1,12 @@
 //! Where lapin's bytes go: plain TCP, TLS of the same rustls as everywhere, or a connection within the process.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_compat::Compat;
@@ -18,6 +20,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::address::{Address, Login, Place, TlsTerms};
 use crate::amqp::{AmqpDoor, LocalUser};
@@ -28,6 +31,62 @@ pub type Socket = Box<dyn Bytes>;
 /// Bytes in both directions.
 pub trait Bytes: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Bytes for T {}
+
+/// A stream that ends when its owner lets go of it. A client waits for a broker that says nothing as long as there is a stream.
+struct Leashed {
+    stream: Socket,
+    let_go: CancellationToken,
+    gone: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Leashed {
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let gone = self.let_go.is_cancelled() || self.gone.as_mut().poll(cx).is_ready();
+        if gone { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+}
+
+impl AsyncRead for Leashed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
+        Pin::new(&mut self.stream).poll_read_vectored(cx, buffers)
+    }
+}
+
+impl AsyncWrite for Leashed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
 
 /// What lapin runs on: Tokio, whose streams are [`Socket`]s.
 pub type Runtime = RuntimeParts<Tokio, Wire>;
@@ -71,11 +130,18 @@ impl Reactor for Wire {
     }
 }
 
-/// Opens the stream to a broker.
+/// Opens the stream to a broker, which ends when the token says so.
 ///
 /// # Errors
-/// When it cannot be reached, or TLS is not agreed on. Nothing secret is told.
-pub async fn open(address: &Address, door: &AmqpDoor) -> io::Result<Socket> {
+/// When it cannot be reached in time, or TLS is not agreed on. Nothing secret is told.
+pub async fn open(address: &Address, door: &AmqpDoor, let_go: CancellationToken) -> io::Result<Socket> {
+    let patience = address.tuning.patience;
+    let stream = tokio::time::timeout(patience, connect(address, door)).await??;
+    let gone = Box::pin(let_go.clone().cancelled_owned());
+    Ok(Box::new(Leashed { stream, let_go, gone }))
+}
+
+async fn connect(address: &Address, door: &AmqpDoor) -> io::Result<Socket> {
     match &address.place {
         Place::Here => {
             let user = match &address.login {

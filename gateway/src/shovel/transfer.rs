@@ -117,17 +117,19 @@ impl<'a> Transfer<'a> {
     /// # Errors
     /// When one of the ends is gone.
     pub async fn run(mut self, flow: &mut Flow, mode: AckMode, report: &Report) -> Result<(), String> {
+        let mut was_blocked = None;
         loop {
             if flow.is_done() && self.steps.is_empty() {
                 return Ok(());
             }
             self.forward_pending(flow, mode).await;
             report.count(flow, self.pending.len());
-            report.turn(State::Running {
-                source: self.source.shown.clone(),
-                destination: self.destination.shown.clone(),
-                blocked: self.destination.is_blocked(),
-            });
+            let blocked = self.destination.is_blocked();
+            if was_blocked != Some(blocked) {
+                was_blocked = Some(blocked);
+                let (source, destination) = (self.source.shown.clone(), self.destination.shown.clone());
+                report.turn(State::Running { source, destination, blocked });
+            }
             let rest = self.rests_until;
             tokio::select! {
                 done = self.steps.next(), if !self.steps.is_empty() => {
