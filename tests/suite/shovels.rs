@@ -628,3 +628,20 @@ async fn a_destination_without_memory_has_it_wait() {
     assert_eq!(came, (0..sent).collect());
     until_state(&source, "s", "running").await;
 }
+
+#[tokio::test]
+async fn a_log_is_read_as_a_stream_and_written_like_a_queue() {
+    let server = Server::start();
+    let http = server.http();
+    http.make_log("past", 1).await;
+    http.make_log("copy", 1).await;
+    http.publish_values("past", (0..50).map(|n| n.to_string())).await;
+    let value = json!({"src-uri": "amqp://", "src-queue": "past", "src-consumer-args": {"x-stream-offset": "first"},
+        "dest-uri": "amqp://", "dest-queue": "copy", "src-delete-after": 40, "src-prefetch-count": 10});
+    assert_eq!(put(&server, "s", value).await.status, 201);
+    until_gone(&server, "s").await;
+    let records = list(&http.records("copy", 0, "offset=0&limit=100").await, "records");
+    assert_eq!(values(&records), (0..40).map(|n| n.to_string()).collect::<Vec<_>>());
+    let stays = list(&http.records("past", 0, "offset=0&limit=100").await, "records");
+    assert_eq!(stays.len(), 50, "a log keeps what is read");
+}

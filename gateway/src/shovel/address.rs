@@ -113,6 +113,10 @@ impl Address {
             Some(vhost) if vhost.contains('/') || path.is_some_and(|path| path.starts_with("//")) => {
                 return Err("its virtual host has a slash in it; write %2F".to_owned());
             }
+            // It may be a password with a slash in it that goes on here.
+            Some(vhost) if vhost.contains('@') => {
+                return Err("there is an @ in it after a slash; write %40".to_owned());
+            }
             Some(vhost) => decoded(vhost)?,
         };
         let mut said = Said::default();
@@ -261,6 +265,8 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn remote(uri: &str) -> (String, u16, bool) {
@@ -308,6 +314,26 @@ mod tests {
             "amqp://[::1",
         ] {
             assert!(Address::parse(uri).is_err(), "{uri}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_where_a_password_does_is_not_shown(
+            before in "[0-9a-z%/?#:&=@]{0,8}",
+            after in "[0-9a-z%/?#:&=@]{0,8}",
+            host in "(h|h:7|)(/v)?",
+        ) {
+            let uri = format!("amqp://u:{before}SECRET{after}@{host}");
+            let why = Address::parse(&uri).map_or_else(|why| why, |address| format!("{address} {address:?}"));
+            let shown = [why, Address::redacted(&uri)];
+            prop_assert!(shown.iter().all(|shown| !shown.contains("SECRET")), "{uri}: {shown:?}");
+        }
+
+        #[test]
+        fn no_text_is_too_odd(uri in any::<String>()) {
+            let _ = (Address::parse(&uri), Address::redacted(&uri));
+            let _ = Address::parse(&format!("amqps://{uri}"));
         }
     }
 

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::address::Address;
+
 /// A value of JSON as RabbitMQ tells it.
 #[must_use]
 pub fn term(value: &Value) -> String {
@@ -18,9 +20,12 @@ pub fn term(value: &Value) -> String {
     }
 }
 
-/// A text.
+/// A text; of a URI, which may stand where it does not belong, without a password.
 #[must_use]
 pub fn binary(text: &str) -> String {
+    if text.contains("://") {
+        return format!("<<{:?}>>", Address::redacted(text));
+    }
     let shown: String = text.chars().take(255).collect();
     format!("<<{:?}>>", shown)
 }
@@ -40,5 +45,6 @@ mod tests {
     fn values_are_printed_as_erlang_prints_them() {
         let value = json!({"a": [1, 2.5, true, null, "x"]});
         assert_eq!(term(&value), r#"#{<<"a">> => [1,2.5,true,null,<<"x">>]}"#);
+        assert_eq!(term(&json!("amqp://u:secret@h")), r#"<<"amqp://h">>"#);
     }
 }

@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"strings"
+	"time"
 
 	rabbithole "github.com/michaelklishin/rabbit-hole/v2"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -70,6 +71,62 @@ func people(client *rabbithole.Client) {
 	expect(len(left) == 1 && left[0].Name == "guest", left)
 }
 
+// shovels has messages moved, as provisioning tools do.
+func shovels(client *rabbithole.Client) {
+	for _, queue := range []string{"from", "to"} {
+		_, err := client.DeclareQueue("hole", queue, rabbithole.QueueSettings{Durable: true})
+		check(err)
+	}
+	definition := rabbithole.ShovelDefinition{
+		SourceURI: rabbithole.URISet{"amqp:///hole"}, SourceQueue: "from", SourceDeleteAfter: "5", SourceProtocol: "amqp091",
+		DestinationURI: rabbithole.URISet{"amqp:///hole"}, DestinationQueue: "to", DestinationProtocol: "amqp091",
+		AckMode: "on-confirm", ReconnectDelay: 1, SourcePrefetchCount: 10, DestinationAddForwardHeaders: true,
+	}
+	_, err := client.DeclareShovel("hole", "s", definition)
+	check(err)
+	shovel, err := client.GetShovel("hole", "s")
+	check(err)
+	expect(shovel.Component == "shovel" && shovel.Definition.SourceQueue == "from" && shovel.Definition.SourceDeleteAfter == "5", shovel)
+	all, err := client.ListShovels()
+	check(err)
+	here, err := client.ListShovelsIn("hole")
+	check(err)
+	expect(len(all) == 1 && len(here) == 1 && here[0].Definition.SourceURI[0] == "amqp:///hole", all, here)
+	states, err := client.ListShovelStatus("hole")
+	check(err)
+	expect(len(states) == 1 && states[0].Name == "s" && states[0].Type == "dynamic" && states[0].State != "", states)
+	connection, err := amqp.Dial("amqp://guest:guest@127.0.0.1:" + os.Args[2] + "/hole")
+	check(err)
+	channel, err := connection.Channel()
+	check(err)
+	for n := 0; n < 7; n++ {
+		check(channel.Publish("", "from", false, false, amqp.Publishing{Body: []byte("m")}))
+	}
+	check(connection.Close())
+	for deadline := time.Now().Add(time.Minute); ; {
+		if _, err = client.GetShovel("hole", "s"); err != nil {
+			break
+		}
+		expect(time.Now().Before(deadline), "the shovel is never done")
+		time.Sleep(20 * time.Millisecond)
+	}
+	expect(strings.Contains(err.Error(), "404"), err)
+	to, err := client.GetQueue("hole", "to")
+	check(err)
+	from, err := client.GetQueue("hole", "from")
+	check(err)
+	expect(to.Messages == 5 && from.Messages == 2, to, from)
+	_, err = client.DeclareShovel("hole", "s", rabbithole.ShovelDefinition{SourceURI: rabbithole.URISet{"amqp://"}, DestinationURI: rabbithole.URISet{"amqp://"}})
+	expect(err != nil && strings.Contains(err.Error(), "Must specify 'src-exchange' or 'src-queue'"), err)
+	response, err := client.DeleteShovel("hole", "s")
+	check(err)
+	expect(response.StatusCode == 404, response)
+	for _, queue := range []string{"from", "to"} {
+		_, err = client.DeleteQueue("hole", queue)
+		check(err)
+	}
+}
+
 func main() {
 	client, err := rabbithole.NewClient("http://127.0.0.1:"+os.Args[1], "guest", "guest")
 	check(err)
@@ -86,6 +143,7 @@ func main() {
 	check(err)
 	expect(len(hosts) >= 2, hosts)
 	people(client)
+	shovels(client)
 
 	_, err = client.DeclareQueue("hole", "q", rabbithole.QueueSettings{Durable: true, Type: "quorum", Arguments: map[string]any{"x-delivery-limit": 5}})
 	check(err)
@@ -172,5 +230,5 @@ func main() {
 	check(err)
 	_, err = client.GetVhost("hole")
 	expect(err != nil, "the virtual host is still there")
-	fmt.Println("rabbit-hole: overview, nodes, vhosts, queues, exchanges, bindings, policies, connections, channels, definitions, users, permissions")
+	fmt.Println("rabbit-hole: overview, nodes, vhosts, queues, exchanges, bindings, policies, connections, channels, definitions, users, permissions, shovels")
 }
