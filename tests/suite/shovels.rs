@@ -267,6 +267,28 @@ async fn nothing_is_lost_when_the_destination_is_killed() {
 }
 
 #[tokio::test]
+async fn nothing_is_lost_when_the_source_is_killed() {
+    let mut source = Server::start();
+    let destination = Server::start();
+    let door = Revolving::before(&source).await;
+    source.http().make_queue("from", json!({})).await;
+    publish(&source, "from", 0..MANY).await;
+    let value = json!({"src-uri": door.uri, "src-queue": "from", "dest-uri": "amqp://", "dest-queue": "to",
+        "reconnect-delay": 1, "src-prefetch-count": 50});
+    assert_eq!(put(&destination, "s", value).await.status, 201);
+    let mut came = 0;
+    for _ in 0..4 {
+        came = until_in_the_middle(&destination, came).await;
+        source.kill();
+        source.run();
+        let _ = door.target.send(source.amqp().to_owned());
+    }
+    until_messages(&source, "from", 0).await;
+    let came = destination.http().drain_queue("to").await;
+    assert_eq!(numbers(&came), (0..MANY).collect(), "all that was published has come");
+}
+
+#[tokio::test]
 async fn nothing_is_lost_when_the_broker_with_the_shovel_is_killed_and_it_goes_on_by_itself() {
     let mut source = Server::start();
     let destination = Server::start();
@@ -592,7 +614,7 @@ async fn a_broker_that_says_nothing_is_left_alone() {
 
 #[tokio::test]
 async fn a_destination_without_memory_has_it_wait() {
-    let source = Server::start();
+    let mut source = Server::start();
     // How much the process holds without messages is not known beforehand.
     let high = source.resident_kib() * 1024 + (40 << 20);
     let destination = Server::launch(Launch::with_config(&format!(
@@ -615,6 +637,10 @@ async fn a_destination_without_memory_has_it_wait() {
         assert!(sent < 1000, "it never blocked: {stands}");
     };
     assert_eq!((&blocked["blocked_status"], &blocked["dest_queue"]), (&json!("blocked"), &json!("to")));
+    // A server that goes down does not wait for the word to go on, and goes on when it is back.
+    source.terminate();
+    assert!(source.wait().success());
+    source.run();
     // Whoever takes messages away there makes room.
     let mut came = BTreeSet::new();
     let more = || async {

@@ -102,8 +102,8 @@ pub async fn delete(
     if component != shovels::COMPONENT {
         return Err(Failure::NotFound);
     }
-    shovels::clear(&management, &asker, (&vhost, &name)).await?;
-    Ok(requests::done())
+    let was_there = shovels::clear(&management, &asker, (&vhost, &name)).await?;
+    if was_there { Ok(requests::done()) } else { Err(Failure::NotFound) }
 }
 
 /// `PUT /api/global-parameters/{name}`

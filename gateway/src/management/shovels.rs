@@ -53,12 +53,12 @@ pub async fn set(
     Ok(topics.put_shovel(named(vhost, name), settings, about).await?)
 }
 
-/// Takes a shovel away.
+/// Takes a shovel away; answers whether there was one.
 pub async fn clear(
     management: &Management,
     asker: &Asker,
     (vhost, name): (&str, &str),
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let topics = management.topics().acting_for(asker.pass.clone());
     Ok(topics.delete_shovel(named(vhost, name)).await?)
 }
@@ -75,9 +75,9 @@ pub fn definitions(management: &Management, vhost: Option<&str>) -> Result<Vec<V
 }
 
 /// A definition without the passwords in it.
-fn redacted(definition: &ShovelDefinition) -> ShovelSettings {
+fn redacted(settings: &ShovelSettings) -> ShovelSettings {
     let redact = |uri: &Value| json!(uri.as_str().map(Address::redacted));
-    let each = definition.value.iter().map(|(name, value)| {
+    let each = settings.iter().map(|(name, value)| {
         let shown = match (name.as_str(), value) {
             ("src-uri" | "dest-uri", Value::Array(uris)) => uris.iter().map(redact).collect(),
             ("src-uri" | "dest-uri", uri) => redact(uri),
@@ -182,7 +182,7 @@ pub async fn one(
     let name = named(&vhost, &name);
     let table = management.topics().shovels()?;
     let definition = table.get(&name).ok_or(Failure::NotFound)?;
-    Ok(listing.one(parameter(&name, Value::Object(redacted(definition)))))
+    Ok(listing.one(parameter(&name, Value::Object(redacted(&definition.value)))))
 }
 
 /// `DELETE /api/shovels/vhost/{vhost}/{name}`: there is none of that name afterwards.
@@ -192,10 +192,8 @@ pub async fn delete(
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     management.host(&vhost)?;
-    match clear(&management, &asker, (&vhost, &name)).await {
-        Ok(()) | Err(Failure::NotFound) => Ok(requests::done()),
-        Err(other) => Err(other),
-    }
+    clear(&management, &asker, (&vhost, &name)).await?;
+    Ok(requests::done())
 }
 
 /// `DELETE /api/shovels/vhost/{vhost}/{name}/restart`
@@ -207,5 +205,24 @@ pub async fn restart(
         Ok(requests::done())
     } else {
         Err(Failure::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_everybody_is_shown_of_a_definition_has_no_passwords() {
+        let settings = json!({
+            "src-uri": "amqp://u:secret@h:1/v?heartbeat=1", "src-queue": "q",
+            "dest-uri": ["amqp://u:secret@h", "amqp:///secret@", "amqp://", 5], "dest-queue-args": {"n": 1},
+        });
+        let shown = redacted(settings.as_object().unwrap());
+        let wanted = json!({
+            "src-uri": "amqp://h:1/v", "src-queue": "q",
+            "dest-uri": ["amqp://h", "amqp://", "amqp://", null], "dest-queue-args": {"n": 1},
+        });
+        assert_eq!(Value::Object(shown), wanted);
     }
 }

@@ -109,6 +109,10 @@ impl Link {
 
     /// Says goodbye: what was said before is carried out.
     pub async fn close(self) {
+        if self.is_blocked() {
+            // Nothing is said to it before it says that it listens again.
+            return;
+        }
         // Whoever does not answer is left.
         let _ = tokio::time::timeout(GOODBYE, self.connection.close(200, "OK".into())).await;
     }

@@ -87,21 +87,21 @@ impl Topics {
         self.shard().call(DEFINE, set).await?
     }
 
-    /// Takes a shovel's definition away.
+    /// Takes a shovel's definition away; answers whether there was one.
     ///
     /// # Errors
-    /// When whoever asks may not, or there is none.
-    pub async fn delete_shovel(&self, name: ShovelName) -> Result<(), Refusal> {
+    /// When whoever asks may not.
+    pub async fn delete_shovel(&self, name: ShovelName) -> Result<bool, Refusal> {
         self.allow_on_server(Act::ChangeShovels)?;
         let by = self.author();
         let delete = move |turn: &mut Turn<'_>| {
-            if turn.engines.shovels.get(&name).is_none() {
-                return Err(Refusal::new(ErrorCode::UnknownPolicy, "there is no such shovel"));
+            let is_there = turn.engines.shovels.get(&name).is_some();
+            if is_there {
+                turn.delete_shovel(&name, &by, "shovel_deleted");
             }
-            turn.delete_shovel(&name, &by, "shovel_deleted");
-            Ok(())
+            is_there
         };
-        self.shard().call(UNDEFINE, delete).await?
+        self.shard().call(UNDEFINE, delete).await
     }
 
     /// Takes away the definition of a shovel that has done all that it was to do, unless it was defined anew meanwhile.
