@@ -7,7 +7,8 @@
 //! Quotas: `quota` is what is set and for whom, `quota_book` what is used of it now, in buckets (`bucket`); a `Usage` is one
 //! client's view of both, and a door asks it. Who may wait at a door before logging in is up to the `lobby`. RabbitMQ's
 //! permissions are views: `host_permissions` of rules, `routing_keys` of what topic exchanges are published to with. The `audit`
-//! log has every change and refusal; `repeats` keeps floods out of it.
+//! log has every change and refusal; `repeats` keeps floods out of it, and
+//! what is no change of users, rules or quotas it is told by the seam (`topics::deeds`).
 
 pub mod api_key;
 pub mod audit;

@@ -39,6 +39,7 @@ use parking_lot::Mutex;
 use tower_http::normalize_path::NormalizePath;
 
 use crate::amqp::Roster;
+use crate::auth::{Caller, GUEST};
 use crate::http::BodyMemory;
 use crate::refusal::Refusal;
 use crate::shovel::Shovels;
@@ -49,12 +50,11 @@ use rates::Rates;
 /// The version of RabbitMQ whose API this is; clients choose their ways by it.
 const COMPATIBLE_WITH: &str = "4.1.0";
 
-/// What the endpoints work with. Cheap to clone.
+/// What the endpoints work with, on behalf of whoever asks. Cheap to clone.
 #[derive(Clone)]
-pub struct Management(Arc<Inner>);
+pub struct Management(Arc<Inner>, Topics);
 
 struct Inner {
-    topics: Topics,
     roster: Roster,
     shovels: Shovels,
     bodies: BodyMemory,
@@ -104,11 +104,16 @@ impl Management {
         node: Node,
     ) -> Management {
         let rates = Mutex::new(Rates::default());
-        Management(Arc::new(Inner { topics, roster, shovels, bodies, body_bytes, node, rates }))
+        Management(Arc::new(Inner { roster, shovels, bodies, body_bytes, node, rates }), topics)
     }
 
     fn topics(&self) -> &Topics {
-        &self.0.topics
+        &self.1
+    }
+
+    /// Who asks, to be named in answers.
+    fn user(&self) -> &str {
+        self.topics().pass().caller().map_or(GUEST, Caller::user)
     }
 
     fn roster(&self) -> &Roster {

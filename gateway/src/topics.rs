@@ -8,6 +8,7 @@ mod appending;
 mod authorization;
 mod clock;
 mod consumer_protocol;
+mod deeds;
 mod delegation_tokens;
 mod delivery;
 mod directory;
@@ -70,6 +71,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use appending::{AppendedBatch, Appends, BatchAppend, InTransaction, ProducerBatch};
 pub use authorization::Act;
+pub(crate) use deeds::Deed;
 pub use delegation_tokens::{DelegationError, ShownToken};
 pub use delivery::QueueDelivery;
 pub use exchange_spec::{
@@ -195,7 +197,7 @@ impl Topics {
     /// The topic of that name, whatever its model.
     pub fn topic(&self, name: &str) -> Result<Topic, Refusal> {
         self.allow(Act::SeeTopic, name)?;
-        Ok(self.0.directory.get(name)?.acting_for(&self.1))
+        Ok(self.0.directory.get(name)?.acting_for(&self.1, &self.2))
     }
 
     /// The log of that name.
@@ -235,7 +237,7 @@ impl Topics {
     pub fn topics_after(&self, after: Option<&str>, limit: usize) -> Vec<Topic> {
         let found =
             self.0.directory.list(after, limit, |topic| self.may(Act::SeeTopic, topic.name().as_str()));
-        found.into_iter().map(|topic| topic.acting_for(&self.1)).collect()
+        found.into_iter().map(|topic| topic.acting_for(&self.1, &self.2)).collect()
     }
 
     /// The time as engines see it.

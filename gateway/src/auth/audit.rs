@@ -8,16 +8,25 @@ use serde::Serialize;
 use tracing::{error, info};
 
 use super::origin::Origin;
-use super::repeats::{Refused, Repeats};
+use super::repeats::{Happening, Repeats};
 
-/// Where every change of who may do what, every login that failed and every refusal is written: a line of JSON each. What is
-/// refused again and again is counted, so that whoever is refused cannot fill the disk.
+/// Where every change, every login that failed and every refusal is written: a line of JSON each. What is refused or done
+/// again and again is counted, so that nobody can fill the disk.
 ///
 /// A line is one write at the end of the file, so that others may move the file away by copying and truncating it.
 #[derive(Debug)]
 pub struct Audit {
     file: Option<Mutex<File>>,
-    repeats: Mutex<Repeats>,
+    refusals: Mutex<Repeats>,
+    changes: Mutex<Repeats>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum AuditOutcome {
+    Done,
+    Refused,
 }
 
 /// One line. Nothing secret has a place in it.
@@ -27,6 +36,7 @@ struct AuditEvent<'a> {
     time: String,
     /// What: `login_failed`, `denied`, `user_set`, …
     event: &'a str,
+    outcome: AuditOutcome,
     /// Through which door.
     door: &'a str,
     /// Who did it, or tried to.
@@ -47,45 +57,70 @@ impl Audit {
     /// When the file cannot be opened for appending.
     pub fn open(path: Option<&Path>) -> io::Result<Audit> {
         let open = |path| OpenOptions::new().create(true).append(true).open(path).map(Mutex::new);
-        Ok(Audit { file: path.map(open).transpose()?, repeats: Mutex::default() })
+        Ok(Audit { file: path.map(open).transpose()?, ..Audit::silent() })
     }
 
     /// Into the server's own log.
     #[must_use]
     pub fn silent() -> Audit {
-        Audit { file: None, repeats: Mutex::default() }
+        let (refusals, changes) = (Repeats::of_refusals().into(), Repeats::of_changes().into());
+        Audit { file: None, refusals, changes }
     }
 
-    /// Writes down a change.
+    /// Writes down a change of who may do what. Every one has a line.
     pub fn changed(&self, event: &str, user: &str, Origin { door, address }: Origin, about: &str) {
-        let (time, address) = (jiff::Timestamp::now().to_string(), address.to_string());
-        self.write(&AuditEvent { time, event, door, user, address, about, times: None });
+        let (time, address, outcome) =
+            (jiff::Timestamp::now().to_string(), address.to_string(), AuditOutcome::Done);
+        self.write(&AuditEvent { time, event, outcome, door, user, address, about, times: None });
+    }
+
+    /// Writes down a change of anything else, or counts it when the same was written just now.
+    pub fn did(&self, deed: Happening) {
+        let told = self.changes.lock().note(deed, Instant::now());
+        self.tell(AuditOutcome::Done, told);
     }
 
     /// Writes down a refusal, or counts it when the same was written just now.
-    pub fn refused(&self, refused: Refused) {
-        let told = self.repeats.lock().note(refused, Instant::now());
-        self.tell(told);
+    pub fn refused(&self, refused: Happening) {
+        let told = self.refusals.lock().note(refused, Instant::now());
+        self.tell(AuditOutcome::Refused, told);
     }
 
     /// Writes down what was only counted, once nothing more of it came for a while.
     pub fn write_due(&self) {
-        let due = self.repeats.lock().due(Instant::now());
-        self.tell(due);
+        for (outcome, repeats) in self.repeats() {
+            let due = repeats.lock().due(Instant::now());
+            self.tell(outcome, due);
+        }
     }
 
     /// Writes down all that was only counted.
     pub fn write_rest(&self) {
-        let rest = self.repeats.lock().rest();
-        self.tell(rest);
+        for (outcome, repeats) in self.repeats() {
+            let rest = repeats.lock().rest();
+            self.tell(outcome, rest);
+        }
     }
 
-    fn tell(&self, told: impl IntoIterator<Item = (Refused, u64)>) {
-        for (Refused { event, door, user, address, about }, times) in told {
+    fn repeats(&self) -> [(AuditOutcome, &Mutex<Repeats>); 2] {
+        [(AuditOutcome::Refused, &self.refusals), (AuditOutcome::Done, &self.changes)]
+    }
+
+    fn tell(&self, outcome: AuditOutcome, told: impl IntoIterator<Item = (Happening, u64)>) {
+        for (Happening { event, door, user, address, about }, times) in told {
             let time = jiff::Timestamp::now().to_string();
             let address = address.map(|address| address.to_string()).unwrap_or_default();
             let times = Some(times).filter(|times| *times > 1);
-            self.write(&AuditEvent { time, event, door, user: &user, address, about: &about, times });
+            self.write(&AuditEvent {
+                time,
+                event,
+                outcome,
+                door,
+                user: &user,
+                address,
+                about: &about,
+                times,
+            });
         }
     }
 
@@ -117,7 +152,7 @@ mod tests {
         let audit = Audit::open(Some(&file)).unwrap();
         let address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let refused =
-            Refused { event: "denied", door: "amqp", user: "bob".into(), address, about: "read".into() };
+            Happening { event: "denied", door: "amqp", user: "bob".into(), address, about: "read".into() };
         let count = 10_000;
         for _ in 0..count {
             audit.refused(refused.clone());

@@ -1,7 +1,7 @@
 //! The one place that decides who somebody is. Doors bring what a client says; the seam asks the caller that comes out.
 
 mod challenge;
-mod refusals;
+mod chronicle;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -18,7 +18,10 @@ use crate::refusal::Refusal;
 ///
 /// The default one measures nothing: the server's own use.
 #[derive(Clone, Default)]
-pub struct Usage(Option<Arc<Inner>>);
+pub struct Usage {
+    measured: Option<Arc<Inner>>,
+    origin: Option<Origin>,
+}
 
 struct Inner {
     guard: Guard,
@@ -71,13 +74,26 @@ impl Usage {
         let door = DOORS.iter().position(|door| *door == origin.door).unwrap_or(DOORS.len());
         let view = RwLock::new(View { generation: u64::MAX, limits: Vec::new() });
         let unlimited_at = AtomicU64::new(u64::MAX);
-        Usage(Some(Arc::new(Inner { guard: guard.clone(), consumer, door, unlimited_at, view })))
+        let inner = Inner { guard: guard.clone(), consumer, door, unlimited_at, view };
+        Usage { measured: Some(Arc::new(inner)), origin: Some(origin) }
+    }
+
+    /// Of somebody who came in so and whose use is not measured.
+    #[must_use]
+    pub fn unmeasured(origin: Origin) -> Usage {
+        Usage { measured: None, origin: Some(origin) }
+    }
+
+    /// Where whoever uses something comes from; `None` for the server itself.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin
     }
 
     /// Whose it is; `None` for the server's own.
     #[must_use]
     pub fn consumer(&self) -> Option<&Consumer> {
-        self.0.as_ref().map(|inner| &inner.consumer)
+        self.measured.as_ref().map(|inner| &inner.consumer)
     }
 
     /// Whether it is of a client that says so who it is.
@@ -124,7 +140,7 @@ impl Usage {
     #[must_use]
     pub fn owed(&self, measure: Measure) -> Duration {
         let wait = self.wait(measure);
-        if let (Some(inner), false) = (&self.0, wait.is_zero()) {
+        if let (Some(inner), false) = (&self.measured, wait.is_zero()) {
             inner.guard.quotas().throttled(inner.door, measure, wait);
         }
         wait
@@ -158,7 +174,7 @@ impl Usage {
 
     /// Returns after the wait, or when a change of quotas makes it shorter.
     pub async fn waited(&self, measure: Measure, wait: Duration) {
-        let Some(inner) = &self.0 else { return };
+        let Some(inner) = &self.measured else { return };
         let end = Instant::now() + wait;
         let mut changes = inner.guard.changes();
         // The quota may have been lifted before anybody listened.
@@ -176,7 +192,7 @@ impl Usage {
     /// # Errors
     /// When there are as many as a quota allows.
     pub fn connect(&self) -> Result<Option<Connected>, Box<InForce>> {
-        let Some(inner) = &self.0 else { return Ok(None) };
+        let Some(inner) = &self.measured else { return Ok(None) };
         let limits = self.limits(Measure::Connections);
         match inner.guard.quotas().connect(&inner.consumer, &limits) {
             Ok(holders) => Ok(Some(Connected { guard: inner.guard.clone(), holders })),
@@ -190,7 +206,7 @@ impl Usage {
     /// Notes that something was refused because there are as many as a limit allows.
     #[must_use]
     pub fn refused(&self, full: &InForce) -> Refusal {
-        if let Some(inner) = &self.0 {
+        if let Some(inner) = &self.measured {
             inner.refused(full, Duration::ZERO);
         }
         full.is_reached()
@@ -198,7 +214,7 @@ impl Usage {
 
     /// What is behind it if any limit counts now.
     fn limited(&self) -> Option<&Inner> {
-        let inner = self.0.as_deref()?;
+        let inner = self.measured.as_deref()?;
         let generation = inner.guard.generation();
         if inner.unlimited_at.load(Relaxed) == generation {
             return None;

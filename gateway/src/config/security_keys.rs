@@ -62,7 +62,7 @@ pub const SECURITY_KEYS: &[Key] = &[
         "auth.audit_file",
         auth.audit_file,
         None,
-        "The file to which changes of users, rules and quotas, failed logins and refusals are appended, a line of JSON each. Empty: they go to the log."
+        "The file to which every change, failed logins and refusals are appended, a line of JSON each. Empty: they go to the log."
     ),
     key!(
         "auth.jwks",

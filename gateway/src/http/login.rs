@@ -70,7 +70,7 @@ pub async fn known(guard: &Guard, parts: &Parts) -> Result<Pass, Problem> {
 pub fn usage_of(guard: &Guard, pass: &Pass, parts: &Parts) -> Result<Usage, Refusal> {
     let is_about_quotas = parts.uri.path().starts_with("/v1/quotas");
     let Some(peer) = parts.extensions.get::<Arc<Peer>>().filter(|_| !is_about_quotas) else {
-        return Ok(Usage::default());
+        return Ok(Usage::unmeasured(origin_of(parts)));
     };
     peer.usage(guard, pass.caller().map(Caller::user), origin_of(parts))
 }

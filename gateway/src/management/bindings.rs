@@ -1,7 +1,7 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -62,14 +62,14 @@ async fn chosen(
 }
 
 /// `GET /api/bindings`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     let all = management.topics().binding_entries(None).await?;
     listing.all(all.iter().map(describe).collect())
 }
 
 /// `GET /api/bindings/{vhost}`
 pub async fn of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -78,7 +78,7 @@ pub async fn of_vhost(
 
 /// `GET /api/exchanges/{vhost}/{name}/bindings/source`
 pub async fn from_exchange(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -88,7 +88,7 @@ pub async fn from_exchange(
 
 /// `GET /api/exchanges/{vhost}/{name}/bindings/destination`
 pub async fn to_exchange(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -98,7 +98,7 @@ pub async fn to_exchange(
 
 /// `GET /api/queues/{vhost}/{name}/bindings`
 pub async fn to_queue(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -134,7 +134,7 @@ async fn check_ends(management: &Management, ends: &Ends) -> Result<VirtualHost,
 
 /// `GET /api/bindings/{vhost}/e/{source}/{kind}/{destination}`
 pub async fn between(
-    State(management): State<Management>,
+    management: Management,
     Path(ends): Path<Ends>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -142,11 +142,7 @@ pub async fn between(
 }
 
 /// `POST /api/bindings/{vhost}/e/{source}/{kind}/{destination}`
-pub async fn bind(
-    State(management): State<Management>,
-    Path(ends): Path<Ends>,
-    body: Body,
-) -> Result<Response, Failure> {
+pub async fn bind(management: Management, Path(ends): Path<Ends>, body: Body) -> Result<Response, Failure> {
     let object = management.object(body).await?;
     let host = check_ends(&management, &ends).await?;
     let (_, source, kind, destination) = &ends;
@@ -214,7 +210,7 @@ async fn find(
 
 /// `GET /api/bindings/{vhost}/e/{source}/{kind}/{destination}/{key}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, source, kind, destination, key)): Path<(String, String, String, String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -225,7 +221,7 @@ pub async fn one(
 
 /// `DELETE /api/bindings/{vhost}/e/{source}/{kind}/{destination}/{key}`
 pub async fn unbind(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, source, kind, destination, key)): Path<(String, String, String, String, String)>,
 ) -> Result<Response, Failure> {
     let ends = (vhost, source, kind, destination);

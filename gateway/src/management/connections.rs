@@ -1,6 +1,6 @@
 //! Connections of the AMQP door, their channels and subscriptions.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -10,8 +10,8 @@ use super::listing::Listing;
 use super::rates::put;
 use super::{Management, requests};
 use crate::amqp::{ChannelReport, ConsumerReport, Presence};
-use crate::topics::QueueEntry;
 use crate::topics::session::table_to_json;
+use crate::topics::{Deed, QueueEntry};
 
 fn describe(management: &Management, one: &Presence) -> Value {
     let report = &one.report;
@@ -126,13 +126,13 @@ async fn channels_where(
 }
 
 /// `GET /api/connections`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     connections_where(&management, &listing, |_| true).await
 }
 
 /// `GET /api/vhosts/{vhost}/connections`
 pub async fn of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -142,7 +142,7 @@ pub async fn of_vhost(
 
 /// `GET /api/connections/username/{user}`
 pub async fn of_user(
-    State(management): State<Management>,
+    management: Management,
     Path(user): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -151,7 +151,7 @@ pub async fn of_user(
 
 /// `GET /api/connections/{name}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path(name): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -168,33 +168,40 @@ fn reason(headers: &HeaderMap) -> String {
 
 /// `DELETE /api/connections/{name}`
 pub async fn close(
-    State(management): State<Management>,
+    management: Management,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let is_it = |peer, local| format!("{peer} -> {local}") == name;
     match management.roster().expel(is_it, &reason(&headers)) {
         0 => Err(Failure::NotFound),
-        _ => Ok(requests::done()),
+        _ => {
+            management.topics().did(Deed::CloseConnection, &name);
+            Ok(requests::done())
+        }
     }
 }
 
 /// `DELETE /api/connections/username/{user}`
 pub async fn close_user(
-    State(management): State<Management>,
+    management: Management,
     Path(user): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let presences = management.roster().presences().await;
     let ours = presences.iter().filter(|one| one.report.user == user);
     let chosen: Vec<_> = ours.map(|one| (one.peer, one.local)).collect();
-    management.roster().expel(|peer, local| chosen.contains(&(peer, local)), &reason(&headers));
+    let expelled =
+        management.roster().expel(|peer, local| chosen.contains(&(peer, local)), &reason(&headers));
+    if expelled > 0 {
+        management.topics().did(Deed::CloseConnection, &format!("{expelled} connections of {user}"));
+    }
     Ok(requests::done())
 }
 
 /// `GET /api/connections/{name}/channels`
 pub async fn channels_of(
-    State(management): State<Management>,
+    management: Management,
     Path(name): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -203,7 +210,7 @@ pub async fn channels_of(
 
 /// `GET /api/vhosts/{vhost}/channels`
 pub async fn channels_of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -212,13 +219,13 @@ pub async fn channels_of_vhost(
 }
 
 /// `GET /api/channels`
-pub async fn channels(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn channels(management: Management, listing: Listing) -> Result<Response, Failure> {
     listing.all(channels_where(&management, |_, _| true).await)
 }
 
 /// `GET /api/channels/{name}`
 pub async fn channel(
-    State(management): State<Management>,
+    management: Management,
     Path(name): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -241,14 +248,14 @@ pub async fn channel(
 }
 
 /// `GET /api/consumers`
-pub async fn consumers(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn consumers(management: Management, listing: Listing) -> Result<Response, Failure> {
     let presences = management.roster().presences().await;
     listing.all(consumers_where(&management, &presences, |_, _| true))
 }
 
 /// `GET /api/consumers/{vhost}`
 pub async fn consumers_of(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {

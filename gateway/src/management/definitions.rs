@@ -1,14 +1,12 @@
 //! All definitions at once, to be kept or brought elsewhere.
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::login::Asker;
 use super::parameters::OPERATOR_POLICY;
 use super::{
     COMPATIBLE_WITH, Management, bindings, exchanges, parameters, permissions, policies, queues, requests,
@@ -68,7 +66,7 @@ async fn collect(management: &Management, vhost: Option<&str>) -> Result<Map<Str
 }
 
 /// `GET /api/definitions`
-pub async fn export(State(management): State<Management>) -> Result<Response, Failure> {
+pub async fn export(management: Management) -> Result<Response, Failure> {
     let mut all = collect(&management, None).await?;
     let hosts = management.topics().list_virtual_hosts(None, usize::MAX).into_iter();
     let whole = json!({
@@ -83,30 +81,22 @@ pub async fn export(State(management): State<Management>) -> Result<Response, Fa
 }
 
 /// `GET /api/definitions/{vhost}`
-pub async fn export_vhost(
-    State(management): State<Management>,
-    Path(vhost): Path<String>,
-) -> Result<Response, Failure> {
+pub async fn export_vhost(management: Management, Path(vhost): Path<String>) -> Result<Response, Failure> {
     Ok(reply::json(StatusCode::OK, &collect(&management, Some(&vhost)).await?))
 }
 
 /// `POST /api/definitions`
-pub async fn import(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
-    body: Body,
-) -> Result<Response, Failure> {
+pub async fn import(management: Management, body: Body) -> Result<Response, Failure> {
     let object = management.object(body).await.map_err(not_parsed)?;
     check_people(&management, &object)?;
-    take(&management, &asker, None, &object).await?;
-    take_people(&management, &asker, &object).await?;
+    take(&management, None, &object).await?;
+    take_people(&management, &object).await?;
     Ok(requests::done())
 }
 
 /// `POST /api/definitions/{vhost}`
 pub async fn import_vhost(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path(vhost): Path<String>,
     body: Body,
 ) -> Result<Response, Failure> {
@@ -118,7 +108,7 @@ pub async fn import_vhost(
             "{list}: these belong to no virtual host; import them at /api/definitions"
         )));
     }
-    take(&management, &asker, Some(&vhost), &object).await?;
+    take(&management, Some(&vhost), &object).await?;
     Ok(requests::done())
 }
 
@@ -142,7 +132,6 @@ fn rows<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Vec<&'a Map<St
 /// is changed; another fault ends the import where it is, as in RabbitMQ: repeating it is harmless.
 async fn take(
     management: &Management,
-    asker: &Asker,
     vhost: Option<&str>,
     object: &Map<String, Value>,
 ) -> Result<(), Failure> {
@@ -172,7 +161,7 @@ async fn take(
         let host = host(management, vhost, row)?;
         if requests::needed_text(row, "component")? == shovels::COMPONENT {
             let value = requests::needed(row, "value")?;
-            shovels::set(management, asker, (host.name(), name(row)?), value).await?;
+            shovels::set(management, (host.name(), name(row)?), value).await?;
             continue;
         }
         let value = requests::needed(row, "value")?.as_object();
@@ -250,22 +239,18 @@ fn check_people(management: &Management, object: &Map<String, Value>) -> Result<
 }
 
 /// Takes users and permissions in, once the virtual hosts are there. What is there already and not named stays.
-async fn take_people(
-    management: &Management,
-    asker: &Asker,
-    object: &Map<String, Value>,
-) -> Result<(), Failure> {
+async fn take_people(management: &Management, object: &Map<String, Value>) -> Result<(), Failure> {
     let [users, permissions, topic_permissions] = PEOPLE;
     for row in rows(object, users)? {
-        users::set(management, asker, name(row)?, row).await?;
+        users::set(management, name(row)?, row).await?;
     }
     for row in rows(object, permissions)? {
         let whose = (requests::needed_text(row, "vhost")?, requests::needed_text(row, "user")?);
-        permissions::set(management, asker, whose, row).await?;
+        permissions::set(management, whose, row).await?;
     }
     for row in rows(object, topic_permissions)? {
         let whose = (requests::needed_text(row, "vhost")?, requests::needed_text(row, "user")?);
-        topic_permissions::set(management, asker, whose, row).await?;
+        topic_permissions::set(management, whose, row).await?;
     }
     Ok(())
 }

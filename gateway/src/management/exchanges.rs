@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -40,14 +40,14 @@ pub fn describe(exchange: &ExchangeEntry) -> Value {
 }
 
 /// `GET /api/exchanges`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     let all = management.topics().exchange_entries(None).await?;
     listing.all(management.counted(&all, &all))
 }
 
 /// `GET /api/exchanges/{vhost}`
 pub async fn of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -59,7 +59,7 @@ pub async fn of_vhost(
 
 /// `GET /api/exchanges/{vhost}/{name}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -99,7 +99,7 @@ impl Management {
 
 /// `PUT /api/exchanges/{vhost}/{name}`
 pub async fn put(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Failure> {
@@ -153,7 +153,7 @@ impl Conditions {
 
 /// `DELETE /api/exchanges/{vhost}/{name}`
 pub async fn delete(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     Query(conditions): Query<Conditions>,
 ) -> Result<Response, Failure> {

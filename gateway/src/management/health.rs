@@ -1,4 +1,4 @@
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
@@ -47,7 +47,7 @@ pub async fn certificates(Path((within, unit)): Path<(String, String)>) -> Resul
 }
 
 /// `GET /api/health/checks/alarms` and `local-alarms`
-pub async fn alarms(State(management): State<Management>) -> Response {
+pub async fn alarms(management: Management) -> Response {
     let node = &management.node().name;
     let raised = management.topics().alarms();
     if raised.is_empty() {
@@ -59,7 +59,7 @@ pub async fn alarms(State(management): State<Management>) -> Response {
 }
 
 /// Whether clients are served.
-pub async fn ready(State(management): State<Management>) -> Response {
+pub async fn ready(management: Management) -> Response {
     match management.topics().readiness() {
         Ok(()) => ok(),
         Err(refusal) => failed(&json!({"reason": refusal.detail})),
@@ -67,10 +67,7 @@ pub async fn ready(State(management): State<Management>) -> Response {
 }
 
 /// `GET /api/health/checks/port-listener/{port}`
-pub async fn port(
-    State(management): State<Management>,
-    Path(port): Path<String>,
-) -> Result<Response, Failure> {
+pub async fn port(management: Management, Path(port): Path<String>) -> Result<Response, Failure> {
     let port: u16 = port.parse().map_err(|_| Failure::bad("Invalid port"))?;
     let ports: Vec<u16> = management.node().listeners.iter().map(|(_, address)| address.port()).collect();
     if ports.contains(&port) {
@@ -80,7 +77,7 @@ pub async fn port(
 }
 
 /// `GET /api/health/checks/protocol-listener/{protocol}`
-pub async fn protocol(State(management): State<Management>, Path(protocol): Path<String>) -> Response {
+pub async fn protocol(management: Management, Path(protocol): Path<String>) -> Response {
     let spoken: Vec<&str> = management.node().listeners.iter().map(|(protocol, _)| *protocol).collect();
     // RabbitMQ takes all of these for AMQP 0-9-1.
     let wanted = if protocol == "amqp091" { "amqp" } else { protocol.as_str() };
@@ -91,10 +88,7 @@ pub async fn protocol(State(management): State<Management>, Path(protocol): Path
 }
 
 /// `GET /api/aliveness-test/{vhost}`: a message goes through a queue.
-pub async fn aliveness(
-    State(management): State<Management>,
-    Path(vhost): Path<String>,
-) -> Result<Response, Failure> {
+pub async fn aliveness(management: Management, Path(vhost): Path<String>) -> Result<Response, Failure> {
     let host = management.host(&vhost)?;
     let mut errand = Errand::new(management.topics(), host);
     let declaration = QueueDeclaration {

@@ -1,7 +1,6 @@
 //! Who asks, what the cluster of one is called, and what there is beside the API.
 
 use axum::Extension;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
@@ -40,6 +39,6 @@ pub async fn cluster_name() -> Response {
 }
 
 /// `PUT /api/cluster-name`
-pub async fn rename(State(_): State<Management>) -> Failure {
+pub async fn rename(_: Management) -> Failure {
     Failure::bad("the cluster's name cannot be changed: Sluice is always one node")
 }

@@ -1,6 +1,8 @@
 //! Who asks: HTTP's Basic scheme (RFC 7617) with the same names and passwords as on AMQP's door.
 
-use axum::extract::{Request, State};
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
@@ -11,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::failure::Failure;
 use super::{Management, users};
 use crate::amqp::login::Credentials;
-use crate::auth::{GUEST, Pass};
+use crate::auth::{GUEST, Origin, Pass, Usage};
 use crate::http::login;
 
 /// Who asks, as far as that is told.
@@ -21,8 +23,22 @@ pub struct Asker {
     pub name: String,
     /// What RabbitMQ's tools call it.
     pub tags: Vec<String>,
-    /// What it may do at the seam.
-    pub pass: Pass,
+    /// On whose behalf the seam works.
+    pass: Pass,
+    /// From where.
+    origin: Origin,
+}
+
+impl FromRequestParts<Management> for Management {
+    type Rejection = Failure;
+
+    /// The same, on behalf of whoever asks; what they use is not measured.
+    async fn from_request_parts(parts: &mut Parts, management: &Management) -> Result<Management, Failure> {
+        let asker = parts.extensions.get::<Asker>().ok_or(Failure::Login { tried: false })?;
+        let usage = Usage::unmeasured(asker.origin);
+        let topics = management.topics().acting_for(asker.pass.clone()).measured_by(usage);
+        Ok(Management(Arc::clone(&management.0), topics))
+    }
 }
 
 /// Lets a request pass that says who it is. Where users are configured, administrators may do everything: the API shows
@@ -39,7 +55,7 @@ pub async fn check(State(management): State<Management>, request: Request, next:
 }
 
 async fn asker(management: &Management, parts: &Parts) -> Result<Asker, Failure> {
-    let guard = management.topics().guard();
+    let (guard, origin) = (management.topics().guard(), login::origin_of(parts));
     let tried = parts.headers.contains_key(header::AUTHORIZATION);
     // Before anything else: the guest's password is no secret to any page.
     login::check_origin(guard, parts, &[]).map_err(|_| Failure::Login { tried })?;
@@ -48,7 +64,7 @@ async fn asker(management: &Management, parts: &Parts) -> Result<Asker, Failure>
             // As open as the rest of the HTTP listener, where nobody says who they are.
             Some(credentials) if credentials.are_guest_on(true) => {
                 let tags = vec![users::ADMINISTRATOR.to_owned()];
-                Ok(Asker { name: GUEST.to_owned(), tags, pass: Pass::Open })
+                Ok(Asker { name: GUEST.to_owned(), tags, pass: Pass::Open, origin })
             }
             Some(_) => Err(Failure::Login { tried: true }),
             None => Err(Failure::Login { tried: false }),
@@ -59,11 +75,14 @@ async fn asker(management: &Management, parts: &Parts) -> Result<Asker, Failure>
     let (_, identities) = guard.seen();
     let tags = identities.user(caller.user()).map(|user| users::tags_of(user));
     let tags: Vec<String> = tags.into_iter().flatten().map(str::to_owned).collect();
-    let asker = Asker { name: caller.user().to_owned(), tags, pass: pass.clone() };
-    let is_tagged = asker.tags.iter().any(|tag| tag == "monitoring");
+    let name = caller.user().to_owned();
+    let is_tagged = tags.iter().any(|tag| tag == "monitoring");
     let looks = matches!(parts.method, Method::GET | Method::HEAD);
-    if caller.is_admin() || (looks && is_tagged && !is_for_administrators(parts.uri.path())) {
-        Ok(asker)
+    if caller.is_admin() {
+        Ok(Asker { name, tags, pass: pass.clone(), origin })
+    } else if looks && is_tagged && !is_for_administrators(parts.uri.path()) {
+        // It sees what is everybody's, whatever rules it has.
+        Ok(Asker { name, tags, pass: Pass::Open, origin })
     } else {
         let path: String = parts.uri.path().chars().take(255).collect();
         guard.denied(caller, &format!("{} /api{path}", parts.method));

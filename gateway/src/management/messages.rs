@@ -1,7 +1,7 @@
 //! Publishing and getting single messages, for people who look after queues.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
@@ -27,7 +27,7 @@ const GET_BYTES: usize = 64 << 20;
 
 /// `POST /api/exchanges/{vhost}/{name}/publish`
 pub async fn publish(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, exchange)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Failure> {
@@ -98,7 +98,7 @@ enum Encoding {
 
 /// `POST /api/queues/{vhost}/{name}/get`
 pub async fn get(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, queue)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Failure> {

@@ -1,4 +1,4 @@
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ use crate::http::reply;
 use crate::topics::Alarm;
 
 /// `GET /api/nodes`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     listing.all(vec![describe(&management).await?])
 }
 
 /// `GET /api/nodes/{node}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path(name): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -26,10 +26,7 @@ pub async fn one(
 }
 
 /// `GET /api/nodes/{node}/memory`
-pub async fn memory(
-    State(management): State<Management>,
-    Path(name): Path<String>,
-) -> Result<Response, Failure> {
+pub async fn memory(management: Management, Path(name): Path<String>) -> Result<Response, Failure> {
     check(&management, &name)?;
     let used = crate::metrics::resident_bytes().unwrap_or(0);
     let queues = management.topics().queue_entries(None).await?;

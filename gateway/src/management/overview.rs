@@ -1,4 +1,3 @@
-use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +9,7 @@ use crate::amqp::Presence;
 use crate::topics::ExchangeKind;
 
 /// `GET /api/overview`
-pub async fn overview(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn overview(management: Management, listing: Listing) -> Result<Response, Failure> {
     let topics = management.topics();
     let (queues, exchanges) = (topics.queue_entries(None).await?, topics.exchange_entries(None).await?);
     let snapshot = topics.snapshot().await?;

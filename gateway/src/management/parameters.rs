@@ -1,8 +1,7 @@
 //! Parameters of what RabbitMQ has as plugins: shovels, and operators' policies, which have endpoints of their own.
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -10,7 +9,6 @@ use serde_json::{Value, json};
 use super::Management;
 use super::failure::Failure;
 use super::listing::Listing;
-use super::login::Asker;
 use super::{policies, requests, shovels};
 use crate::http::reply;
 use crate::topics::PolicyKind;
@@ -37,13 +35,13 @@ pub async fn all(management: &Management, vhost: Option<&str>) -> Result<Vec<Val
 }
 
 /// `GET /api/parameters`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     listing.all(all(&management, None).await?)
 }
 
 /// `GET /api/parameters/{component}`
 pub async fn of_component(
-    State(management): State<Management>,
+    management: Management,
     Path(component): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -53,7 +51,7 @@ pub async fn of_component(
 
 /// `GET /api/parameters/{component}/{vhost}`
 pub async fn of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path((component, vhost)): Path<(String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -68,8 +66,7 @@ pub fn no_component(component: &str) -> Failure {
 
 /// `PUT /api/parameters/{component}/{vhost}/{name}`
 pub async fn put(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path((component, vhost, name)): Path<(String, String, String)>,
     body: Body,
 ) -> Result<Response, Failure> {
@@ -79,12 +76,12 @@ pub async fn put(
     }
     let object = management.object(body).await?;
     let value = requests::needed(&object, "value")?;
-    shovels::set(&management, &asker, (&vhost, &name), value).await.map(requests::put)
+    shovels::set(&management, (&vhost, &name), value).await.map(requests::put)
 }
 
 /// `GET /api/parameters/{component}/{vhost}/{name}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path((component, vhost, name)): Path<(String, String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -95,14 +92,13 @@ pub async fn one(
 
 /// `DELETE /api/parameters/{component}/{vhost}/{name}`
 pub async fn delete(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path((component, vhost, name)): Path<(String, String, String)>,
 ) -> Result<Response, Failure> {
     if component != shovels::COMPONENT {
         return Err(Failure::NotFound);
     }
-    let was_there = shovels::clear(&management, &asker, (&vhost, &name)).await?;
+    let was_there = shovels::clear(&management, (&vhost, &name)).await?;
     if was_there { Ok(requests::done()) } else { Err(Failure::NotFound) }
 }
 

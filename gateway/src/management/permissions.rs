@@ -1,8 +1,7 @@
 //! Permissions of users in virtual hosts: views of their rules.
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use message::ErrorCode;
@@ -10,7 +9,6 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::listing::Listing;
-use super::login::Asker;
 use super::{Management, requests, users};
 use crate::auth::{GUEST, HostPermissions};
 use crate::http::reply;
@@ -51,13 +49,13 @@ pub(super) fn with(all: Vec<Value>, member: &str, value: &str) -> Vec<Value> {
 }
 
 /// `GET /api/permissions`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     listing.all(all(&management))
 }
 
 /// `GET /api/users/{user}/permissions`
 pub async fn of_user(
-    State(management): State<Management>,
+    management: Management,
     Path(user): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -67,7 +65,7 @@ pub async fn of_user(
 
 /// `GET /api/vhosts/{vhost}/permissions`
 pub async fn of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -77,7 +75,7 @@ pub async fn of_vhost(
 
 /// `GET /api/permissions/{vhost}/{user}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, user)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     management.host(&vhost)?;
@@ -87,13 +85,12 @@ pub async fn one(
 
 /// `PUT /api/permissions/{vhost}/{user}`
 pub async fn put(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path((vhost, user)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Failure> {
     let object = management.object(body).await?;
-    set(&management, &asker, (&vhost, &user), &object).await.map(requests::put)
+    set(&management, (&vhost, &user), &object).await.map(requests::put)
 }
 
 /// What a body says of permissions.
@@ -105,13 +102,12 @@ pub fn read(object: &Map<String, Value>) -> Result<HostPermissions, Failure> {
 /// Sets permissions, whatever they were.
 pub async fn set(
     management: &Management,
-    asker: &Asker,
     (vhost, user): (&str, &str),
     object: &Map<String, Value>,
 ) -> Result<Created, Failure> {
     let permissions = read(object)?;
     check_both(management, vhost, user)?;
-    let topics = management.topics().acting_for(asker.pass.clone());
+    let topics = management.topics();
     if !topics.guard().seen().1.has_users() && permissions == HostPermissions::everything() {
         // What the default user may do anyway.
         return Ok(Created::Same);
@@ -121,13 +117,12 @@ pub async fn set(
 
 /// `DELETE /api/permissions/{vhost}/{user}`: keeps the user from the virtual host.
 pub async fn delete(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path((vhost, user)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     management.host(&vhost)?;
     of(&management, &user, &vhost).ok_or(Failure::NotFound)?;
-    let topics = management.topics().acting_for(asker.pass.clone());
+    let topics = management.topics();
     let (_, identities) = topics.guard().seen();
     if HostPermissions::of(&identities, &user, &vhost).is_none() {
         let why = format!("{user} is an administrator, who may do everything; take the tag away");

@@ -1,5 +1,5 @@
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -210,16 +210,13 @@ impl InForce {
 macro_rules! endpoints {
     ($kind:expr, $list:ident, $of_vhost:ident, $one:ident, $put:ident, $delete:ident) => {
         /// All of them.
-        pub async fn $list(
-            State(management): State<Management>,
-            listing: Listing,
-        ) -> Result<Response, Failure> {
+        pub async fn $list(management: Management, listing: Listing) -> Result<Response, Failure> {
             listing.all(all(&management, $kind, None).await?.iter().map(describe).collect())
         }
 
         /// Those of a virtual host.
         pub async fn $of_vhost(
-            State(management): State<Management>,
+            management: Management,
             Path(vhost): Path<String>,
             listing: Listing,
         ) -> Result<Response, Failure> {
@@ -228,7 +225,7 @@ macro_rules! endpoints {
 
         /// One.
         pub async fn $one(
-            State(management): State<Management>,
+            management: Management,
             Path((vhost, name)): Path<(String, String)>,
             listing: Listing,
         ) -> Result<Response, Failure> {
@@ -237,7 +234,7 @@ macro_rules! endpoints {
 
         /// Sets one.
         pub async fn $put(
-            State(management): State<Management>,
+            management: Management,
             Path((vhost, name)): Path<(String, String)>,
             body: Body,
         ) -> Result<Response, Failure> {
@@ -247,7 +244,7 @@ macro_rules! endpoints {
 
         /// Takes one away.
         pub async fn $delete(
-            State(management): State<Management>,
+            management: Management,
             Path((vhost, name)): Path<(String, String)>,
         ) -> Result<Response, Failure> {
             find(&management, $kind, &vhost, &name).await?;

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use parking_lot::MutexGuard;
 use serde_json::{Map, Value, json};
@@ -91,13 +91,13 @@ fn exclusive_consumer(queue: &QueueEntry, presences: &[Presence]) -> Option<Stri
 }
 
 /// `GET /api/queues`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     listing.all(management.describe_queues(None).await?)
 }
 
 /// `GET /api/queues/{vhost}`
 pub async fn of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -107,7 +107,7 @@ pub async fn of_vhost(
 
 /// `GET /api/queues/{vhost}/{name}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -127,7 +127,7 @@ pub async fn one(
 
 /// `PUT /api/queues/{vhost}/{name}`
 pub async fn put(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Failure> {
@@ -163,7 +163,7 @@ pub async fn declare(
 
 /// `DELETE /api/queues/{vhost}/{name}`
 pub async fn delete(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     Query(conditions): Query<Conditions>,
 ) -> Result<Response, Failure> {
@@ -178,7 +178,7 @@ pub async fn delete(
 
 /// `DELETE /api/queues/{vhost}/{name}/contents`
 pub async fn purge(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     let host = management.host(&vhost)?;
@@ -190,7 +190,7 @@ pub async fn purge(
 
 /// `POST /api/queues/{vhost}/{name}/actions`: mirrors that there are none of have nothing to synchronise.
 pub async fn act(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Failure> {

@@ -1,13 +1,11 @@
 //! Shovels: how they stand, and their definitions, which are parameters.
 
-use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::listing::Listing;
-use super::login::Asker;
 use super::{Management, requests};
 use crate::shovel::{Address, Counts, Intake, Place, Shovel, Standing, State as Stands, Target};
 use crate::topics::{Created, ShovelDefinition, ShovelName, ShovelSettings};
@@ -35,7 +33,6 @@ pub fn read(name: &str, value: &Value) -> Result<(Shovel, ShovelSettings), Failu
 /// Defines a shovel.
 pub async fn set(
     management: &Management,
-    asker: &Asker,
     (vhost, name): (&str, &str),
     value: &Value,
 ) -> Result<Created, Failure> {
@@ -44,22 +41,18 @@ pub async fn set(
     let here = |address: &&Address| address.place == Place::Here;
     for address in source.addresses.iter().chain(&destination.addresses).filter(here) {
         if management.host(&address.vhost).is_err() {
-            let (user, vhost) = (&asker.name, &address.vhost);
+            let (user, vhost) = (management.user(), &address.vhost);
             return Err(invalid([format!("user \"{user}\" may not connect to vhost \"{vhost}\"")]));
         }
     }
     let about = format!("shovel {name} in vhost {vhost}, {}", shovel.route());
-    let topics = management.topics().acting_for(asker.pass.clone());
+    let topics = management.topics();
     Ok(topics.put_shovel(named(vhost, name), settings, about).await?)
 }
 
 /// Takes a shovel away; answers whether there was one.
-pub async fn clear(
-    management: &Management,
-    asker: &Asker,
-    (vhost, name): (&str, &str),
-) -> Result<bool, Failure> {
-    let topics = management.topics().acting_for(asker.pass.clone());
+pub async fn clear(management: &Management, (vhost, name): (&str, &str)) -> Result<bool, Failure> {
+    let topics = management.topics();
     Ok(topics.delete_shovel(named(vhost, name)).await?)
 }
 
@@ -159,13 +152,13 @@ fn standings(management: &Management, vhost: Option<&str>) -> Vec<Value> {
 }
 
 /// `GET /api/shovels`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     listing.all(standings(&management, None))
 }
 
 /// `GET /api/shovels/{vhost}`
 pub async fn of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -175,7 +168,7 @@ pub async fn of_vhost(
 
 /// `GET /api/shovels/vhost/{vhost}/{name}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -187,18 +180,17 @@ pub async fn one(
 
 /// `DELETE /api/shovels/vhost/{vhost}/{name}`: there is none of that name afterwards.
 pub async fn delete(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     management.host(&vhost)?;
-    clear(&management, &asker, (&vhost, &name)).await?;
+    clear(&management, (&vhost, &name)).await?;
     Ok(requests::done())
 }
 
 /// `DELETE /api/shovels/vhost/{vhost}/{name}/restart`
 pub async fn restart(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     if management.shovels().restart(&named(&vhost, &name)) {

@@ -1,14 +1,12 @@
 //! Topic permissions: which routing keys a user may use with an exchange.
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::listing::Listing;
-use super::login::Asker;
 use super::permissions::{check_both, check_user, unset, with};
 use super::{Management, requests};
 use crate::auth::routing_keys::{TopicPermission, TopicScope};
@@ -29,13 +27,13 @@ pub fn all(management: &Management) -> Vec<Value> {
 }
 
 /// `GET /api/topic-permissions`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     listing.all(all(&management))
 }
 
 /// `GET /api/users/{user}/topic-permissions`
 pub async fn of_user(
-    State(management): State<Management>,
+    management: Management,
     Path(user): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -45,7 +43,7 @@ pub async fn of_user(
 
 /// `GET /api/vhosts/{vhost}/topic-permissions`
 pub async fn of_vhost(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -61,7 +59,7 @@ fn of(management: &Management, vhost: &str, user: &str) -> Result<Vec<Value>, Fa
 
 /// `GET /api/topic-permissions/{vhost}/{user}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path((vhost, user)): Path<(String, String)>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -70,13 +68,12 @@ pub async fn one(
 
 /// `PUT /api/topic-permissions/{vhost}/{user}`
 pub async fn put(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path((vhost, user)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, Failure> {
     let object = management.object(body).await?;
-    set(&management, &asker, (&vhost, &user), &object).await.map(requests::put)
+    set(&management, (&vhost, &user), &object).await.map(requests::put)
 }
 
 /// What a body says of a topic permission: the exchange, and what is allowed there.
@@ -90,13 +87,12 @@ pub fn read(object: &Map<String, Value>) -> Result<(Box<str>, TopicPermission), 
 /// Sets a topic permission, whatever it was.
 pub async fn set(
     management: &Management,
-    asker: &Asker,
     (vhost, user): (&str, &str),
     object: &Map<String, Value>,
 ) -> Result<Created, Failure> {
     let (exchange, permission) = read(object)?;
     check_both(management, vhost, user)?;
-    let topics = management.topics().acting_for(asker.pass.clone());
+    let topics = management.topics();
     let scope = TopicScope { user: user.into(), vhost: vhost.into(), exchange };
     // As in RabbitMQ, what is made is the first of them in the virtual host.
     let is_first = of(management, vhost, user).is_err();
@@ -106,37 +102,30 @@ pub async fn set(
 
 /// `DELETE /api/topic-permissions/{vhost}/{user}`
 pub async fn delete(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path((vhost, user)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     for found in of(&management, &vhost, &user)? {
         let exchange = found["exchange"].as_str().unwrap_or_default();
-        forget(&management, &asker, (&vhost, &user), exchange).await?;
+        forget(&management, (&vhost, &user), exchange).await?;
     }
     Ok(requests::done())
 }
 
 /// `DELETE /api/topic-permissions/{vhost}/{user}/{exchange}`
 pub async fn delete_one(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
+    management: Management,
     Path((vhost, user, exchange)): Path<(String, String, String)>,
 ) -> Result<Response, Failure> {
     of(&management, &vhost, &user)?;
     let exchange = if exchange == DEFAULT_EXCHANGE { "" } else { &exchange };
-    forget(&management, &asker, (&vhost, &user), exchange).await?;
+    forget(&management, (&vhost, &user), exchange).await?;
     Ok(requests::done())
 }
 
-async fn forget(
-    management: &Management,
-    asker: &Asker,
-    (vhost, user): (&str, &str),
-    exchange: &str,
-) -> Result<(), Failure> {
+async fn forget(management: &Management, (vhost, user): (&str, &str), exchange: &str) -> Result<(), Failure> {
     let scope = TopicScope { user: user.into(), vhost: vhost.into(), exchange: exchange.into() };
-    let topics = management.topics().acting_for(asker.pass.clone());
+    let topics = management.topics();
     topics.set_topic_permission(scope, None).await?;
     Ok(())
 }

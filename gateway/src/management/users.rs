@@ -1,15 +1,13 @@
 //! Users: those of the one store that every door asks. Until there are any, `guest` is there alone.
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use message::ErrorCode;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::listing::Listing;
-use super::login::Asker;
 use super::password::Password;
 use super::{Management, permissions, requests};
 use crate::auth::{GUEST, ScramHash, User, Verifier};
@@ -58,15 +56,12 @@ pub fn is_known(management: &Management, name: &str) -> bool {
 }
 
 /// `GET /api/users`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     listing.all(described_all(&management, false))
 }
 
 /// `GET /api/users/without-permissions`
-pub async fn without_permissions(
-    State(management): State<Management>,
-    listing: Listing,
-) -> Result<Response, Failure> {
+pub async fn without_permissions(management: Management, listing: Listing) -> Result<Response, Failure> {
     let permitted = permissions::all(&management);
     let has_none = |user: &Value| !permitted.iter().any(|permission| permission["user"] == user["name"]);
     listing.all(described_all(&management, false).into_iter().filter(has_none).collect())
@@ -74,7 +69,7 @@ pub async fn without_permissions(
 
 /// `GET /api/users/{user}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path(user): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -83,14 +78,9 @@ pub async fn one(
 }
 
 /// `PUT /api/users/{user}`
-pub async fn put(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
-    Path(user): Path<String>,
-    body: Body,
-) -> Result<Response, Failure> {
+pub async fn put(management: Management, Path(user): Path<String>, body: Body) -> Result<Response, Failure> {
     let object = management.object(body).await?;
-    set(&management, &asker, &user, &object).await.map(requests::put)
+    set(&management, &user, &object).await.map(requests::put)
 }
 
 /// What a body says of a user: its password and tags.
@@ -111,13 +101,12 @@ pub fn read(name: &str, object: &Map<String, Value>) -> Result<(Password, Vec<St
 /// Makes a user, or changes one. As in RabbitMQ, one that comes without a password has none.
 pub async fn set(
     management: &Management,
-    asker: &Asker,
     name: &str,
     object: &Map<String, Value>,
 ) -> Result<Created, Failure> {
     let (password, tags) = read(name, object)?;
     let admin = tags.iter().any(|tag| tag == ADMINISTRATOR);
-    let topics = management.topics().acting_for(asker.pass.clone());
+    let topics = management.topics();
     let (_, identities) = topics.guard().seen();
     let is_as_ever = password == Password::Missing || password == Password::Plain(GUEST.to_owned());
     if name == GUEST && admin && !identities.has_users() && is_as_ever {
@@ -145,23 +134,15 @@ async fn guest(management: &Management) -> Result<User, Failure> {
 }
 
 /// `DELETE /api/users/{user}`: with its permissions.
-pub async fn delete(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
-    Path(user): Path<String>,
-) -> Result<Response, Failure> {
+pub async fn delete(management: Management, Path(user): Path<String>) -> Result<Response, Failure> {
     if !is_known(&management, &user) {
         return Err(Failure::NotFound);
     }
-    delete_all(&management, &asker, vec![user]).await
+    delete_all(&management, vec![user]).await
 }
 
 /// `POST /api/users/bulk-delete`
-pub async fn bulk_delete(
-    State(management): State<Management>,
-    Extension(asker): Extension<Asker>,
-    body: Body,
-) -> Result<Response, Failure> {
+pub async fn bulk_delete(management: Management, body: Body) -> Result<Response, Failure> {
     let object = management.object(body).await?;
     let no_list = || Failure::bad("users is a list of names");
     let names = requests::needed(&object, "users")?.as_array().ok_or_else(no_list)?;
@@ -170,11 +151,11 @@ pub async fn bulk_delete(
     if let Some(stranger) = names.iter().find(|name| !is_known(&management, name)) {
         return Err(Failure::Bad(json!(["no_such_user", stranger])));
     }
-    delete_all(&management, &asker, names).await
+    delete_all(&management, names).await
 }
 
-async fn delete_all(management: &Management, asker: &Asker, names: Vec<String>) -> Result<Response, Failure> {
-    let topics = management.topics().acting_for(asker.pass.clone());
+async fn delete_all(management: &Management, names: Vec<String>) -> Result<Response, Failure> {
+    let topics = management.topics();
     let (_, identities) = topics.guard().seen();
     if !identities.has_users() && !names.is_empty() {
         return Err(Failure::bad("guest is there until there is another administrator; make one first"));

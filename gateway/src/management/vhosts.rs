@@ -1,5 +1,5 @@
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use crate::amqp::Presence;
 use crate::topics::{Created, QueueEntry, VirtualHost};
 
 /// `GET /api/vhosts`
-pub async fn list(State(management): State<Management>, listing: Listing) -> Result<Response, Failure> {
+pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
     let hosts = management.topics().list_virtual_hosts(None, usize::MAX);
     let queues = management.topics().queue_entries(None).await?;
     let presences = management.roster().presences().await;
@@ -21,7 +21,7 @@ pub async fn list(State(management): State<Management>, listing: Listing) -> Res
 
 /// `GET /api/vhosts/{vhost}`
 pub async fn one(
-    State(management): State<Management>,
+    management: Management,
     Path(vhost): Path<String>,
     listing: Listing,
 ) -> Result<Response, Failure> {
@@ -49,11 +49,7 @@ fn describe(management: &Management, name: &str, queues: &[QueueEntry], presence
 }
 
 /// `PUT /api/vhosts/{vhost}`
-pub async fn put(
-    State(management): State<Management>,
-    Path(vhost): Path<String>,
-    body: Body,
-) -> Result<Response, Failure> {
+pub async fn put(management: Management, Path(vhost): Path<String>, body: Body) -> Result<Response, Failure> {
     let object = management.object(body).await?;
     create(&management, &vhost, &object).await.map(requests::put)
 }
@@ -78,10 +74,7 @@ pub async fn create(
 }
 
 /// `DELETE /api/vhosts/{vhost}`
-pub async fn delete(
-    State(management): State<Management>,
-    Path(vhost): Path<String>,
-) -> Result<Response, Failure> {
+pub async fn delete(management: Management, Path(vhost): Path<String>) -> Result<Response, Failure> {
     management.host(&vhost)?;
     management.topics().delete_virtual_host(&vhost).await?;
     Ok(requests::done())

@@ -7,6 +7,7 @@ use message::TopicName;
 use queue_engine::{DedupWindow, QueueId, QueueInfo, QueueOptions};
 
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::log_topic::{LogInner, LogPartition, LogTopic};
 use super::outgoing::Acks;
 use super::queue_topic::QueueTopic;
@@ -16,7 +17,7 @@ use super::spec::{
     QueueStats, QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
 };
 use super::{Topic, Topics};
-use crate::auth::Pass;
+use crate::auth::{Pass, Usage};
 use crate::refusal::Refusal;
 
 /// Definitions are always on disk before they are confirmed.
@@ -59,6 +60,7 @@ impl Topics {
         )?;
         if declared.created {
             turn.note_maker(&name, self.usage(), true);
+            self.did(Deed::MakeTopic, &format!("queue {name}"));
             turn.engines.directory.insert(self.queue_topic(declared.id, name));
         }
         Ok(if declared.created { Created::Made } else { Created::Same })
@@ -86,6 +88,7 @@ impl Topics {
             turn.now,
         )?;
         turn.note_maker(&name, self.usage(), true);
+        self.did(Deed::MakeTopic, &log_in_words(&made));
         self.enter_log(turn.engines, &made);
         Ok(Created::Made)
     }
@@ -165,12 +168,16 @@ impl Topics {
         let found = self.topic(name)?;
         match (found, patch) {
             (Topic::Queue(queue), TopicPatch::Queue(settings)) => {
-                let name = queue.name.clone();
                 let change = move |turn: &mut Turn<'_>| {
-                    turn.engines.check_is_shared(&name)?;
+                    let name = &queue.name;
+                    turn.engines.check_is_shared(name)?;
                     check_keeper(turn, &settings)?;
+                    let before = turn.engines.queue.queue_options(name)?.clone();
                     let options = QueueOptions::from(*settings);
-                    turn.engines.queue.update_queue(turn.journal.block(), &name, options, turn.now)?;
+                    turn.engines.queue.update_queue(turn.journal.block(), name, options, turn.now)?;
+                    if turn.engines.queue.queue_options(name)? != &before {
+                        queue.did(Deed::ChangeTopic, &format!("queue {name}"));
+                    }
                     Ok::<_, Refusal>(())
                 };
                 self.shard().call(Terms { room: Room::Reserved, ..DEFINE }, change).await??;
@@ -208,14 +215,23 @@ impl Topics {
         if let Some(partitions) = partitions.filter(|wanted| *wanted as usize != have.partitions().len()) {
             changed = turn.engines.log.add_partitions(turn.journal.block(), name, partitions, turn.now)?;
         }
+        self.tell_log_changed(&have, &changed);
         self.enter_log(turn.engines, &changed);
         Ok(())
+    }
+
+    /// Writes down that a log is not as it was.
+    pub(super) fn tell_log_changed(&self, before: &TopicView, after: &TopicView) {
+        let what = |view: &TopicView| (view.partitions().len(), view.config().explicit());
+        if what(before) != what(after) {
+            self.did(Deed::ChangeTopic, &log_in_words(after));
+        }
     }
 
     /// Deletes a topic and everything in it.
     pub async fn delete(&self, name: &str, only_if: DeleteIf) -> Result<(), Refusal> {
         self.allow(Act::DeleteTopic, name)?;
-        let found = self.topic(name)?;
+        let (found, topics) = (self.topic(name)?, self.clone());
         let delete = move |turn: &mut Turn<'_>| {
             let name = found.name();
             match &found {
@@ -240,10 +256,13 @@ impl Topics {
                         let detail = format!("{queue} keeps in {name} what passes it; take that back first");
                         return Err(Refusal::new(message::ErrorCode::InUse, detail));
                     }
-                    return turn.delete_log(log);
+                    turn.delete_log(log)?;
+                    topics.did(Deed::DeleteTopic, &format!("log {name}"));
+                    return Ok(());
                 }
             }
             turn.engines.forget_topic(name);
+            topics.did(Deed::DeleteTopic, &format!("queue {name}"));
             Ok(())
         };
         self.shard().call(UNDEFINE, delete).await?
@@ -252,7 +271,8 @@ impl Topics {
     pub(crate) fn queue_topic(&self, id: QueueId, name: TopicName) -> Topic {
         let host = self.virtual_host_of(name.as_str());
         let (shard, draining) = (self.shard().clone(), self.draining().clone());
-        Topic::Queue(QueueTopic { id, name, host, shard, draining, pass: Pass::Open })
+        let (guard, usage) = (self.guard().clone(), Usage::default());
+        Topic::Queue(QueueTopic { id, name, host, shard, draining, pass: Pass::Open, usage, guard })
     }
 
     /// Whether a log may be called so: by Kafka's rule within its virtual host.
@@ -306,6 +326,13 @@ impl Turn<'_> {
         self.engines.forget_topic(name);
         Ok(())
     }
+}
+
+/// A log with its settings, for the audit log.
+pub(super) fn log_in_words(log: &TopicView) -> String {
+    let settings = log.config().explicit().into_iter().map(|(key, value)| format!(", {key}={value}"));
+    let (name, partitions, settings) = (log.name(), log.partitions().len(), settings.collect::<String>());
+    format!("log {name}, {partitions} partitions{settings}")
 }
 
 /// A queue keeps what passes it in a log that is there and takes messages without a key.

@@ -282,13 +282,12 @@ fn refused(pass: &Pass, act: Act, name: &str) -> Refusal {
 }
 
 impl Topic {
-    pub(crate) fn acting_for(self, pass: &Pass) -> Topic {
-        if let Pass::Open = pass {
-            return self;
-        }
+    pub(crate) fn acting_for(self, pass: &Pass, usage: &Usage) -> Topic {
         match self {
             Topic::Log(log) => Topic::Log(LogTopic(log.0, pass.clone())),
-            Topic::Queue(queue) => Topic::Queue(QueueTopic { pass: pass.clone(), ..queue }),
+            Topic::Queue(queue) => {
+                Topic::Queue(QueueTopic { pass: pass.clone(), usage: usage.clone(), ..queue })
+            }
         }
     }
 }

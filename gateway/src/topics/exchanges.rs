@@ -6,6 +6,7 @@ use message::{ErrorCode, ExchangeName, HeaderTable, HeaderTableBuilder, TopicNam
 use queue_engine::{Binding, BindingTarget, ExchangeInfo, ExchangeOptions, QueueError};
 
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::exchange_spec::{
     BindingDescription, BindingSpec, DestinationType, EffectiveExchange, ExchangeDescription, ExchangeSpec,
 };
@@ -29,11 +30,14 @@ impl Topics {
     ) -> Result<Created, Refusal> {
         self.allow(Act::MakeExchange, name.as_str())?;
         self.check_not_draining()?;
-        let name = name.clone();
+        let (name, topics) = (name.clone(), self.clone());
         let declare = move |turn: &mut Turn<'_>| {
             let (kind, options) = engine_form(spec)?;
             let made = turn.engines.queue.declare_exchange(turn.journal.block(), &name, kind, options);
             let made = made.map_err(in_body)?;
+            if made {
+                topics.did(Deed::MakeExchange, &format!("exchange {name}, {}", kind.as_str()));
+            }
             Ok(if made { Created::Made } else { Created::Same })
         };
         self.shard().call(DEFINE, declare).await?
@@ -42,9 +46,11 @@ impl Topics {
     /// Deletes an exchange and its bindings.
     pub async fn delete_exchange(&self, name: &str, if_unused: bool) -> Result<(), Refusal> {
         self.allow(Act::DeleteExchange, name)?;
-        let name = ExchangeName::new(name)?;
+        let (name, topics) = (ExchangeName::new(name)?, self.clone());
         let delete = move |turn: &mut Turn<'_>| {
-            Ok(turn.engines.queue.delete_exchange(turn.journal.block(), &name, if_unused)?)
+            turn.engines.queue.delete_exchange(turn.journal.block(), &name, if_unused)?;
+            topics.did(Deed::DeleteExchange, &format!("exchange {name}"));
+            Ok(())
         };
         self.shard().call(UNDEFINE, delete).await?
     }
@@ -83,6 +89,7 @@ impl Topics {
     pub async fn bind(&self, spec: BindingSpec) -> Result<(Created, BindingDescription), Refusal> {
         self.check_not_draining()?;
         self.allow_binding(&spec)?;
+        let topics = self.clone();
         let bind = move |turn: &mut Turn<'_>| {
             let (source, target, arguments) = parts(&spec)?;
             if let BindingTarget::Log(topic) = &target
@@ -105,6 +112,9 @@ impl Topics {
             );
             let made = made.map_err(in_body)?;
             let binding = Binding { source, target, routing_key: spec.routing_key, arguments };
+            if made {
+                topics.did(Deed::Bind, &binding_in_words(&binding));
+            }
             Ok((if made { Created::Made } else { Created::Same }, describe_binding(&binding)))
         };
         self.shard().call(DEFINE, bind).await?
@@ -121,7 +131,9 @@ impl Topics {
             if let BindingTarget::Queue(queue) = target {
                 turn.engines.check_is_shared(queue)?;
             }
-            Ok(turn.engines.queue.unbind(turn.journal.block(), source, target, routing_key, arguments)?)
+            turn.engines.queue.unbind(turn.journal.block(), source, target, routing_key, arguments)?;
+            topics.did(Deed::Unbind, &binding_in_words(&binding));
+            Ok(())
         };
         self.shard().call(UNDEFINE, unbind).await?
     }
@@ -299,6 +311,19 @@ fn destination(target: &BindingTarget) -> (DestinationType, &str) {
         BindingTarget::Log(name) => (DestinationType::Log, name.as_str()),
         BindingTarget::Exchange(name) => (DestinationType::Exchange, name.as_str()),
     }
+}
+
+/// A binding for the audit log.
+pub(super) fn binding_in_words(binding: &Binding) -> String {
+    let Binding { source, target, routing_key, arguments } = binding;
+    let (kind, name) = match target {
+        BindingTarget::Queue(name) => ("queue", name.as_str()),
+        BindingTarget::Log(name) => ("log", name.as_str()),
+        BindingTarget::Exchange(name) => ("exchange", name.as_str()),
+    };
+    let arguments: String =
+        arguments.iter().map(|(name, value)| format!(", {name}={}", header_json::to_json(&value))).collect();
+    format!("from exchange {source} to {kind} {name} by {routing_key:?}{arguments}")
 }
 
 fn describe_binding(binding: &Binding) -> BindingDescription {

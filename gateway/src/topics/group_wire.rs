@@ -3,6 +3,8 @@
 //! The outer result of each function is the server's: it is going down, storage has failed, the group's name is not
 //! allowed. The inner one is the group's answer, which the protocol carries to the client.
 
+use std::collections::BTreeSet;
+
 pub use log_engine::{
     ClassicProtocol, ClientOrigin, Committed, ConsumerAnswer, ConsumerHeartbeat, Generation,
     GroupDescription, GroupError, GroupKind, GroupListing, GroupState, InstanceId, JoinAnswer, JoinGroup,
@@ -15,6 +17,7 @@ use tokio::sync::oneshot;
 
 use super::Topics;
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::outgoing::Acks;
 use super::queue_topic::LOOK;
 use super::shard::{Room, Terms, Turn};
@@ -160,12 +163,21 @@ impl Topics {
         acks: Acks,
     ) -> Result<Result<Vec<Result<(), LogError>>, LogError>, Refusal> {
         self.allow(Act::UseGroup, group.as_str())?;
-        let group = group.clone();
+        let (group, topics) = (group.clone(), self.clone());
         let weight = 1024 + commits.iter().map(|one| 64 + one.metadata.len()).sum::<usize>();
         let work = move |turn: &mut Turn<'_>| {
             let committer = committer.in_engine();
             let (log, block) = (&mut turn.engines.log, turn.journal.block());
-            log.commit_each(block, &group, committer, &commits, turn.now)
+            let is_a_reset = matches!(committer, Committer::Nobody);
+            let outcomes = log.commit_each(block, &group, committer, &commits, turn.now);
+            if let (true, Ok(outcomes)) = (is_a_reset, &outcomes) {
+                let done = commits.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok());
+                let mut done = done.map(|(commit, _)| &commit.partition).peekable();
+                if done.peek().is_some() {
+                    topics.tell_offsets_set(&group, done);
+                }
+            }
+            outcomes
         };
         self.shard().call(Terms { acks, weight, room: Room::Reserved }, work).await
     }
@@ -217,8 +229,12 @@ impl Topics {
     /// Forgets a group without members, and everything that it committed.
     pub async fn group_delete(&self, group: &GroupName) -> Result<Result<(), LogError>, Refusal> {
         self.allow(Act::DeleteGroup, group.as_str())?;
-        let group = group.clone();
-        let delete = move |turn: &mut Turn<'_>| turn.engines.log.delete_group(turn.journal.block(), &group);
+        let (group, topics) = (group.clone(), self.clone());
+        let delete = move |turn: &mut Turn<'_>| {
+            turn.engines.log.delete_group(turn.journal.block(), &group)?;
+            topics.did(Deed::DeleteGroup, &format!("group {group}"));
+            Ok(())
+        };
         self.shard().call(Terms { acks: Acks::All, weight: 1024, room: Room::Reserved }, delete).await
     }
 
@@ -229,11 +245,17 @@ impl Topics {
         partitions: Vec<TopicPartition>,
     ) -> Result<Result<Vec<Result<bool, LogError>>, LogError>, Refusal> {
         self.allow(Act::DeleteGroup, group.as_str())?;
-        let group = group.clone();
+        let (group, topics) = (group.clone(), self.clone());
         let weight = (1024 + 4 * partitions.len()).min(LogEngine::RECORDS_LEN_MAX);
         let delete = move |turn: &mut Turn<'_>| {
             let (log, block) = (&mut turn.engines.log, turn.journal.block());
-            log.delete_offsets(block, &group, &partitions, turn.now)
+            let outcomes = log.delete_offsets(block, &group, &partitions, turn.now)?;
+            let gone = partitions.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Ok(true)));
+            let gone: BTreeSet<&str> = gone.map(|(at, _)| at.topic.as_str()).collect();
+            for topic in gone {
+                topics.did(Deed::DeleteOffsets, &format!("group {group} in {topic}"));
+            }
+            Ok(outcomes)
         };
         self.shard().call(Terms { acks: Acks::All, weight, room: Room::Reserved }, delete).await
     }

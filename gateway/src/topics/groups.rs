@@ -1,5 +1,6 @@
 //! Consumer groups of logs, for whoever looks after them: what they committed, how far behind they are, where they go on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use log_engine::{Committer, Generation, LogEngine, MemberId, OffsetCommit, PartitionLag};
@@ -7,6 +8,7 @@ use message::{GroupName, Timestamp};
 
 use super::Topics;
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::group_lag::Age;
 use super::group_spec::{
     CommitOffset, GroupCommit, GroupDescription, GroupKind, GroupMember, GroupOffset, GroupReset, GroupState,
@@ -25,6 +27,7 @@ impl Topics {
         let weight = 512 + GroupCommit::weight(&commit.offsets);
         let offsets = self.offset_commits(&commit.offsets)?;
         let (member, generation) = (commit.member.clone(), commit.generation);
+        let topics = self.clone();
         let work = move |turn: &mut Turn<'_>| {
             let log = &mut turn.engines.log;
             let member = member.map(|id| MemberId::new(&id));
@@ -32,19 +35,29 @@ impl Topics {
                 None => Committer::Nobody,
                 Some(id) => Committer::Member { id, generation: generation.map(Generation), instance: None },
             };
-            Ok::<_, Refusal>(log.commit_offsets(
-                turn.journal.block(),
-                &name,
-                committer,
-                &offsets,
-                turn.now,
-            )?)
+            log.commit_offsets(turn.journal.block(), &name, committer, &offsets, turn.now)?;
+            if member.is_none() {
+                topics.tell_offsets_set(&name, offsets.iter().map(|one| &one.partition));
+            }
+            Ok::<_, Refusal>(())
         };
         self.shard().call(Terms { acks, weight, room: Room::Reserved }, work).await??;
         if let Some(member) = &commit.member {
             self.note_committed(group, member, &commit.offsets);
         }
         Ok(())
+    }
+
+    /// Writes down that a group is sent elsewhere by somebody who is none of its members. The offsets are not told: a reader
+    /// without a group's protocol commits so, too, and again and again.
+    pub(super) fn tell_offsets_set<'a>(
+        &self,
+        group: &GroupName,
+        partitions: impl Iterator<Item = &'a log_engine::TopicPartition>,
+    ) {
+        let names: BTreeSet<&str> = partitions.map(|one| one.topic.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        self.did(Deed::SetOffsets, &format!("group {group} in {}", names.join(" ")));
     }
 
     /// As the engine takes them.
@@ -101,10 +114,7 @@ impl Topics {
     /// Forgets a group without members, and everything that it committed.
     pub async fn delete_group(&self, name: &str) -> Result<(), Refusal> {
         self.allow(Act::DeleteGroup, name)?;
-        let name = GroupName::new(name)?;
-        let delete =
-            move |turn: &mut Turn<'_>| Ok(turn.engines.log.delete_group(turn.journal.block(), &name)?);
-        self.shard().call(Terms { acks: Acks::All, weight: 1024, room: Room::Reserved }, delete).await?
+        Ok(self.group_delete(&GroupName::new(name)?).await??)
     }
 
     /// Forgets what a group committed for a log, or for one partition of it; answers for which partitions there was
@@ -161,13 +171,16 @@ impl Topics {
             ResetTo::Shift(records) => log_engine::ResetTo::Shift(records),
         };
         let dry_run = reset.dry_run;
-        let weight = LogEngine::RECORDS_LEN_MAX;
+        let (weight, topics) = (LogEngine::RECORDS_LEN_MAX, self.clone());
         let work = move |turn: &mut Turn<'_>| {
             let log = &mut turn.engines.log;
             if partitions.is_empty() {
                 partitions = log.committed(&group).into_iter().map(|(partition, _)| partition).collect();
             }
             let outcomes = log.reset(turn.journal.block(), &group, &partitions, to, dry_run, turn.now)?;
+            if !dry_run {
+                topics.tell_offsets_set(&group, partitions.iter());
+            }
             let told = outcomes.into_iter().map(|one| ResetOutcome {
                 topic: one.partition.topic.to_string(),
                 partition: one.partition.partition,

@@ -7,6 +7,7 @@ use segment_store::RecordKind;
 
 use super::Topics;
 use super::authorization::Act;
+use super::deeds::Author;
 use super::identity_audit::about;
 use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
@@ -15,7 +16,7 @@ use crate::auth::api_key::{ApiKey, ShownKey};
 use crate::auth::identity_record::{self, Change};
 use crate::auth::permission::{NameMatch, Operations, ResourceKind, RuleScope};
 use crate::auth::quota::{QuotaEntity, QuotaLimits};
-use crate::auth::{Guard, Identities, Origin, Pass, ScramHash, User, Verifier, is_name, random, rule_index};
+use crate::auth::{Guard, Identities, ScramHash, User, Verifier, is_name, random, rule_index};
 use crate::refusal::Refusal;
 
 /// Journal bytes that one change takes at most.
@@ -335,18 +336,6 @@ impl Topics {
             _ => self.allow_on_server(Act::ChangeServer),
         }
     }
-
-    pub(super) fn author(&self) -> Author {
-        match self.pass() {
-            Pass::As(caller) => {
-                let identity = caller.identity();
-                (identity.user.clone(), Origin { door: identity.door, address: identity.address })
-            }
-            Pass::Open | Pass::Nobody => {
-                ("".into(), Origin { door: "server", address: std::net::Ipv4Addr::LOCALHOST.into() })
-            }
-        }
-    }
 }
 
 /// What a change makes of a user.
@@ -356,9 +345,6 @@ pub(super) enum Becomes {
     Other,
     Nobody,
 }
-
-/// Who makes a change, for the audit log.
-pub(super) type Author = (Box<str>, Origin);
 
 impl Turn<'_> {
     /// Journals a change and takes it in; it is shown by [`super::shard::Engines::show_identities`].

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Topics;
 use super::authorization::Act;
-use super::job_spec::{JobDescription, JobState, ReplayTarget};
+use super::deeds::Deed;
+use super::job_spec::{JobDescription, JobKind, JobState, ReplayTarget};
 use super::outgoing::Acks;
 use super::queue_topic::LOOK;
 use super::shard::{JobAtWork, JobNumber, JobStart, JobWork, Room, Terms, Turn};
@@ -25,6 +26,16 @@ pub(crate) struct Jobs(DashMap<JobNumber, CancellationToken>);
 
 /// Changes of a job's state are on disk before they are told.
 const CHANGE: Terms = Terms { acks: Acks::All, weight: 1024, room: Room::Reserved };
+
+/// A job for the audit log.
+fn job_in_words(job: &JobDescription) -> String {
+    let kind = match job.kind {
+        JobKind::Replay => "replay",
+        JobKind::Redrive => "redrive",
+    };
+    let to = job.destination.as_deref().unwrap_or("where each came from");
+    format!("job {}: {kind} {} to {to}", job.id, job.source)
+}
 
 fn unknown(id: &str) -> Refusal {
     Refusal::new(ErrorCode::UnknownJob, format!("there is no job {id}"))
@@ -57,10 +68,11 @@ impl Topics {
     pub async fn cancel_job(&self, id: &str) -> Result<JobDescription, Refusal> {
         let source = self.job(id).await?.source;
         self.allow(Act::Consume, &source)?;
-        let number = number(id)?;
+        let (number, topics) = (number(id)?, self.clone());
         let cancel = move |turn: &mut Turn<'_>| {
             let (jobs, block) = (&mut turn.engines.jobs, turn.journal.block());
             jobs.end(block, number, JobState::Cancelled, None, turn.now);
+            topics.did(Deed::CancelJob, &format!("job {} of {source}", number.0));
             jobs.describe(number)
         };
         let described = self.shard().call(CHANGE, cancel).await?.ok_or_else(|| unknown(id))?;
@@ -79,10 +91,14 @@ impl Topics {
     async fn start_job(&self, start: JobStart) -> Result<JobDescription, Refusal> {
         self.check_not_draining()?;
         let terms = Terms { acks: Acks::All, weight: start.bytes(), room: Room::Ordinary };
+        let topics = self.clone();
         let begin = move |turn: &mut Turn<'_>| {
             let (jobs, block) = (&mut turn.engines.jobs, turn.journal.block());
             let job = jobs.start(block, start, turn.now)?;
             let described = jobs.describe(job.number);
+            if let Some(job) = &described {
+                topics.did(Deed::StartJob, &job_in_words(job));
+            }
             Ok::<_, Refusal>((job, described))
         };
         let (job, described) = self.shard().call(terms, begin).await??;

@@ -7,6 +7,7 @@ use message::{Timestamp, TopicName};
 use super::Topics;
 use super::administration::DEFINE;
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::job_spec::StartAt;
 use super::log_topic::LogTopic;
 use super::shard::{Room, Terms, Turn};
@@ -74,7 +75,9 @@ impl Topics {
             let config = changed_settings(turn, &name, &changes, others)?;
             if mode == Mode::Make {
                 let block = turn.journal.block();
+                let before = turn.engines.log.topic(&name).map(std::sync::Arc::clone);
                 let view = turn.engines.log.alter_config(block, &name, config, turn.now)?;
+                before.iter().for_each(|before| topics.tell_log_changed(before, &view));
                 topics.enter_log(turn.engines, &view);
             }
             Ok(config.describe())
@@ -91,7 +94,9 @@ impl Topics {
                 return Ok(turn.engines.log.check_more_partitions(&name, partitions)?);
             }
             let block = turn.journal.block();
+            let before = turn.engines.log.topic(&name).map(std::sync::Arc::clone);
             let view = turn.engines.log.add_partitions(block, &name, partitions, turn.now)?;
+            before.iter().for_each(|before| topics.tell_log_changed(before, &view));
             topics.enter_log(turn.engines, &view);
             Ok(())
         };
@@ -105,12 +110,18 @@ impl Topics {
         let log = self.log(name)?;
         let id = log.partition(partition)?.id;
         let before = Offset(log.resolve(partition, before)?);
+        let topics = self.clone();
         let shorten = move |turn: &mut Turn<'_>| {
             let start = turn.engines.log.partition(id).map_or(before, |view| view.log_start());
             if before <= start {
                 return Ok(start.0);
             }
-            Ok(turn.engines.log.delete_records(turn.journal.block(), id, before)?.0)
+            let start = turn.engines.log.delete_records(turn.journal.block(), id, before)?.0;
+            topics.did(
+                Deed::DeleteRecords,
+                &format!("log {} partition {partition} before {start}", log.name()),
+            );
+            Ok(start)
         };
         self.shard().call(SHORTEN, shorten).await?
     }

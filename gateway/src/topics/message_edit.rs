@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Topics;
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::delivery::QueueDelivery;
 use super::job_spec::ReplayTarget;
 use super::outgoing::Acks;
@@ -140,6 +141,15 @@ impl Way {
     }
 }
 
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Way::Queue(name) => write!(f, "queue {name}"),
+            Way::Exchange { name, key } => write!(f, "exchange {name:?} by {key:?}"),
+        }
+    }
+}
+
 /// Journal bytes of a move that needs no block of its own.
 const TRANSFER_BYTES: usize = 128 << 10;
 
@@ -186,15 +196,16 @@ impl QueueTopic {
             let detail = "give either `delay_ms` or `deliver_at`, not both";
             return Err(Refusal::invalid("/deliver_at", detail));
         }
-        let name = self.name.clone();
+        let queue = self.clone();
         let amend = move |turn: &mut Turn<'_>| {
             let now = turn.now;
             let after = |ms: u64| Timestamp(now.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)));
             let deliver_at = change.delay_ms.map(after).or(change.deliver_at.map(Timestamp));
             let amendment = Amendment { priority: change.priority, deliver_at };
             let (block, engine) = (turn.journal.block(), &mut turn.engines.queue);
-            engine.amend_message(block, &name, MessageId(id), amendment, now)?;
-            let seen = engine.get(&name, MessageId(id))?;
+            engine.amend_message(block, &queue.name, MessageId(id), amendment, now)?;
+            let seen = engine.get(&queue.name, MessageId(id))?;
+            queue.did(Deed::ChangeMessage, &format!("message {id} of queue {}: {amendment:?}", queue.name));
             turn.engines.shown(seen)
         };
         self.shard.call(Terms { acks: Acks::All, weight: 64 << 10, room: Room::Reserved }, amend).await?
@@ -202,20 +213,22 @@ impl QueueTopic {
 
     async fn move_message(&self, id: u64, target: &ReplayTarget, edits: MessageEdits) -> Result<(), Refusal> {
         self.allow(Act::ChangeMessage)?;
-        let name = self.name.clone();
+        let queue = self.clone();
         let (way, edits, id) = (Way::new(target)?, Edits::from(edits), MessageId(id));
         let change = move |turn: &mut Turn<'_>| {
             let change = |turn: &mut Turn<'_>| {
                 let (block, engine) = (turn.journal.block(), &mut turn.engines.queue);
-                engine.move_message(block, &name, id, way.destination(), &edits, turn.now)
+                engine.move_message(block, &queue.name, id, way.destination(), &edits, turn.now)
             };
             match change(turn) {
                 Err(QueueError::BlockFull) => {
                     turn.ensure(turn.engines.queue.wanted_room())?;
-                    Ok(change(turn)?)
+                    change(turn)?;
                 }
-                outcome => Ok(outcome?),
+                outcome => outcome?,
             }
+            queue.did(Deed::MoveMessage, &format!("message {} of queue {} to {way}", id.0, queue.name));
+            Ok(())
         };
         let terms = Terms { acks: Acks::All, weight: TRANSFER_BYTES, room: Room::Ordinary };
         self.shard.call(terms, change).await?

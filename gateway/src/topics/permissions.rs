@@ -4,7 +4,8 @@ use message::ErrorCode;
 
 use super::Topics;
 use super::authorization::Act;
-use super::identities::{Author, Becomes, CHANGES_MAX, too_many, unknown_user};
+use super::deeds::Author;
+use super::identities::{Becomes, CHANGES_MAX, too_many, unknown_user};
 use super::shard::Turn;
 use super::spec::Created;
 use crate::auth::identity_record::Change;

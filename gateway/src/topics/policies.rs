@@ -4,6 +4,7 @@ use queue_engine::{Policy, PolicyInfo};
 
 use super::Topics;
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::exchanges::in_body;
 use super::outgoing::Acks;
 use super::policy_spec::{ApplyTo, PolicyDefinition, PolicyDescription, PolicyKind, PolicySpec};
@@ -27,10 +28,16 @@ impl Topics {
         self.allow(Act::ChangePolicies, vhost)?;
         self.check_not_draining()?;
         let (vhost, name, policy) = (vhost.to_owned(), name.to_owned(), Policy::from(spec));
+        let topics = self.clone();
         let set = move |turn: &mut Turn<'_>| {
+            let before = turn.engines.queue.policy(kind.into(), &vhost, &name).ok();
             let (block, now) = (turn.journal.block(), turn.now);
             let made = turn.engines.queue.set_policy(block, kind.into(), &vhost, &name, policy, now);
-            Ok(if made.map_err(in_body)? { Created::Made } else { Created::Same })
+            let made = made.map_err(in_body)?;
+            if before.as_ref() != turn.engines.queue.policy(kind.into(), &vhost, &name).ok().as_ref() {
+                topics.did(Deed::SetPolicy, &in_words(kind, &vhost, &name));
+            }
+            Ok(if made { Created::Made } else { Created::Same })
         };
         self.shard().call(DEFINE, set).await?
     }
@@ -38,10 +45,12 @@ impl Topics {
     /// Takes a policy away: what it set is as it was declared again.
     pub async fn delete_policy(&self, kind: PolicyKind, vhost: &str, name: &str) -> Result<(), Refusal> {
         self.allow(Act::ChangePolicies, vhost)?;
-        let (vhost, name) = (vhost.to_owned(), name.to_owned());
+        let (vhost, name, topics) = (vhost.to_owned(), name.to_owned(), self.clone());
         let delete = move |turn: &mut Turn<'_>| {
             let (block, now) = (turn.journal.block(), turn.now);
-            Ok(turn.engines.queue.delete_policy(block, kind.into(), &vhost, &name, now)?)
+            turn.engines.queue.delete_policy(block, kind.into(), &vhost, &name, now)?;
+            topics.did(Deed::DeletePolicy, &in_words(kind, &vhost, &name));
+            Ok(())
         };
         self.shard().call(UNDEFINE, delete).await?
     }
@@ -85,6 +94,15 @@ impl Topics {
         };
         self.shard().call(LOOK, look).await
     }
+}
+
+/// A policy for the audit log.
+fn in_words(kind: PolicyKind, vhost: &str, name: &str) -> String {
+    let kind = match kind {
+        PolicyKind::User => "policy",
+        PolicyKind::Operator => "operator policy",
+    };
+    format!("{kind} {name:?} of {vhost:?}")
 }
 
 impl PolicyDescription {

@@ -12,6 +12,7 @@ use message::ErrorCode;
 
 use super::Topics;
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::group_wire::WireCommitter;
 use super::log_topic::LogTopic;
 use super::outgoing::Acks;
@@ -128,6 +129,26 @@ impl Topics {
         outcome: TransactionOutcome,
         bump: bool,
     ) -> Result<Producer, Refusal> {
+        self.end_as(id, producer, outcome, bump, |_| ()).await
+    }
+
+    /// Aborts a transaction that its producer left open.
+    pub async fn abort_left_open(&self, id: TransactionalId, producer: Producer) -> Result<(), Refusal> {
+        let topics = self.clone();
+        let tell = move |id: &TransactionalId| {
+            topics.did(Deed::AbortTransaction, &format!("transactional id {}", id.as_str()));
+        };
+        self.end_as(id, producer, TransactionOutcome::Abort, false, tell).await.map(drop)
+    }
+
+    async fn end_as(
+        &self,
+        id: TransactionalId,
+        producer: Producer,
+        outcome: TransactionOutcome,
+        bump: bool,
+        tell: impl FnOnce(&TransactionalId) + Send + 'static,
+    ) -> Result<Producer, Refusal> {
         self.allow(Act::UseTransaction, id.as_str())?;
         let end = move |turn: &mut Turn<'_>| {
             if turn.engines.staging.get(producer).is_some() {
@@ -136,7 +157,9 @@ impl Topics {
             }
             let end = EndTransaction { id: &id, producer, outcome, bump };
             turn.ensure(CHANGE_WEIGHT + turn.engines.log.end_transaction_len(&id))?;
-            Ok(turn.engines.log.end_transaction(turn.journal.block(), &end, turn.now)?)
+            let ended = turn.engines.log.end_transaction(turn.journal.block(), &end, turn.now)?;
+            tell(&id);
+            Ok(ended)
         };
         self.shard().call(Terms { weight: MARKERS_WEIGHT, ..CHANGE }, end).await?
     }

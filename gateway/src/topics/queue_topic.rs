@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::VirtualHost;
 use super::authorization::Act;
+use super::deeds::{self, Deed};
 use super::delivery::QueueDelivery;
 use super::outgoing::Acks;
 use super::shard::{Outlet, Room, ShardHandle, Terms, Turn};
-use crate::auth::Pass;
+use crate::auth::{Guard, Pass, Usage};
 use crate::refusal::Refusal;
 
 /// Journal bytes that settling one lease, or handing out one message, takes at most.
@@ -33,6 +34,10 @@ pub struct QueueTopic {
     pub(crate) draining: CancellationToken,
     /// On whose behalf.
     pub(crate) pass: Pass,
+    /// Where they come from.
+    pub(crate) usage: Usage,
+    /// Who is told what they do.
+    pub(crate) guard: Guard,
 }
 
 /// What a subscriber asks for.
@@ -75,6 +80,11 @@ impl QueueTopic {
     #[must_use]
     pub fn name(&self) -> &TopicName {
         &self.name
+    }
+
+    /// Writes down what was done to it.
+    pub(super) fn did(&self, deed: Deed, about: &str) {
+        deeds::tell(&self.guard, deed, &deeds::author(&self.pass, &self.usage), about);
     }
 
     /// Takes up to `max` messages, waiting up to `wait` for the first. When the caller's future is dropped, what was
@@ -195,10 +205,12 @@ impl QueueTopic {
     /// Deletes one message, whoever holds it.
     pub async fn delete_message(&self, id: u64) -> Result<(), Refusal> {
         self.allow(Act::RemoveMessages)?;
-        let name = self.name.clone();
+        let queue = self.clone();
         let delete = move |turn: &mut Turn<'_>| {
-            turn.engines.check_is_shared(&name)?;
-            turn.engines.queue.delete_message(turn.journal.block(), &name, MessageId(id))?;
+            let name = &queue.name;
+            turn.engines.check_is_shared(name)?;
+            turn.engines.queue.delete_message(turn.journal.block(), name, MessageId(id))?;
+            queue.did(Deed::DeleteMessage, &format!("message {id} of queue {name}"));
             Ok(())
         };
         self.shard.call(Terms { acks: Acks::All, weight: 256, room: Room::Reserved }, delete).await?
@@ -209,10 +221,15 @@ impl QueueTopic {
         self.allow(Act::Purge)?;
         let mut purged = 0;
         loop {
-            let name = self.name.clone();
+            let queue = self.clone();
             let purge = move |turn: &mut Turn<'_>| {
-                turn.engines.check_is_shared(&name)?;
-                Ok::<_, Refusal>(turn.engines.queue.purge_queue(turn.journal.block(), &name, turn.now)?)
+                let name = &queue.name;
+                turn.engines.check_is_shared(name)?;
+                let step = turn.engines.queue.purge_queue(turn.journal.block(), name, turn.now)?;
+                if purged == 0 {
+                    queue.did(Deed::PurgeQueue, &format!("queue {name}"));
+                }
+                Ok::<_, Refusal>(step)
             };
             let step = self
                 .shard

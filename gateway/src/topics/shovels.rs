@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::authorization::Act;
-use super::identities::{Author, too_many};
+use super::deeds::Author;
+use super::identities::too_many;
 use super::outgoing::Acks;
 use super::shard::{Room, ShovelBook, Terms, Turn};
 use super::spec::Created;

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use queue_engine::DEFAULT_HOST;
 
 use super::authorization::Act;
+use super::deeds::Deed;
 use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
 use super::spec::Created;
@@ -132,11 +133,14 @@ impl Topics {
     pub async fn create_virtual_host(&self, name: &str) -> Result<Created, Refusal> {
         self.allow(Act::MakeHost, name)?;
         self.check_not_draining()?;
-        let name = name.to_owned();
+        let (name, topics) = (name.to_owned(), self.clone());
         let create = move |turn: &mut Turn<'_>| {
             let made = turn.engines.queue.create_virtual_host(turn.journal.block(), &name);
             let made = made.map_err(super::exchanges::in_body)?;
             turn.engines.directory.hosts.set(turn.engines.queue.virtual_hosts());
+            if made {
+                topics.did(Deed::MakeHost, &format!("virtual host {name:?}"));
+            }
             Ok(if made { Created::Made } else { Created::Same })
         };
         self.shard().call(DEFINE, create).await?
@@ -182,6 +186,7 @@ impl Topics {
             turn.delete_shovels_of(&host, &by)?;
             let queue = &mut turn.engines.queue;
             let gone = queue.delete_virtual_host(turn.journal.block(), &host)?;
+            topics.did(Deed::DeleteHost, &format!("virtual host {host:?}"));
             turn.engines.directory.hosts.set(turn.engines.queue.virtual_hosts());
             gone.iter().for_each(|queue| turn.engines.forget_topic(queue));
             totals.iter().for_each(|totals| turn.engines.vitals.keep_counts_of(totals));

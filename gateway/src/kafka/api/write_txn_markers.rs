@@ -5,7 +5,7 @@ use kafka_wire::messages::write_txn_markers::{
 
 use super::{Call, groups, transactions};
 use crate::kafka::error::KafkaError;
-use crate::topics::{Act, TransactionDescription, TransactionOutcome};
+use crate::topics::{Act, TransactionDescription};
 
 /// An administrator ends a transaction that nobody ends, seen from one partition of it (KIP-664). Here no part of a
 /// transaction is left open alone, so all of it is aborted.
@@ -68,8 +68,7 @@ impl Open {
             return Err(KafkaError::INVALID_PRODUCER_EPOCH);
         }
         let meant = all.swap_remove(at);
-        let ended =
-            topics.end_producer_transaction(meant.id, meant.producer, TransactionOutcome::Abort, false);
-        ended.await.map(drop).map_err(|refusal| transactions::coordinator(&refusal))
+        let ended = topics.abort_left_open(meant.id, meant.producer).await;
+        ended.map_err(|refusal| transactions::coordinator(&refusal))
     }
 }

@@ -14,6 +14,9 @@ use super::outcome::{Answer, Fault, SessionDelivery, SessionError};
 use super::replies::REPLY_TO;
 use super::{exchange_arguments, queue_arguments};
 use crate::refusal::Refusal;
+use crate::topics::administration::log_in_words;
+use crate::topics::deeds::Deed;
+use crate::topics::exchanges::binding_in_words;
 use crate::topics::shard::Turn;
 use crate::topics::{Topic, Topics, VirtualHost, shard};
 
@@ -56,17 +59,21 @@ fn carry_out_full(
     match request {
         Request::DeclareQueue(declaration) => declare_queue(topics, turn, link.owner(), &declaration),
         Request::DeleteQueue { queue, if_unused, if_empty } => {
-            delete_queue(turn, link.owner(), &queue, if_unused, if_empty)
+            delete_queue(topics, turn, link.owner(), &queue, if_unused, if_empty)
         }
-        Request::PurgeQueue { queue } => purge(turn, link.owner(), &queue),
-        Request::Bind(binding) => bind(turn, link.owner(), &binding),
-        Request::Unbind(binding) => unbind(turn, link.owner(), &binding),
-        Request::DeclareExchange(declaration) => declare_exchange(turn, &declaration),
+        Request::PurgeQueue { queue } => purge(topics, turn, link.owner(), &queue),
+        Request::Bind(binding) => bind(topics, turn, link.owner(), &binding),
+        Request::Unbind(binding) => unbind(topics, turn, link.owner(), &binding),
+        Request::DeclareExchange(declaration) => declare_exchange(topics, turn, &declaration),
         Request::DeleteExchange { exchange, if_unused } => {
             let Ok(name) = ExchangeName::new(&exchange) else { return Ok(Answer::Done) };
             match turn.engines.queue.delete_exchange(turn.journal.block(), &name, if_unused) {
+                Ok(()) => {
+                    topics.did(Deed::DeleteExchange, &format!("exchange {name}"));
+                    Ok(Answer::Done)
+                }
                 // To RabbitMQ, what is not there is as deleted as it was asked to be.
-                Ok(()) | Err(queue_engine::QueueError::UnknownExchange(_)) => Ok(Answer::Done),
+                Err(queue_engine::QueueError::UnknownExchange(_)) => Ok(Answer::Done),
                 Err(error) => Err(error.into()),
             }
         }
@@ -157,6 +164,7 @@ fn declare_queue(
     let declared = turn.engines.queue.declare(turn.journal.block(), &name, declaration, turn.now)?;
     if declared.created {
         turn.note_maker(&name, topics.usage(), lasts);
+        topics.did(Deed::MakeTopic, &format!("queue {name}"));
         turn.engines.directory.insert(topics.queue_topic(declared.id, name.clone()));
     }
     Ok(counts(&turn.engines.queue.queue_info(&name)?))
@@ -177,12 +185,14 @@ fn declare_log(topics: &Topics, turn: &mut Turn<'_>, name: TopicName, wanted: &Q
         let made = turn.engines.log.create_topic(turn.journal.block(), &name, 1, config, turn.now);
         let made = made.map_err(Refusal::from)?;
         turn.note_maker(&name, topics.usage(), true);
+        topics.did(Deed::MakeTopic, &log_in_words(&made));
         topics.enter_log(turn.engines, &made);
     }
     Ok(Answer::Queue { messages: 0, consumers: 0 })
 }
 
 fn delete_queue(
+    topics: &Topics,
     turn: &mut Turn<'_>,
     owner: OwnerId,
     queue: &str,
@@ -193,6 +203,7 @@ fn delete_queue(
     let Ok(name) = TopicName::new(queue) else { return Ok(Answer::Removed(0)) };
     if let Ok(Topic::Log(log)) = turn.engines.directory.get(queue) {
         turn.delete_log(&log)?;
+        topics.did(Deed::DeleteTopic, &format!("log {name}"));
         return Ok(Answer::Removed(0));
     }
     let Ok(info) = turn.engines.queue.queue_info(&name) else { return Ok(Answer::Removed(0)) };
@@ -200,10 +211,11 @@ fn delete_queue(
     turn.engines.queue.delete_queue(turn.journal.block(), &name, if_unused, if_empty)?;
     turn.engines.vitals.keep_counts_of(&info.totals);
     turn.engines.forget_topic(&name);
+    topics.did(Deed::DeleteTopic, &format!("queue {name}"));
     Ok(Answer::Removed(info.ready))
 }
 
-fn purge(turn: &mut Turn<'_>, owner: OwnerId, queue: &str) -> Answered {
+fn purge(topics: &Topics, turn: &mut Turn<'_>, owner: OwnerId, queue: &str) -> Answered {
     let name = queue_name(queue)?;
     if turn.engines.log.topic(&name).is_some() {
         return Err(not_for_streams("queue.purge"));
@@ -215,6 +227,7 @@ fn purge(turn: &mut Turn<'_>, owner: OwnerId, queue: &str) -> Answered {
         let step = step.map_err(|_| unknown_queue(queue))?;
         removed += step.messages;
         if step.complete {
+            topics.did(Deed::PurgeQueue, &format!("queue {name}"));
             return Ok(Answer::Removed(removed));
         }
         turn.ensure(shard_room(turn)).map_err(Refusal::from)?;
@@ -226,20 +239,26 @@ fn shard_room(turn: &Turn<'_>) -> usize {
     turn.journal.largest_record() / 2
 }
 
-fn bind(turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
+fn bind(topics: &Topics, turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
     let (source, target) = ends(turn, owner, binding)?;
     let (key, arguments) = (&binding.routing_key, &binding.arguments);
     turn.ensure(turn.engines.queue.bind_bytes(&source, &target)).map_err(Refusal::from)?;
-    turn.engines.queue.bind(turn.journal.block(), &source, &target, key, arguments, turn.now)?;
+    let made = turn.engines.queue.bind(turn.journal.block(), &source, &target, key, arguments, turn.now)?;
+    if made {
+        topics.did(Deed::Bind, &in_words(source, target, binding));
+    }
     Ok(Answer::Done)
 }
 
-fn unbind(turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
+fn unbind(topics: &Topics, turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
     let Ok((source, target)) = ends(turn, owner, binding) else { return Ok(Answer::Done) };
     let (key, arguments) = (&binding.routing_key, &binding.arguments);
     match turn.engines.queue.unbind(turn.journal.block(), &source, &target, key, arguments) {
+        Ok(()) => {
+            topics.did(Deed::Unbind, &in_words(source, target, binding));
+            Ok(Answer::Done)
+        }
         // To RabbitMQ, what is not there is as unbound as it was asked to be.
-        Ok(()) => Ok(Answer::Done),
         Err(error)
             if error.code() == ErrorCode::UnknownBinding || error.code() == ErrorCode::UnknownTopic =>
         {
@@ -248,6 +267,12 @@ fn unbind(turn: &mut Turn<'_>, owner: OwnerId, binding: &Binding) -> Answered {
         Err(error) if error.code() == ErrorCode::UnknownExchange => Ok(Answer::Done),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A binding for the audit log.
+fn in_words(source: ExchangeName, target: BindingTarget, wanted: &Binding) -> String {
+    let (routing_key, arguments) = (wanted.routing_key.clone(), wanted.arguments.clone());
+    binding_in_words(&queue_engine::Binding { source, target, routing_key, arguments })
 }
 
 fn unknown_exchange(name: &str) -> SessionError {
@@ -284,7 +309,7 @@ fn ends(
     Ok((source, target))
 }
 
-fn declare_exchange(turn: &mut Turn<'_>, wanted: &ExchangeDeclaration) -> Answered {
+fn declare_exchange(topics: &Topics, turn: &mut Turn<'_>, wanted: &ExchangeDeclaration) -> Answered {
     let name = ExchangeName::new(&wanted.exchange);
     if wanted.passive {
         let found = name.ok().and_then(|name| turn.engines.queue.exchange(&name).ok());
@@ -302,7 +327,10 @@ fn declare_exchange(turn: &mut Turn<'_>, wanted: &ExchangeDeclaration) -> Answer
         ..ExchangeOptions::default()
     };
     exchange_arguments::read(&mut options, &wanted.arguments)?;
-    turn.engines.queue.declare_exchange(turn.journal.block(), &name, kind, options)?;
+    let made = turn.engines.queue.declare_exchange(turn.journal.block(), &name, kind, options)?;
+    if made {
+        topics.did(Deed::MakeExchange, &format!("exchange {name}, {}", kind.as_str()));
+    }
     Ok(Answer::Done)
 }
 

@@ -21,6 +21,7 @@ use super::staging::Staging;
 use super::waiters::Waiters;
 use crate::auth::{Guard, Identities};
 use crate::refusal::Refusal;
+use crate::topics::deeds::{self, Deed};
 use crate::topics::delivery::QueueDelivery;
 use crate::topics::directory::Directory;
 use crate::topics::log_topic::LogPartition;
@@ -82,6 +83,7 @@ impl Engines {
             if !self.queue.has_queue(name) {
                 self.forget_topic(name);
             }
+            deeds::tell_own(&self.guard, Deed::DeleteTopic, &format!("queue {name}"));
         }
         outbox
     }

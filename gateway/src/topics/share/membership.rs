@@ -5,6 +5,7 @@ use message::{GroupName, TopicName};
 
 use crate::refusal::Refusal;
 use crate::topics::authorization::Act;
+use crate::topics::deeds::Deed;
 use crate::topics::outgoing::Acks;
 use crate::topics::queue_topic::LOOK;
 use crate::topics::shard::{Room, Terms, Turn};
@@ -96,11 +97,19 @@ impl Topics {
         mode: Mode,
     ) -> Result<(), Refusal> {
         self.allow(Act::ChangeGroupSettings, group.as_str())?;
-        let group = group.clone();
+        let (group, topics) = (group.clone(), self.clone());
         let how = (others == Others::Unset, mode == Mode::Check);
         let change = move |turn: &mut Turn<'_>| {
             let (log, block) = (&mut turn.engines.log, turn.journal.block());
-            Ok(log.alter_share_settings(block, &group, &changes, how)?)
+            log.alter_share_settings(block, &group, &changes, how)?;
+            if mode == Mode::Make {
+                let changes = changes.iter().map(|(key, change)| match change {
+                    ConfigChange::Unset => format!(", without {key}"),
+                    change => format!(", {key}: {change:?}"),
+                });
+                topics.did(Deed::ChangeGroup, &format!("share group {group}{}", changes.collect::<String>()));
+            }
+            Ok(())
         };
         self.shard().call(CHANGE, change).await?
     }

@@ -5,6 +5,7 @@ use queue_engine::QueueEngine;
 use super::membership::CHANGE;
 use crate::refusal::Refusal;
 use crate::topics::authorization::Act;
+use crate::topics::deeds::Deed;
 use crate::topics::queue_topic::LOOK;
 use crate::topics::shard::Turn;
 use crate::topics::{Topic, Topics};
@@ -84,10 +85,12 @@ impl Topics {
                     continue;
                 }
             };
-            let group = group.clone();
+            let (group, topics, name) = (group.clone(), self.clone(), log.name().clone());
             let alter = move |turn: &mut Turn<'_>| {
                 let (log, block) = (&mut turn.engines.log, turn.journal.block());
-                log.alter_share_offset(block, &group, id, Offset(start))
+                log.alter_share_offset(block, &group, id, Offset(start))?;
+                topics.did(Deed::SetOffsets, &format!("share group {group} in {name}"));
+                Ok(())
             };
             let altered: Result<(), LogError> = self.shard().call(CHANGE, alter).await?;
             outcomes.push(altered.map_err(Refusal::from));
@@ -108,11 +111,15 @@ impl Topics {
     pub async fn delete_share_offsets(&self, group: &GroupName, topic: &Topic) -> Result<(), Refusal> {
         self.allow(Act::DeleteGroup, group.as_str())?;
         let Topic::Log(log) = topic else { return Err(no_offsets(topic.name())) };
-        let (group, name) = (group.clone(), log.name().clone());
+        let (group, name, topics) = (group.clone(), log.name().clone(), self.clone());
         let weight = (1024 + 4 * log.partitions() as usize).min(LogEngine::RECORDS_LEN_MAX);
         let forget = move |turn: &mut Turn<'_>| {
             let (log, block) = (&mut turn.engines.log, turn.journal.block());
-            log.delete_share_offsets(block, &group, &name)
+            let deleted = log.delete_share_offsets(block, &group, &name)?;
+            if deleted {
+                topics.did(Deed::DeleteOffsets, &format!("share group {group} in {name}"));
+            }
+            Ok::<_, LogError>(deleted)
         };
         match self.shard().call(crate::topics::shard::Terms { weight, ..CHANGE }, forget).await?? {
             true => Ok(()),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Guard;
 use crate::auth::caller::{Caller, Identity};
 use crate::auth::origin::Origin;
-use crate::auth::repeats::{Refused, WINDOW};
+use crate::auth::repeats::{Happening, WINDOW};
 
 /// Longest part of an error of TLS that is written down.
 const WHY_CHARS: usize = 200;
@@ -48,10 +48,16 @@ impl Guard {
 
     fn refused(&self, event: &'static str, user: &str, Origin { door, address }: Origin, about: &str) {
         let (user, about) = (user.into(), about.into());
-        self.0.settings.audit.refused(Refused { event, door, user, address: Some(address), about });
+        self.0.settings.audit.refused(Happening { event, door, user, address: Some(address), about });
     }
 
-    /// Writes a change into the audit log.
+    /// Notes that somebody changed something that is not who may do what.
+    pub fn did(&self, event: &'static str, user: &str, Origin { door, address }: Origin, about: &str) {
+        let (user, about) = (user.into(), about.into());
+        self.0.settings.audit.did(Happening { event, door, user, address: Some(address), about });
+    }
+
+    /// Writes a change of who may do what into the audit log.
     pub fn changed(&self, event: &str, user: &str, origin: Origin, about: &str) {
         self.0.settings.audit.changed(event, user, origin, about);
     }
