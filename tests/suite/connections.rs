@@ -3,6 +3,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// Long enough for an answer that is not held back.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(200);
+
 async fn talk(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts");
     let _ = stream.write_all(bytes).await;
@@ -56,6 +59,28 @@ async fn heads_and_bodies_have_a_size() {
     let mut status = [0; 12];
     deadline::soon("an answer", stream.read_exact(&mut status)).await.expect("it answers");
     assert_eq!(&status, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn a_refusal_that_did_not_need_the_body_does_not_end_the_connection_without_a_word() {
+    let server = Server::shared();
+    let post = |bytes: usize| format!("POST /v1/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: {bytes}\r\n\r\n");
+    // The body comes after the head, as many clients send it; then another request over the same connection.
+    let mut stream = TcpStream::connect(server.address()).await.expect("the server accepts");
+    stream.set_nodelay(true).unwrap();
+    stream.write_all(post(5).as_bytes()).await.expect("it reads");
+    let early = tokio::time::timeout(MOMENT, stream.readable()).await;
+    assert!(early.is_err(), "the answer comes when the body is there");
+    stream.write_all(b"hello").await.expect("it reads");
+    let get = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(get.as_bytes()).await.expect("it reads");
+    let mut told = String::new();
+    deadline::soon("both answers", stream.read_to_string(&mut told)).await.expect("they are text");
+    let statuses: Vec<&str> = told.matches("HTTP/1.1 404").chain(told.matches("HTTP/1.1 200")).collect();
+    assert_eq!(statuses.len(), 2, "{told}");
+    // A body that is too long for that is not waited for: the answer says that the connection ends with it.
+    let answer = talk(server.address(), post(10 << 20).as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod peer;
 mod refuse;
 mod session;
 mod watch;
+mod watched_body;
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -3,8 +3,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::watch::Watch;
@@ -86,53 +84,5 @@ impl AsyncWrite for WatchedStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// A request's body that notes when the server has to wait for it.
-pub struct WatchedBody {
-    body: Incoming,
-    watch: Arc<Watch>,
-    awaited: bool,
-}
-
-impl WatchedBody {
-    pub fn new(body: Incoming, watch: Arc<Watch>) -> WatchedBody {
-        WatchedBody { body, watch, awaited: false }
-    }
-
-    fn note(&mut self, awaited: bool) {
-        if awaited != self.awaited {
-            self.awaited = awaited;
-            self.watch.body_awaited(awaited);
-        }
-    }
-}
-
-impl Body for WatchedBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let outcome = Pin::new(&mut self.body).poll_frame(cx);
-        self.note(outcome.is_pending());
-        outcome
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for WatchedBody {
-    fn drop(&mut self) {
-        self.note(false);
     }
 }

@@ -5,14 +5,19 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use axum::response::Response;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONNECTION, EXPECT, HeaderValue};
+use hyper::{StatusCode, Version};
 use pin_project_lite::pin_project;
 
 use super::Answer;
-use super::io::WatchedBody;
 use super::peer::Peer;
 use super::refuse;
 use super::watch::Watch;
+use super::watched_body::{Rest, WatchedBody};
+
+/// As much of the body of a request that is refused is read all the same, so that its connection can go on.
+const READ_ANYHOW: u64 = 64 << 10;
 
 /// What hyper calls for each request of one connection.
 pub struct Session<A> {
@@ -32,9 +37,16 @@ impl<A: Answer> hyper::service::Service<hyper::Request<Incoming>> for Session<A>
         if head_bytes(&request) > self.max_header_bytes {
             return Answering::Refused { response: Some(refuse::head_too_large(self.max_header_bytes)) };
         }
-        let mut request = request.map(|body| Body::new(WatchedBody::new(body, self.watch.clone())));
+        let rest = Rest::default();
+        let unread = Unread {
+            rest: rest.clone(),
+            watch: self.watch.clone(),
+            may_be_read: !request.headers().contains_key(EXPECT),
+            version: request.version(),
+        };
+        let mut request = request.map(|body| Body::new(WatchedBody::new(body, self.watch.clone(), rest)));
         request.extensions_mut().insert(Arc::clone(&self.peer));
-        Answering::Asked { answer: self.answer.answer(request), busy }
+        Answering::Asked { answer: self.answer.answer(request), unread, busy: Some(busy) }
     }
 }
 
@@ -67,7 +79,9 @@ pin_project! {
     #[project = AnsweringStep]
     pub enum Answering<F> {
         /// The server works on it.
-        Asked { #[pin] answer: F, busy: Busy },
+        Asked { #[pin] answer: F, unread: Unread, busy: Option<Busy> },
+        /// It is refused; what it brought comes in yet.
+        Refusing { response: Option<Response>, body: WatchedBody, busy: Option<Busy> },
         /// It broke a limit.
         Refused { response: Option<Response> },
     }
@@ -76,11 +90,49 @@ pin_project! {
 impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
     type Output = Result<Response, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            AnsweringStep::Asked { answer, .. } => Poll::Ready(ready!(answer.poll(cx))),
-            AnsweringStep::Refused { response } => Poll::Ready(Ok(response.take().unwrap_or_default())),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match self.as_mut().project() {
+                AnsweringStep::Asked { answer, unread, busy } => {
+                    let mut response = ready!(answer.poll(cx))?;
+                    let Some(body) = unread.of(&mut response) else { return Poll::Ready(Ok(response)) };
+                    let busy = busy.take();
+                    self.set(Answering::Refusing { response: Some(response), body, busy });
+                }
+                AnsweringStep::Refusing { response, body, .. } => {
+                    while let Some(Ok(_)) = ready!(Pin::new(&mut *body).poll_frame(cx)) {}
+                    return Poll::Ready(Ok(response.take().unwrap_or_default()));
+                }
+                AnsweringStep::Refused { response } => {
+                    return Poll::Ready(Ok(response.take().unwrap_or_default()));
+                }
+            }
         }
+    }
+}
+
+/// What is known of a request's body while it is being answered.
+pub struct Unread {
+    rest: Rest,
+    watch: Arc<Watch>,
+    /// Whether the client sends it without being told to.
+    may_be_read: bool,
+    version: Version,
+}
+
+impl Unread {
+    /// The body to read before a refusal goes out. A connection with one that is too long for that ends with the answer,
+    /// which says so: to a client, the end of a connection is a failure if it was not told.
+    fn of(&self, response: &mut Response) -> Option<WatchedBody> {
+        if response.status() < StatusCode::BAD_REQUEST || self.version > Version::HTTP_11 {
+            return None;
+        }
+        let body = self.rest.lock().take()?;
+        if self.may_be_read && body.size_hint().upper().is_some_and(|bytes| bytes <= READ_ANYHOW) {
+            return Some(WatchedBody::new(body, self.watch.clone(), Rest::default()));
+        }
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        None
     }
 }
 
