@@ -41,12 +41,15 @@ class Broker:
         self.child.send_signal(signal.SIGTERM)
         assert self.child.wait(timeout=30) == 0
 
-    def ask(self, method, path, body=None, login=f"admin:{SECRET}", scheme="http", context=None):
-        """Status and decoded answer of a request."""
+    def ask(self, method, path, body=None, login=f"admin:{SECRET}", scheme="http", context=None,
+            within=None):
+        """Status and decoded answer of a request, perhaps within a transaction."""
         request = urllib.request.Request(f"{scheme}://{self.ports[scheme]}{path}", method=method)
         if login:
             kind = "Basic " + base64.b64encode(login.encode()).decode() if ":" in login else "Bearer " + login
             request.add_header("authorization", kind)
+        if within:
+            request.add_header("sluice-transaction", within)
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("content-type", "application/json")

@@ -45,9 +45,10 @@ def text(value):
 
 
 class KafkaLogin:
-    def __init__(self, address, context=None, name="localhost"):
+    def __init__(self, address, context=None, name="localhost", client_id="matrix", source=""):
+        self.client_id = client_id
         host, port = address.split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=30)
+        self.socket = socket.create_connection((host, int(port)), timeout=30, source_address=(source, 0))
         if context:
             self.socket = context.wrap_socket(self.socket, server_hostname=name)
         self.sent = 0
@@ -69,7 +70,7 @@ class KafkaLogin:
 
     def ask(self, api, version, body):
         self.sent += 1
-        header = api.to_bytes(2, "big") + version.to_bytes(2, "big") + self.sent.to_bytes(4, "big") + text("matrix")
+        header = api.to_bytes(2, "big") + version.to_bytes(2, "big") + self.sent.to_bytes(4, "big") + text(self.client_id)
         request = header + body
         try:
             self.socket.sendall(len(request).to_bytes(4, "big") + request)
@@ -105,12 +106,12 @@ class KafkaLogin:
         self.handshake("OAUTHBEARER")
         return self.authenticate(b"n,,\x01auth=Bearer " + token.encode() + b"\x01\x01")
 
-    def scram(self, mechanism, user, password):
+    def scram(self, mechanism, user, password, extension=""):
         """RFC 5802, from the client's side; also checks that the broker knows the password."""
         self.handshake(mechanism)
         kind = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}[mechanism]
         mac = lambda key, data: hmac.new(key, data, kind).digest()
-        bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={base64.b64encode(os.urandom(18)).decode()}"
+        bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={base64.b64encode(os.urandom(18)).decode()}{extension}"
         first, _ = self.authenticate(b"n,," + bare.encode())
         nonce, salt, rounds = [part[2:] for part in first.decode().split(",")]
         salted = hashlib.pbkdf2_hmac(kind, password.encode(), base64.b64decode(salt), int(rounds))

@@ -15,6 +15,8 @@ from cryptography import x509
 
 from authority import client_until
 from conftest import Broker
+from doors import DOORS as CLIENTS
+from doors import Credentials
 from kafka_login import KafkaLogin, Refused
 
 DOORS = ["https", "kafkas", "amqps"]
@@ -247,7 +249,10 @@ def test_external(secured):
 
 
 def test_new_certificates_are_taken_and_open_connections_stay(secured):
-    kept = pika.BlockingConnection(amqp(secured))
+    mechanisms = {"http": "Basic", "websocket": "auth with a password", "kafka": "SCRAM-SHA-256", "amqp": "PLAIN"}
+    given = Credentials("kate", "pw", context(secured))
+    kept = {door: CLIENTS[door].login(secured, mechanism, given) for door, mechanism in mechanisms.items()}
+    socket_of_http = kept["http"].client.sock
     renewed = secured.home / "renewed"
     certs("ca", "--dir", renewed)
     certs("server", "localhost", "--dir", renewed)
@@ -262,5 +267,15 @@ def test_new_certificates_are_taken_and_open_connections_stay(secured):
         except ssl.SSLCertVerificationError:
             assert time.monotonic() < deadline, "the new certificate is not shown"
             time.sleep(0.2)
-    kept.channel().basic_get("jobs")
-    kept.close()
+    now = Credentials("kate", "pw", context(secured, renewed / "ca.pem"))
+    for door, mechanism in mechanisms.items():
+        # What was open goes on over the connection that it had; what is new gets the new certificate, and no other.
+        kept[door].work()
+        # HTTP's client would open another one without a word.
+        assert door != "http" or kept[door].client.sock is socket_of_http
+        kept[door].close()
+        new = CLIENTS[door].login(secured, mechanism, now)
+        new.work()
+        new.close()
+        with pytest.raises((ssl.SSLError, Refused), match="CERTIFICATE_VERIFY_FAILED"):
+            CLIENTS[door].login(secured, mechanism, given)

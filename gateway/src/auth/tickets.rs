@@ -34,3 +34,34 @@ impl Tickets {
         (now < ends).then_some(pass)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIVEN: Timestamp = Timestamp(1_000);
+
+    #[test]
+    fn a_ticket_is_good_once_and_for_as_long_as_it_is_said() {
+        let mut tickets = Tickets::default();
+        let last = Timestamp(GIVEN.plus(TICKET_LIFE).0 - 1);
+        for (name, used_at, is_good) in [("once", last, true), ("late", GIVEN.plus(TICKET_LIFE), false)] {
+            assert!(tickets.give(name.into(), Pass::Open, GIVEN));
+            assert_eq!(tickets.take(name, used_at).is_some(), is_good, "{name}");
+            assert!(tickets.take(name, GIVEN).is_none(), "{name} is worth nothing any more");
+        }
+        assert!(tickets.take("made up", GIVEN).is_none());
+    }
+
+    #[test]
+    fn no_more_are_out_than_there_is_room_for_and_old_ones_make_room() {
+        let mut tickets = Tickets::default();
+        for number in 0..TICKETS_MAX {
+            assert!(tickets.give(number.to_string().into(), Pass::Open, GIVEN));
+        }
+        let last = Timestamp(GIVEN.plus(TICKET_LIFE).0 - 1);
+        assert!(!tickets.give("one more".into(), Pass::Open, last));
+        assert!(tickets.give("later".into(), Pass::Open, GIVEN.plus(TICKET_LIFE)));
+        assert_eq!(tickets.0.len(), 1);
+    }
+}
