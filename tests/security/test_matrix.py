@@ -1,7 +1,9 @@
 """Every door, every mechanism, everything that can be wrong with a login, and what exactly the client is then told."""
 
+import os
 import ssl
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import pytest
 
@@ -251,3 +253,62 @@ def test_no_client_certificate_where_one_is_required(world, door, mechanism):
     with pytest.raises((ssl.SSLError, Refused)) as refused:
         DOORS[door].login(world.strict, mechanism, given)
     assert "CERTIFICATE_REQUIRED" in str(refused.value)
+
+
+# Why there is no cell, by what a mechanism carries and by situation.
+NOTHING_TO = {
+    ("password", "expired"): "a password does not end by itself",
+    ("password", "expired while connected"): "a password does not end by itself",
+    ("token", "password changed"): "a token is its issuer's and cannot be taken back here",
+    ("token", "user deleted"): "a token is its issuer's: its user need not be one here, and a rule can deny it everything",
+    ("certificate", "wrong secret"): "whoever has no key for a certificate gets no TLS",
+    ("certificate", "user deleted"): "a certificate is its authority's: its user need not be one here, and a rule can deny it "
+                                     "everything",
+}
+ANY = ["right", "wrong secret", "unknown user", "expired", "mechanism not offered", "no certificate", "another authority",
+       "wrong authority", "hostname mismatch", "no permission", "over quota", "too many connections", "denied while connected",
+       "password changed", "key deleted", "user deleted", "expired while connected"]
+
+
+def reason(door, kind, situation):
+    if (kind, situation) in NOTHING_TO:
+        return NOTHING_TO[kind, situation]
+    if situation == "mechanism not offered":
+        return "passwords and API keys are always taken"
+    if kind == "nobody":
+        return "who says nothing has nothing that could be wrong, end or be taken back"
+    if situation in ("no certificate", "another authority"):
+        return "it needs no certificate; where one is required, every mechanism is refused without: the last line"
+    carries = {"password changed": "a password", "key deleted": "an API key"}[situation]
+    return f"it does not carry {carries}"
+
+
+def quoted(text):
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def table(door):
+    """What a client is told, or why there is no such case: a line for all mechanisms that are alike."""
+    lines = ["| what | mechanisms | told |", "|---|---|---|"]
+    cells = {(mechanism, situation): kind for one, mechanism, kind, situation in CELLS if one == door}
+    for situation in ANY:
+        told = {}
+        for mechanism, kind in MECHANISMS[door].items():
+            there = (mechanism, situation) in cells
+            text = quoted(expected(door, mechanism, kind, situation, "USER")) if there else \
+                f"– {reason(door, kind, situation)}"
+            told.setdefault(text, []).append(mechanism)
+        lines += [f"| {situation} | {', '.join(mechanisms)} | {text.replace('|', '/')} |" for text, mechanisms in told.items()]
+    lines.append(f"| wrong mechanism | one that is not known | `{WRONG_MECHANISM[door]}` |")
+    lines.append("| no certificate where one is required | all | `TLS TLSV13_ALERT_CERTIFICATE_REQUIRED` |")
+    return "\n".join(lines)
+
+
+def test_the_page_has_every_cell_or_the_reason_why_there_is_none():
+    page = Path(__file__).parents[2] / "docs" / "login-matrix.md"
+    head = page.read_text().partition("\n## ")[0] if page.exists() else ""
+    names = {"http": "HTTP", "websocket": "WebSocket", "kafka": "Kafka", "amqp": "AMQP"}
+    text = head.rstrip() + "\n\n" + "\n\n".join(f"## {names[door]}\n\n{table(door)}" for door in DOORS) + "\n"
+    if os.environ.get("UPDATE"):
+        page.write_text(text)
+    assert page.read_text() == text, "docs/login-matrix.md is stale: run this test with UPDATE=1"
