@@ -10,6 +10,7 @@ mod definitions;
 mod errand;
 mod exchanges;
 mod failure;
+mod grants;
 mod health;
 mod identity;
 mod listing;
@@ -45,7 +46,9 @@ use crate::refusal::Refusal;
 use crate::shovel::Shovels;
 use crate::topics::{Topics, VirtualHost};
 use failure::Failure;
+use permissions::Permissions;
 use rates::Rates;
+use topic_permissions::TopicPermissions;
 
 /// The version of RabbitMQ whose API this is; clients choose their ways by it.
 const COMPATIBLE_WITH: &str = "4.1.0";
@@ -257,16 +260,16 @@ fn people() -> Router<Management> {
         .route("/users/without-permissions", get(users::without_permissions))
         .route("/users/bulk-delete", post(users::bulk_delete))
         .route("/users/{user}", get(users::one).put(users::put).delete(users::delete))
-        .route("/users/{user}/permissions", get(permissions::of_user))
-        .route("/users/{user}/topic-permissions", get(topic_permissions::of_user))
-        .route("/vhosts/{vhost}/permissions", get(permissions::of_vhost))
-        .route("/vhosts/{vhost}/topic-permissions", get(topic_permissions::of_vhost))
-        .route("/permissions", get(permissions::list))
+        .route("/users/{user}/permissions", get(grants::of_user::<Permissions>))
+        .route("/users/{user}/topic-permissions", get(grants::of_user::<TopicPermissions>))
+        .route("/vhosts/{vhost}/permissions", get(grants::of_vhost::<Permissions>))
+        .route("/vhosts/{vhost}/topic-permissions", get(grants::of_vhost::<TopicPermissions>))
+        .route("/permissions", get(grants::list::<Permissions>))
         .route(
             "/permissions/{vhost}/{user}",
             get(permissions::one).put(permissions::put).delete(permissions::delete),
         )
-        .route("/topic-permissions", get(topic_permissions::list))
+        .route("/topic-permissions", get(grants::list::<TopicPermissions>))
         .route(
             "/topic-permissions/{vhost}/{user}",
             get(topic_permissions::one).put(topic_permissions::put).delete(topic_permissions::delete),

@@ -1,10 +1,12 @@
 """What is changed is written down, whatever door it is changed through: who, from where, what. What changes nothing is not."""
 
-import json
+import os
+import subprocess
+import urllib.parse
 
 import pika
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
                                    ResourceType)
 
@@ -223,6 +225,47 @@ def test_single_messages_and_jobs(audited):
     replay = {"source": {"topic": "past", "from": "earliest"}, "destination": {"topic": "to"}}
     assert told(http("POST", "/v1/replays", replay)) == ("job_started", "job 1: replay past to to")
     assert told(http("POST", "/v1/replays/1/cancel")) == ("job_cancelled", "past")
+
+
+def test_a_transaction_that_an_administrator_aborts(audited, tmp_path):
+    audited.must("PUT", "/v1/topics/hung", {"model": "log", "log": {"partitions": 1}})
+    conf = {"bootstrap.servers": audited.ports["kafka"], "security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": "PLAIN",
+            "sasl.username": "admin", "sasl.password": SECRET}
+    producer = Producer({**conf, "transactional.id": "hung-1"})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    producer.produce("hung", b"x")
+    producer.flush(20)
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    (tmp_path / "admin.properties").write_text(
+        f"security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n"
+        f'sasl.jaas.config={module} required username="admin" password="{SECRET}";\n')
+
+    def abort(_):
+        subprocess.run(
+            ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{os.environ['CLIENTS']}/kafka-tools/*",
+             "org.apache.kafka.tools.TransactionsCommand", "--bootstrap-server", audited.ports["kafka"], "--command-config",
+             str(tmp_path / "admin.properties"), "abort", "--topic", "hung", "--partition", "0", "--start-offset", "0"],
+            check=True, capture_output=True, timeout=120)
+    assert written(audited, abort) == [("transaction_aborted", "kafka", "admin", "transactional id hung-1")]
+    # A client that ends its own changes nothing but data.
+    producer = Producer({**conf, "transactional.id": "calm-1"})
+
+    def own(_):
+        producer.init_transactions(20)
+        producer.begin_transaction()
+        producer.produce("hung", b"x")
+        producer.abort_transaction(20)
+    assert written(audited, own, least=0) == []
+
+
+def test_connections_that_an_administrator_closes(audited, amqp):
+    [name] = [one["name"] for one in audited.must("GET", "/api/connections")]
+    at = f"/api/connections/{urllib.parse.quote(name, safe='')}"
+    assert written(audited, http("DELETE", at)) == [("connection_closed", "http", "admin", name)]
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker):
+        while True:
+            amqp.connection.process_data_events(0.05)
 
 
 def test_lines_say_what_became_of_it(audited):

@@ -64,7 +64,8 @@ async fn heads_and_bodies_have_a_size() {
 #[tokio::test]
 async fn a_refusal_that_did_not_need_the_body_does_not_end_the_connection_without_a_word() {
     let server = Server::shared();
-    let post = |bytes: usize| format!("POST /v1/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: {bytes}\r\n\r\n");
+    let post =
+        |bytes: usize| format!("POST /v1/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: {bytes}\r\n\r\n");
     // The body comes after the head, as many clients send it; then another request over the same connection.
     let mut stream = TcpStream::connect(server.address()).await.expect("the server accepts");
     stream.set_nodelay(true).unwrap();

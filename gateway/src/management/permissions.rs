@@ -4,15 +4,13 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
-use message::ErrorCode;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::listing::Listing;
-use super::{Management, requests, users};
+use super::grants::{Grant, check_both, not_given};
+use super::{Management, requests};
 use crate::auth::{GUEST, HostPermissions};
 use crate::http::reply;
-use crate::refusal::Refusal;
 use crate::topics::Created;
 
 /// The permissions of a user in a virtual host, as far as RabbitMQ has words for its rules. An administrator has all.
@@ -31,6 +29,15 @@ fn described(user: &str, vhost: &str, permissions: &HostPermissions) -> Value {
     json!({"user": user, "vhost": vhost, "configure": configure, "write": write, "read": read})
 }
 
+/// Which resources of a virtual host a user may configure, write and read.
+pub struct Permissions;
+
+impl Grant for Permissions {
+    fn all(management: &Management) -> Vec<Value> {
+        all(management)
+    }
+}
+
 /// The permissions of everybody.
 pub fn all(management: &Management) -> Vec<Value> {
     let hosts = management.topics().list_virtual_hosts(None, usize::MAX);
@@ -41,36 +48,6 @@ pub fn all(management: &Management) -> Vec<Value> {
     }
     let in_host = |name: &str, host: &String| Some(described(name, host, &of(management, name, host)?));
     names.iter().flat_map(|name| hosts.iter().filter_map(move |host| in_host(name, host))).collect()
-}
-
-/// Those of a list of permissions in which a member has a value.
-pub(super) fn with(all: Vec<Value>, member: &str, value: &str) -> Vec<Value> {
-    all.into_iter().filter(|permission| permission[member] == value).collect()
-}
-
-/// `GET /api/permissions`
-pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
-    listing.all(all(&management))
-}
-
-/// `GET /api/users/{user}/permissions`
-pub async fn of_user(
-    management: Management,
-    Path(user): Path<String>,
-    listing: Listing,
-) -> Result<Response, Failure> {
-    check_user(&management, &user)?;
-    listing.all(with(all(&management), "user", &user))
-}
-
-/// `GET /api/vhosts/{vhost}/permissions`
-pub async fn of_vhost(
-    management: Management,
-    Path(vhost): Path<String>,
-    listing: Listing,
-) -> Result<Response, Failure> {
-    management.host(&vhost)?;
-    listing.all(with(all(&management), "vhost", &vhost))
 }
 
 /// `GET /api/permissions/{vhost}/{user}`
@@ -112,7 +89,10 @@ pub async fn set(
         // What the default user may do anyway.
         return Ok(Created::Same);
     }
-    topics.set_host_permissions(user, vhost, Some(permissions)).await.map_err(|refusal| unset(refusal, user))
+    topics
+        .set_host_permissions(user, vhost, Some(permissions))
+        .await
+        .map_err(|refusal| not_given(refusal, user))
 }
 
 /// `DELETE /api/permissions/{vhost}/{user}`: keeps the user from the virtual host.
@@ -130,27 +110,4 @@ pub async fn delete(
     }
     topics.set_host_permissions(&user, &vhost, None).await?;
     Ok(requests::done())
-}
-
-/// Refuses a user who is not there.
-pub(super) fn check_user(management: &Management, user: &str) -> Result<(), Failure> {
-    if users::is_known(management, user) { Ok(()) } else { Err(Failure::NotFound) }
-}
-
-/// Refuses a virtual host or a user who is not there, in RabbitMQ's words.
-pub(super) fn check_both(management: &Management, vhost: &str, user: &str) -> Result<(), Failure> {
-    let are_known = management.host(vhost).is_ok() && users::is_known(management, user);
-    if are_known { Ok(()) } else { Err(Failure::bad("vhost_or_user_not_found")) }
-}
-
-/// Why permissions could not be set.
-pub(super) fn unset(refusal: Refusal, user: &str) -> Failure {
-    match refusal.code {
-        ErrorCode::UnknownUser if user == GUEST => {
-            Failure::bad("guest may do everything as long as there are no users; make an administrator first")
-        }
-        ErrorCode::UnknownUser => Failure::bad("vhost_or_user_not_found"),
-        ErrorCode::InvalidPattern => Failure::Bad(json!(["invalid_regexp", refusal.detail])),
-        _ => refusal.into(),
-    }
 }

@@ -6,14 +6,23 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::grants::{Grant, check_both, not_given, with};
 use super::listing::Listing;
-use super::permissions::{check_both, check_user, unset, with};
 use super::{Management, requests};
 use crate::auth::routing_keys::{TopicPermission, TopicScope};
 use crate::topics::Created;
 
 /// How RabbitMQ calls the exchange without a name where it needs one.
 const DEFAULT_EXCHANGE: &str = "amq.default";
+
+/// Which routing keys a user may use with an exchange.
+pub struct TopicPermissions;
+
+impl Grant for TopicPermissions {
+    fn all(management: &Management) -> Vec<Value> {
+        all(management)
+    }
+}
 
 /// All topic permissions.
 pub fn all(management: &Management) -> Vec<Value> {
@@ -24,31 +33,6 @@ pub fn all(management: &Management) -> Vec<Value> {
         json!({"user": user, "vhost": vhost, "exchange": exchange, "write": write, "read": read})
     };
     identities.topic_permissions().map(described).collect()
-}
-
-/// `GET /api/topic-permissions`
-pub async fn list(management: Management, listing: Listing) -> Result<Response, Failure> {
-    listing.all(all(&management))
-}
-
-/// `GET /api/users/{user}/topic-permissions`
-pub async fn of_user(
-    management: Management,
-    Path(user): Path<String>,
-    listing: Listing,
-) -> Result<Response, Failure> {
-    check_user(&management, &user)?;
-    listing.all(with(all(&management), "user", &user))
-}
-
-/// `GET /api/vhosts/{vhost}/topic-permissions`
-pub async fn of_vhost(
-    management: Management,
-    Path(vhost): Path<String>,
-    listing: Listing,
-) -> Result<Response, Failure> {
-    management.host(&vhost)?;
-    listing.all(with(all(&management), "vhost", &vhost))
 }
 
 fn of(management: &Management, vhost: &str, user: &str) -> Result<Vec<Value>, Failure> {
@@ -96,7 +80,7 @@ pub async fn set(
     let scope = TopicScope { user: user.into(), vhost: vhost.into(), exchange };
     // As in RabbitMQ, what is made is the first of them in the virtual host.
     let is_first = of(management, vhost, user).is_err();
-    topics.set_topic_permission(scope, Some(permission)).await.map_err(|refusal| unset(refusal, user))?;
+    topics.set_topic_permission(scope, Some(permission)).await.map_err(|refusal| not_given(refusal, user))?;
     Ok(if is_first { Created::Made } else { Created::Same })
 }
 
