@@ -12,6 +12,8 @@ const PRODUCE: Api = (0, 7);
 const FETCH: Api = (1, 11);
 const LIST_OFFSETS: Api = (2, 1);
 const CREATE_TOPICS: Api = (19, 4);
+const SASL_HANDSHAKE: Api = (17, 1);
+const SASL_AUTHENTICATE: Api = (36, 1);
 
 /// Bytes of a record batch up to its records, and where its header says how long it is and how far it reaches.
 const BATCH_HEADER: usize = 61;
@@ -63,6 +65,27 @@ pub fn push_produce(out: &mut Vec<u8>, topic: &str, acks: i16, batch: &[u8]) -> 
         out.extend_from_slice(batch);
     });
     partition_at
+}
+
+/// Appends a request that begins a login.
+pub fn push_sasl_handshake(out: &mut Vec<u8>, mechanism: &str) {
+    push_frame(out, SASL_HANDSHAKE, |out| push_text(out, mechanism));
+}
+
+/// Appends a request with a message of a login.
+pub fn push_sasl_authenticate(out: &mut Vec<u8>, message: &[u8]) {
+    push_frame(out, SASL_AUTHENTICATE, |out| {
+        push_i32(out, message.len() as i32);
+        out.extend_from_slice(message);
+    });
+}
+
+/// The message of the broker in an answer to one; nothing when the login is refused.
+pub fn sasl_message(answer: &[u8]) -> Option<&[u8]> {
+    // No error, and no text about it.
+    let rest = answer.strip_prefix(&[0, 0, 0xff, 0xff])?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    rest.get(..u32::from_be_bytes(*length) as usize)
 }
 
 /// Appends a request that reads partition 0 from an offset on, as far as consumers do unless told otherwise; it waits

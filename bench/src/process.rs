@@ -46,6 +46,18 @@ impl Process {
     /// The broker with its Kafka door open twice, the second time with a certificate for `localhost` of a CA that is made
     /// in a folder.
     pub fn secured_broker(data: &Path, pki: &Path) -> Process {
+        Process::secured_with(data, pki, &[])
+    }
+
+    /// The same where everybody has to log in; the only user is `alice`.
+    pub fn guarded_broker(data: &Path, pki: &Path, password: &str) -> Process {
+        let file = data.with_extension("password");
+        std::fs::write(&file, password).expect("a file");
+        let file = format!("auth.admin_password_file={}", file.display());
+        Process::secured_with(data, pki, &["--set", "auth.admin_user=alice", "--set", &file])
+    }
+
+    fn secured_with(data: &Path, pki: &Path, more: &[&str]) -> Process {
         let folder = pki.display().to_string();
         for words in [&["ca"][..], &["server", "localhost"]] {
             let mut command = Command::new(binary("sluice"));
@@ -56,7 +68,7 @@ impl Process {
         let (cert, key) =
             (format!("tls.cert_file={folder}/server.pem"), format!("tls.key_file={folder}/server.key"));
         let doors = ["--kafka", "127.0.0.1:0", "--amqp", "off", "--set", "kafka.tls_addr=127.0.0.1:0"];
-        Process::broker_with(data, &[&doors[..], &["--set", &cert, "--set", &key]].concat())
+        Process::broker_with(data, &[&doors[..], &["--set", &cert, "--set", &key], more].concat())
     }
 
     fn broker_with(data: &Path, doors: &[&str]) -> Process {

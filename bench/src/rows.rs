@@ -11,6 +11,7 @@ mod kafka_clients;
 mod latency;
 mod log_append;
 mod log_read;
+mod logins;
 mod lookup;
 mod memory;
 mod partitions;
@@ -77,7 +78,7 @@ pub const ROWS: [Row; 56] = [
     Row { name: "log-partitions", about: "10,000 partitions, opened and idle", run: partitions::run },
     Row { name: "permissions", about: "one question to 10,000 permission rules", run: security::permission },
     Row { name: "quotas", about: "measuring one request, with and without quotas", run: security::quotas },
-    Row { name: "scram", about: "SCRAM exchanges, without a socket", run: security::scram },
+    Row { name: "scram", about: "SCRAM logins, each over a new connection", run: logins::run },
     Row { name: "declare", about: "10,000 durable queues over one connection", run: declare::run },
     Row { name: "amqp", about: "AMQP on one queue, beside RabbitMQ", run: amqp::one_queue },
     Row { name: "amqp-lapin", about: "AMQP on one queue by lapin, beside RabbitMQ", run: amqp::lapin },

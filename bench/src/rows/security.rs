@@ -1,17 +1,14 @@
-//! What logins and permissions cost, without a socket.
+//! What permissions and quotas cost, without a socket.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sluice::auth::identity_record::Change;
 use sluice::auth::permission::{Effect, NameMatch, Operation, Operations, Resource, ResourceKind, RuleScope};
 use sluice::auth::quota::{Measure, Part, QuotaEntity, QuotaLimits};
-use sluice::auth::scram::ClientFirst;
-use sluice::auth::{
-    Caller, ConnectionUsage, Guard, GuardSettings, Identities, Origin, ScramHash, Subject, User, Verifier,
-};
+use sluice::auth::{Caller, ConnectionUsage, Guard, GuardSettings, Identities, Origin, Subject, User};
 
-use crate::table::{Line, grouped};
+use crate::table::Line;
 
 const RULES: usize = 10_000;
 const QUOTAS: usize = 10_000;
@@ -116,37 +113,4 @@ fn guard_with(users: impl IntoIterator<Item = String>) -> Guard {
     let guard = Guard::new(GuardSettings::default());
     guard.show(identities);
     guard
-}
-
-/// Whole SCRAM exchanges on one core, the client's two HMACs and a hash included.
-pub fn scram() -> Vec<Line> {
-    let mut lines = Vec::new();
-    for hash in ScramHash::ALL {
-        let salted = hash.salted(b"pencil", b"salt-salt-salt-s", 4096);
-        let verifier = Verifier::of_salted(hash, &salted, b"salt-salt-salt-s".to_vec(), 4096);
-        let client_key = hash.hmac(&salted, b"Client Key");
-        let (began, mut logins) = (Instant::now(), 0_u64);
-        while began.elapsed() < Duration::from_secs(2) {
-            let first = ClientFirst::parse(b"n,,n=alice,r=fyko+d2lbbFgONRv9qkxdawL").expect("a message");
-            let (challenge, challenged) = first.challenge(verifier.clone(), true, "3rfcNHYJY1ZVvWVs7j");
-            let challenge = String::from_utf8(challenge).expect("text");
-            let nonce = challenge.split(',').next().expect("a nonce");
-            let without_proof = format!("c=biws,{nonce}");
-            let told = format!("n=alice,r=fyko+d2lbbFgONRv9qkxdawL,{challenge},{without_proof}");
-            let signature = hash.hmac(&hash.digest(&client_key), told.as_bytes());
-            let proof: Vec<u8> = client_key.iter().zip(&signature).map(|(one, other)| one ^ other).collect();
-            let last = format!("{without_proof},p={}", base64(&proof));
-            challenged.finish(last.as_bytes()).expect("the proof is right");
-            logins += 1;
-        }
-        let rate = logins as f64 / began.elapsed().as_secs_f64();
-        let workload = format!("{} exchanges, one core", hash.mechanism());
-        lines.push(Line::new(workload, "1,000/s", format!("{}/s", grouped(rate))).met(rate >= 1000.0));
-    }
-    lines
-}
-
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
