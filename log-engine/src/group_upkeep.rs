@@ -63,7 +63,7 @@ impl LogEngine {
         }
         let from = self.groups.expiry_from.take();
         let range = (from.as_ref().map_or(Unbounded, Excluded), Unbounded);
-        let (mut expired, mut count, mut seen) = (Vec::new(), 0, 0);
+        let (mut expired, mut vacant, mut count, mut seen) = (Vec::new(), Vec::new(), 0, 0);
         let mut last = None;
         for (name, group) in self.groups.by_name.range::<GroupName, _>(range) {
             if seen == GROUPS_EXPIRED_AT_A_TIME || count >= OFFSETS_EXPIRED_AT_A_TIME {
@@ -75,6 +75,9 @@ impl LogEngine {
             let mut gone = self.expired_of(group, now);
             gone.truncate(OFFSETS_EXPIRED_AT_A_TIME - count);
             count += gone.len();
+            if group.members.is_vacant() && gone.len() == group.offsets.len() {
+                vacant.push(name.clone());
+            }
             if !gone.is_empty() {
                 expired.push((name.clone(), gone));
             }
@@ -82,6 +85,7 @@ impl LogEngine {
         for (name, gone) in expired {
             self.forget_offsets(block, &name, &gone, now);
         }
+        vacant.iter().for_each(|name| self.groups.remove(name));
     }
 
     fn expired_of(&self, group: &crate::group::Group, now: Timestamp) -> Vec<PartitionId> {

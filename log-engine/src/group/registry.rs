@@ -20,7 +20,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Whether there is nothing left to know about it.
+    /// Whether nobody is in it and nothing is committed.
     pub(crate) fn is_vacant(&self) -> bool {
         self.offsets.is_empty() && self.members.is_vacant()
     }
@@ -56,7 +56,7 @@ impl Groups {
         self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, name)| name.clone())
     }
 
-    /// Has something happen in a group, which is made when there is none, and forgotten when nothing is left of it.
+    /// Has something happen in a group, which is made when there is none, and forgotten when there never was a member.
     pub(crate) fn change<T>(
         &mut self,
         name: &GroupName,
@@ -96,7 +96,8 @@ impl Groups {
         }
         let weight = Groups::GROUP_BYTES + group.members.weight() + group.offsets.weight();
         self.weight = self.weight + weight - std::mem::replace(&mut group.weight, weight);
-        if group.is_vacant() {
+        // One that had members is still told as empty until old offsets are looked for the next time.
+        if group.is_vacant() && group.empty_since.is_none() {
             self.remove(name);
         }
     }

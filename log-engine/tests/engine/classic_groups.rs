@@ -130,7 +130,7 @@ fn the_silent_and_the_leaving_go_at_once() {
     let sync = bench.sync(&id("a"), a.generation, &[(&id("a"), "t/0")]);
     bench.synced(sync).unwrap().unwrap();
     bench.leave(&id("a")).unwrap();
-    assert_eq!(bench.state(), "none");
+    assert_eq!(bench.state(), "Empty");
     let unknown = bench.leave(&id("a")).unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::UnknownMember);
 }

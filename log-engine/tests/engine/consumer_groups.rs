@@ -82,7 +82,7 @@ fn the_silent_and_those_who_do_not_revoke_are_put_out() {
     let all = bench.consumer(stays("b", b.epoch, Some(&[at(0), at(1)]))).unwrap();
     assert_ne!(all.epoch, b.epoch);
     bench.pass(Duration::from_secs(45));
-    assert_eq!(bench.state(), "none");
+    assert_eq!(bench.state(), "Empty");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_static_member_keeps_its_place_while_it_is_away() {
     // It stays away for good.
     bench.consumer(ConsumerHeartbeat { epoch: MemberEpoch::LeaveForNow, ..with(joins("a2")) }).unwrap();
     bench.pass(Duration::from_secs(45));
-    assert_eq!(bench.state(), "none");
+    assert_eq!(bench.state(), "Empty");
 }
 
 #[test]

@@ -121,7 +121,14 @@ fn readers_share_partitions_and_let_go_before_others_take_over() {
     assert_eq!(gone.code(), ErrorCode::UnknownMember);
     assert_eq!(again(&mut shell, &two).assignment.len(), 6);
     leave(&mut shell, &two.member).unwrap();
-    assert_eq!(shell.engine.groups().count(), 0, "a group without offsets and members is forgotten");
+    assert_eq!(
+        shell.engine.groups().count(),
+        1,
+        "a group that everybody left can still be described and deleted"
+    );
+    shell.now = shell.now.plus(GroupConfig::default().offsets_check);
+    shell.tick().unwrap();
+    assert_eq!(shell.engine.groups().count(), 0, "one without offsets is forgotten with what is too old");
     assert_eq!(shell.engine.group_bytes(), 0);
     assert_eq!(shell.engine.group_deadline(), None);
 }

@@ -443,6 +443,17 @@ public class EdgeCheck {
                 ask("leave " + version + " " + group, Math.min(version, 5), leave);
             }
         }
+        for (String group : List.of("nogroup", "plain")) {
+            ask("leave 2 of nobody " + group, 2, new LeaveGroupRequestData().setGroupId(group));
+        }
+        String id = ((JoinGroupResponseData) ask("join, alone", 9, join("left", 10000, "consumer", "range"))).memberId();
+        ask("join, alone with an id", 9, join("left", 10000, "consumer", "range").setMemberId(id));
+        LeaveGroupRequestData last = new LeaveGroupRequestData().setGroupId("left");
+        last.members().add(new LeaveGroupRequestData.MemberIdentity().setMemberId(id));
+        ask("leave, the last", 5, last);
+        ask("describe a group that was left", new DescribeGroupsRequestData().setGroups(List.of("left")));
+        ask("delete a group that was left", new DeleteGroupsRequestData().setGroupsNames(List.of("left")));
+        ask("describe a group that is deleted", new DescribeGroupsRequestData().setGroups(List.of("left")));
         ask("join, short session", 9, join("g1", 1, "consumer", "range"));
         ask("join, long session", 9, join("g1", 100_000_000, "consumer", "range"));
         ask("join, no group", 9, join("", 10000, "consumer", "range"));

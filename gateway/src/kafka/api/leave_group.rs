@@ -13,8 +13,10 @@ pub async fn answer(call: &Call, mut request: LeaveGroupRequest) -> LeaveGroupRe
     if call.version < MANY_FROM {
         request.members = vec![MemberIdentity { member_id: request.member_id, ..MemberIdentity::default() }];
     }
+    // An empty id is an instance's own; without one it is a member's that nobody knows.
     let leaving = request.members.iter().map(|member| Leaving {
-        member: Some(&member.member_id).filter(|id| !id.is_empty()).map(|id| MemberId::new(id)),
+        member: (!member.member_id.is_empty() || member.group_instance_id.is_none())
+            .then(|| MemberId::new(&member.member_id)),
         instance: groups::instance(member.group_instance_id.clone()),
     });
     let left = match groups::name(&request.group_id) {

@@ -152,8 +152,25 @@ fn verifier(upsertion: &ScramCredentialUpsertion) -> Result<Verifier, Wrong> {
         return Err(unacceptable("Too many iterations"));
     }
     let (salt, salted) = (upsertion.salt.to_vec(), &upsertion.salted_password);
-    if salt.is_empty() || salted.len() != hash.output_bytes() {
-        return Err(unacceptable("salt or salted password have the wrong length"));
-    }
     Ok(Verifier::of_salted(hash, salted, salt, upsertion.iterations.unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Apache Kafka does: a client salts as it likes, and only what it can prove counts.
+    #[test]
+    fn salts_and_salted_passwords_of_any_length_are_taken() {
+        for (salt, salted) in [("a salt", "a salted password"), ("", "")] {
+            let upsertion = ScramCredentialUpsertion {
+                name: "alice".into(),
+                mechanism: 1,
+                iterations: 8192,
+                salt: salt.as_bytes().to_vec().into(),
+                salted_password: salted.as_bytes().to_vec().into(),
+            };
+            assert!(verifier(&upsertion).is_ok(), "{salt:?}");
+        }
+    }
 }
