@@ -35,7 +35,7 @@ pub struct QueueOptions {
     pub max_length: Option<u64>,
     /// Most bytes of ready bodies.
     pub max_length_bytes: Option<u64>,
-    /// Deletes the queue after this many milliseconds without consumers, receives and declarations. Not 0.
+    /// Deletes the queue after this many milliseconds without consumers, receives, purges, declarations and changes. Not 0.
     pub expires_ms: Option<u64>,
     /// Within which window a message whose id came before is not taken again. `None`: every message is taken.
     pub dedup: Option<DedupWindow>,

@@ -29,7 +29,7 @@ impl QueueEngine {
         let is_new = have.is_none();
         let (host, name) = (virtual_host.to_owned(), name.to_owned());
         self.change(block, Record::PolicySet { kind, host, name, policy })?;
-        self.enforce_policies(&prefix);
+        self.enforce_policies(&prefix, now);
         self.wind_up(block, now);
         Ok(is_new)
     }
@@ -50,7 +50,7 @@ impl QueueEngine {
         }
         let (host, name) = (virtual_host.to_owned(), name.to_owned());
         self.change(block, Record::PolicyDeleted { kind, host, name })?;
-        self.enforce_policies(&prefix);
+        self.enforce_policies(&prefix, now);
         self.wind_up(block, now);
         Ok(())
     }
@@ -75,10 +75,16 @@ impl QueueEngine {
     }
 
     /// Works out anew what is in force in a virtual host.
-    fn enforce_policies(&mut self, prefix: &str) {
+    fn enforce_policies(&mut self, prefix: &str, now: Timestamp) {
         for id in self.queues_below(prefix) {
+            let wait = |engine: &QueueEngine| engine.queues.get(&id).map(|queue| queue.options.expires_ms);
+            let before = wait(self);
             if self.enforce_policy(id) {
                 self.touched.push(id);
+            }
+            // However long it is unused by now, it has all of the new wait before it.
+            if wait(self) != before {
+                self.queues.get_mut(&id).into_iter().for_each(|queue| queue.used_at = now);
             }
         }
         for exchange in self.topology.iter_mut().filter(|exchange| exchange.prefix() == prefix) {

@@ -79,7 +79,7 @@ pub(crate) struct Queue {
     pub(crate) store_of: Option<ExchangeId>,
     /// Whoever the queue belongs to, and dies with.
     pub(crate) owner: Option<OwnerId>,
-    /// Last consumer, receive or declaration, for `expires_ms`.
+    /// When it last had a consumer or was received from, purged, declared or changed, for `expires_ms`.
     pub(crate) used_at: Timestamp,
 }
 

@@ -76,7 +76,8 @@ impl QueueEngine {
                 }
             }
             for consumer in timed_out.drain(..) {
-                if self.remove_consumer(consumer).is_some() {
+                if let Some(left) = self.remove_consumer(consumer) {
+                    self.queues.get_mut(&left).into_iter().for_each(|queue| queue.used_at = now);
                     self.outbox.ended.push((consumer, Ended::TimedOut));
                 }
             }

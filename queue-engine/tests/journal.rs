@@ -1,5 +1,6 @@
 //! The engine on a real journal over a disk that lies: whatever operation the power goes at, everything confirmed is
-//! there, nothing settled returns, and dead letters are in exactly one place.
+//! there, nothing settled returns, of what was in flight only the beginning happened, and dead letters are in exactly one
+//! place.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod lying_shard;
@@ -71,13 +72,38 @@ struct Promises {
     kept: BTreeSet<String>,
     /// Told to be settled for good.
     gone: BTreeSet<String>,
-    /// In flight when it ended: may be there or not.
-    open: BTreeSet<String>,
+    /// In flight when it ended, in order: the first so many of it happened, perhaps none.
+    open: Vec<InFlight>,
+}
+
+/// What was asked for and not confirmed.
+enum InFlight {
+    Publish(String),
+    Ack(String),
+}
+
+impl InFlight {
+    fn word(&self) -> &String {
+        let (InFlight::Publish(word) | InFlight::Ack(word)) = self;
+        word
+    }
+
+    fn happened(&self, there: &BTreeSet<String>) -> bool {
+        match self {
+            InFlight::Publish(word) => there.contains(word),
+            InFlight::Ack(word) => !there.contains(word),
+        }
+    }
 }
 
 impl Promises {
     fn confirm(&mut self) {
-        self.kept.append(&mut self.open);
+        for one in self.open.drain(..) {
+            match one {
+                InFlight::Publish(word) => self.kept.insert(word),
+                InFlight::Ack(word) => self.gone.insert(word),
+            };
+        }
     }
 }
 
@@ -99,7 +125,7 @@ fn scenario(disk: &LyingDisk, kind: QueueType, promises: &mut Promises) -> Resul
     for round in 0..6 {
         for n in 0..8 {
             let word = format!("m{round}-{n}");
-            promises.open.insert(word.clone());
+            promises.open.push(InFlight::Publish(word.clone()));
             shard.publish("work", format!("{word} {}", "x".repeat(700 * n)))?;
         }
         shard.commit()?;
@@ -108,11 +134,10 @@ fn scenario(disk: &LyingDisk, kind: QueueType, promises: &mut Promises) -> Resul
         let taken = shard.take("work", 3)?;
         let held: Vec<String> = taken.iter().map(|one| first_word(&one.message.body)).collect();
         promises.kept.retain(|word| !held.contains(word));
-        promises.open.extend(held.iter().cloned());
+        promises.open.extend(held.into_iter().map(InFlight::Ack));
         shard.settle(&taken, SettleAction::Ack)?;
         shard.commit()?;
-        promises.open.clear();
-        promises.gone.extend(held);
+        promises.confirm();
         shard.take_and_settle("work", 2, SettleAction::Reject)?;
         shard.commit()?;
         shard.take_and_settle("work", 2, SettleAction::Nack { delay: Duration::ZERO })?;
@@ -129,7 +154,8 @@ fn scenario(disk: &LyingDisk, kind: QueueType, promises: &mut Promises) -> Resul
     Ok(())
 }
 
-fn check(disk: &LyingDisk, promises: &Promises) {
+/// Answers how much of what was in flight happened.
+fn check(disk: &LyingDisk, promises: &Promises) -> usize {
     let mut shard = Shard::open(disk).unwrap();
     shard.tick(NOW).unwrap();
     assert!(!shard.engine.has_queue(&topic("private")), "its owner is gone");
@@ -141,14 +167,20 @@ fn check(disk: &LyingDisk, promises: &Promises) {
     assert!(missing.is_empty(), "confirmed and lost: {missing:?}");
     let back: Vec<_> = promises.gone.intersection(&all).collect();
     assert!(back.is_empty(), "settled and back: {back:?}");
-    let known = |word: &String| promises.kept.contains(word) || promises.open.contains(word);
+    let in_flight: BTreeSet<&String> = promises.open.iter().map(InFlight::word).collect();
+    let known = |word: &String| promises.kept.contains(word) || in_flight.contains(word);
     assert!(all.iter().all(known), "{all:?}");
+    let happened: Vec<bool> = promises.open.iter().map(|one| one.happened(&all)).collect();
+    let first = happened.iter().take_while(|happened| **happened).count();
+    let later = happened[first..].iter().any(|happened| *happened);
+    assert!(!later, "something happened that came after what did not: {happened:?}");
     // It goes on from there.
     if shard.engine.has_queue(&topic("work")) {
         shard.publish("work", "afterwards".to_owned()).unwrap();
         shard.commit().unwrap();
         assert_eq!(shard.content("work").last().map(String::as_str), Some("afterwards"));
     }
+    first
 }
 
 #[test]
@@ -173,14 +205,23 @@ fn whatever_operation_the_power_goes_at_or_fails() {
 fn every_operation_fails(kind: QueueType, fault: Fault) {
     let healthy = LyingDisk::new(1);
     scenario(&healthy, kind, &mut Promises::default()).unwrap();
+    // How much of what was in flight was found to have happened: nothing, all, or a part.
+    let (mut nothing, mut all, mut part) = (0, 0, 0);
     for operation in 0..healthy.operations() {
         let disk = LyingDisk::new(operation);
         disk.fail_at(operation, fault);
         let mut promises = Promises::default();
         // Not every failure ends the scenario; the power goes where it ends.
         let _ = scenario(&disk, kind, &mut promises);
-        check(&disk.crash(), &promises);
+        match check(&disk.crash(), &promises) {
+            _ if promises.open.is_empty() => {}
+            0 => nothing += 1,
+            some if some == promises.open.len() => all += 1,
+            _ => part += 1,
+        }
     }
+    assert!(nothing > 0 && part > 0, "{kind:?}, {fault:?}: {nothing} {all} {part}");
+    assert!(all > 0 || fault != Fault::PowerLoss, "{kind:?}: {nothing} {all} {part}");
 }
 
 #[test]

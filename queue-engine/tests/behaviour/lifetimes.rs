@@ -1,8 +1,9 @@
 use queue_engine::{
-    ConsumerOptions, Ended, OpenLeases, OwnerId, QueueDeclaration, QueueError, QueueOptions, SettleAction,
+    ApplyTo, ConsumerOptions, DEFAULT_HOST, Ended, LeaseFor, OpenLeases, OwnerId, Policy, PolicyDefinition,
+    PolicyKind, QueueDeclaration, QueueError, QueueOptions, QueueType, SettleAction,
 };
 
-use crate::bench::{Bench, body, topic};
+use crate::bench::{Bench, body, ms, topic};
 
 const MINE: OwnerId = OwnerId(7);
 const THEIRS: OwnerId = OwnerId(8);
@@ -116,4 +117,44 @@ fn an_auto_delete_queue_without_consumers_survives_a_restart() {
     bench.crash();
     bench.pass(1_000_000);
     assert!(bench.engine.has_queue(&topic("q")), "it waits for its next consumer, as in RabbitMQ");
+}
+
+fn expiring(expires_ms: u64) -> QueueOptions {
+    QueueOptions { expires_ms: Some(expires_ms), ..QueueOptions::default() }
+}
+
+#[test]
+fn a_queue_whose_consumer_was_too_slow_waits_for_another_before_it_expires() {
+    let mut bench = Bench::new();
+    bench.declare("q", QueueOptions { kind: QueueType::Quorum, ..expiring(1_000) });
+    bench.publish("q", body("held")).unwrap();
+    let slow = ConsumerOptions { lease: LeaseFor::UntilSettled, timeout: Some(ms(5_000)), ..credit(1) };
+    let id = bench.engine.subscribe(&mut bench.block, &topic("q"), slow, bench.now).unwrap();
+    assert_eq!(bench.commit().deliveries.len(), 1);
+    bench.pass(5_000);
+    assert_eq!(bench.commit().ended, [(id, Ended::TimedOut)]);
+    assert!(bench.engine.has_queue(&topic("q")), "it was in use until now");
+    bench.pass(999);
+    assert!(bench.engine.has_queue(&topic("q")));
+    bench.pass(1);
+    assert!(!bench.engine.has_queue(&topic("q")));
+}
+
+#[test]
+fn a_policy_that_lets_queues_expire_gives_idle_ones_all_of_the_wait() {
+    let mut bench = Bench::new();
+    bench.declare("q", QueueOptions::default());
+    bench.pass(1_000_000);
+    let policy = Policy {
+        pattern: "^q$".to_owned(),
+        apply_to: ApplyTo::Queues,
+        priority: 0,
+        definition: PolicyDefinition { expires_ms: Some(1_000), ..PolicyDefinition::default() },
+    };
+    let (block, now) = (&mut bench.block, bench.now);
+    bench.engine.set_policy(block, PolicyKind::User, DEFAULT_HOST, "short", policy, now).unwrap();
+    bench.pass(999);
+    assert!(bench.engine.has_queue(&topic("q")));
+    bench.pass(1);
+    assert!(!bench.engine.has_queue(&topic("q")));
 }

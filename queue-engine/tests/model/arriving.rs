@@ -84,7 +84,7 @@ impl Book {
         let is_split = letters.iter().any(|letter| letter.exchange == "amq.headers");
         let may_refuse = |id: &u32| {
             let options = &self.queues[id].options;
-            options.overflow != Overflow::DropHead && options.max_length.is_some() || options.dedup.is_some()
+            self.queues[id].may_refuse() || options.dedup.is_some()
         };
         if !is_split && !ids.iter().any(may_refuse) {
             if self.is_held(ids) {
@@ -101,37 +101,40 @@ impl Book {
         }
         let mut arrived = Vec::new();
         for letter in letters {
-            if self.is_held(ids) {
-                arrived.push(Arrived::LogsFull);
-                self.wind_up(now);
-                continue;
-            }
-            let mut told = ids.first().map(|id| self.queues[id].next);
-            let mut rest = Vec::new();
-            for (place, id) in ids.iter().enumerate() {
-                let queue = self.queues.get_mut(id).unwrap();
-                let known = letter.message_id.as_ref().filter(|_| queue.options.dedup.is_some());
-                match known.and_then(|name| queue.first(name, now)) {
-                    Some(first) if place == 0 => told = Some(first),
-                    Some(_) => {}
-                    None => rest.push(*id),
-                }
-            }
-            let known = ids.len() - rest.len();
-            let (full, open): (Vec<u32>, Vec<u32>) = rest.iter().partition(|id| self.queues[id].refuses());
-            self.admit(&open, letter, delay, now);
-            self.touched.extend_from_slice(&open);
-            for id in &full {
-                if self.queues[id].options.overflow == Overflow::RejectPublishDlx {
-                    self.dead_letter(*id, letter, None, Reason::MaxLen, now);
-                }
-            }
-            arrived.push(match full.as_slice() {
-                [] => Arrived::Taken { known, first: told },
-                _ => Arrived::QueueFull,
+            arrived.push(match self.is_held(ids) {
+                true => Arrived::LogsFull,
+                false => self.arrive(ids, letter, delay, now),
             });
             self.wind_up(now);
         }
         arrived
+    }
+
+    /// One message comes to queues each of which may have it already or be full; nothing follows from it yet.
+    pub fn arrive(&mut self, ids: &[u32], letter: &Letter, delay: i64, now: i64) -> Arrived {
+        let mut told = ids.first().map(|id| self.queues[id].next);
+        let mut rest = Vec::new();
+        for (place, id) in ids.iter().enumerate() {
+            let queue = self.queues.get_mut(id).unwrap();
+            let known = letter.message_id.as_ref().filter(|_| queue.options.dedup.is_some());
+            match known.and_then(|name| queue.first(name, now)) {
+                Some(first) if place == 0 => told = Some(first),
+                Some(_) => {}
+                None => rest.push(*id),
+            }
+        }
+        let known = ids.len() - rest.len();
+        let (full, open): (Vec<u32>, Vec<u32>) = rest.iter().partition(|id| self.queues[id].refuses(letter));
+        self.admit(&open, letter, delay, now);
+        self.touched.extend_from_slice(&open);
+        for id in &full {
+            if self.queues[id].options.overflow == Overflow::RejectPublishDlx {
+                self.dead_letter(*id, letter, None, Reason::MaxLen, now);
+            }
+        }
+        match full.as_slice() {
+            [] => Arrived::Taken { known, first: told },
+            _ => Arrived::QueueFull,
+        }
     }
 }

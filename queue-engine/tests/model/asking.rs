@@ -10,12 +10,13 @@ use queue_engine::{
 use segment_store::Block;
 
 use crate::arriving::Arrived;
-use crate::command::{Action, Command, Wish, queue_name};
+use crate::command::{Action, Sending, Wish, queue_name};
 use crate::consumers::{BookConsumer, Keep};
+use crate::keeper::Keeper;
 use crate::queue::{Letter, State};
-use crate::{EXCHANGES, Lease, Pair, topic};
+use crate::{Lease, Pair, exchange_name, topic};
 
-impl Pair {
+impl<J: Keeper> Pair<J> {
     pub fn declare(&mut self, queue: u8, options: &QueueOptions, owner: Option<u8>, block: &mut Block) {
         let (name, owner) = (queue_name(queue), owner.map(u64::from));
         // A quorum queue belongs to nobody.
@@ -35,7 +36,10 @@ impl Pair {
         let have = &self.book.queues[&id];
         let want = QueueOptions { durable: owner.is_none(), ..options.clone() };
         match declared {
-            Ok(declared) => assert!(!declared.created && have.declared == want && have.owner == owner),
+            Ok(declared) => {
+                assert!(!declared.created && have.declared == want && have.owner == owner);
+                self.book.queues.get_mut(&id).unwrap().used = self.now;
+            }
             Err(QueueError::Locked(_)) => assert_ne!(have.owner, owner),
             Err(QueueError::Differs { .. }) => assert_ne!(have.declared, want),
             Err(other) => panic!("{other}"),
@@ -88,50 +92,47 @@ impl Pair {
         }
     }
 
-    pub fn publish(&mut self, command: &Command, block: &mut Block) {
-        let Command::Publish { exchange, key: to, count, priority, delay, ttl, batch, names, headers } =
-            command
-        else {
-            return;
+    /// The next message, for the engine and for the book. `nth` is its place among those that are sent together.
+    pub fn draft(&mut self, sending: &Sending, nth: u8) -> (NewMessage, Letter) {
+        let Sending { exchange, key, priority, delay, ttl, names, headers } = *sending;
+        let message_id = names.id(nth);
+        let properties = PropertyFields { message_id: message_id.as_deref(), ..PropertyFields::default() };
+        self.published += 1;
+        let body = format!("message {}", "x".repeat((self.published % 90) as usize));
+        let body = body + &self.published.to_string();
+        let message = NewMessage {
+            body: body.clone().into(),
+            priority,
+            delay: Some(Duration::from_millis(delay as u64)),
+            ttl: ttl.map(|ttl| Duration::from_millis(ttl as u64)),
+            key: names.key(nth).map(Into::into),
+            properties: properties.build().unwrap(),
+            headers: headers.table(),
+            ..NewMessage::default()
         };
-        let now = Timestamp(self.now);
-        let exchange = exchange.map_or("", |exchange| EXCHANGES[exchange as usize]);
-        let routing_key = queue_name(*to);
-        let ids = self.book.route(exchange, &routing_key, *headers);
-        let mut letters = Vec::new();
-        let mut messages = Vec::new();
-        for nth in 0..*count {
-            let message_id = names.id(nth);
-            let properties =
-                PropertyFields { message_id: message_id.as_deref(), ..PropertyFields::default() };
-            self.published += 1;
-            let body = format!("message {}", "x".repeat((self.published % 90) as usize))
-                + &self.published.to_string();
-            messages.push(NewMessage {
-                body: body.clone().into(),
-                priority: *priority,
-                delay: Some(Duration::from_millis(*delay as u64)),
-                ttl: ttl.map(|ttl| Duration::from_millis(ttl as u64)),
-                key: names.key(nth).map(Into::into),
-                properties: properties.build().unwrap(),
-                headers: headers.table(),
-                ..NewMessage::default()
-            });
-            letters.push(Letter {
-                body,
-                priority: *priority,
-                ttl: *ttl,
-                exchange: exchange.to_owned(),
-                key: routing_key.clone(),
-                lane: names.key(nth),
-                message_id,
-                headers: *headers,
-                told: Vec::new(),
-                deaths: Vec::new(),
-            });
-        }
+        let letter = Letter {
+            body,
+            priority,
+            ttl,
+            exchange: exchange_name(exchange).to_owned(),
+            key: queue_name(key),
+            lane: names.key(nth),
+            message_id,
+            headers,
+            told: Vec::new(),
+            deaths: Vec::new(),
+        };
+        (message, letter)
+    }
+
+    pub fn publish(&mut self, sending: &Sending, count: u8, batch: bool, block: &mut Block) {
+        let (delay, headers, now) = (sending.delay, sending.headers, Timestamp(self.now));
+        let (exchange, routing_key) = (exchange_name(sending.exchange), queue_name(sending.key));
+        let ids = self.book.route(exchange, &routing_key, headers);
+        let (messages, letters): (Vec<NewMessage>, Vec<Letter>) =
+            (0..count).map(|nth| self.draft(sending, nth)).unzip();
         let destination = Destination::Exchange { name: exchange, routing_key: &routing_key };
-        let results = if *batch {
+        let results = if batch {
             let together = self.engine.publish_batch(block, destination, messages, now);
             together.unwrap_or_else(|error| vec![Err(error); letters.len()])
         } else {
@@ -140,14 +141,14 @@ impl Pair {
                 .map(|message| self.engine.publish(block, destination, message, now))
                 .collect()
         };
-        let arrived = if *batch {
-            self.book.publish(&ids, &letters, *delay, self.now)
+        let arrived = if batch {
+            self.book.publish(&ids, &letters, delay, self.now)
         } else {
             letters
                 .iter()
                 .flat_map(|letter| {
-                    let ids = self.book.route(exchange, &routing_key, *headers);
-                    self.book.publish(&ids, std::slice::from_ref(letter), *delay, now.0)
+                    let ids = self.book.route(exchange, &routing_key, headers);
+                    self.book.publish(&ids, std::slice::from_ref(letter), delay, now.0)
                 })
                 .collect()
         };
@@ -165,18 +166,12 @@ impl Pair {
         }
     }
 
-    pub fn settle(&mut self, settles: &[(prop::sample::Index, Action)], block: &mut Block) {
-        if self.leases.is_empty() {
-            return;
-        }
+    /// What these settles are to the engine, and the leases that they mean.
+    pub fn settles(&self, settles: &[(prop::sample::Index, Action)]) -> Vec<(Settle, Lease)> {
         let ms = |ms: i64| Duration::from_millis(ms as u64);
-        let mut asked = Vec::new();
-        let mut want = Vec::new();
-        for (pick, action) in settles {
-            let lease = &self.leases[pick.index(self.leases.len())];
-            let Lease { token, queue, sequence, serial } = *lease;
-            want.push(self.book.holds(queue, sequence, serial));
-            let stored = match *action {
+        let settle = |(pick, action): &(prop::sample::Index, Action)| {
+            let lease = self.leases[pick.index(self.leases.len())];
+            let action = match *action {
                 Action::Ack => SettleAction::Ack,
                 Action::Nack(delay) => SettleAction::Nack { delay: ms(delay) },
                 Action::Fail => SettleAction::Fail,
@@ -184,17 +179,27 @@ impl Pair {
                 Action::Reject => SettleAction::Reject,
                 Action::Extend(more) => SettleAction::Extend { lease_for: Some(ms(more)) },
             };
-            asked.push(Settle { lease: token, action: stored });
-            if want.last() == Some(&true) {
-                match *action {
-                    Action::Ack => self.book.ack(queue, sequence),
-                    Action::Nack(delay) => self.book.nack(queue, sequence, delay, self.now),
-                    Action::Fail => self.book.fail(queue, sequence, self.now),
-                    Action::Retry => self.book.retry(queue, sequence, self.now),
-                    Action::Reject => self.book.reject(queue, sequence, self.now),
-                    Action::Extend(more) => self.book.extend(queue, sequence, self.now + more),
-                }
+            (Settle { lease: lease.token, action }, lease)
+        };
+        match self.leases.as_slice() {
+            [] => Vec::new(),
+            _ => settles.iter().map(settle).collect(),
+        }
+    }
+
+    pub fn settle(&mut self, settles: &[(prop::sample::Index, Action)], block: &mut Block) {
+        if self.leases.is_empty() {
+            return;
+        }
+        let mut asked = Vec::new();
+        let mut want = Vec::new();
+        for ((settle, lease), (_, action)) in self.settles(settles).into_iter().zip(settles) {
+            let is_open = self.book.holds(lease.queue, lease.sequence, lease.serial);
+            if is_open {
+                self.book.settle(lease.queue, lease.sequence, *action, self.now);
             }
+            asked.push(settle);
+            want.push(is_open);
         }
         self.book.wind_up(self.now);
         let results = self.engine.settle(block, &asked, Timestamp(self.now));
@@ -219,7 +224,7 @@ impl Pair {
         (!pools.is_empty()).then(|| *pools.keys().nth(pick.index(pools.len())).unwrap())
     }
 
-    pub fn with_consumer(&mut self, pick: &prop::sample::Index, act: impl FnOnce(&mut Pair, u64)) {
+    pub fn with_consumer(&mut self, pick: &prop::sample::Index, act: impl FnOnce(&mut Pair<J>, u64)) {
         self.consumers.retain(|id| self.book.consumers.contains_key(id));
         if !self.consumers.is_empty() {
             let id = self.consumers[pick.index(self.consumers.len())];

@@ -73,6 +73,7 @@ impl Book {
             yielding: false,
             owner,
             orphan: false,
+            used: now,
         };
         self.queues.insert(self.next_queue, queue);
         self.wind_up(now);
@@ -120,7 +121,7 @@ impl Book {
         if options.dedup.is_none() {
             queue.seen.clear();
         }
-        (queue.declared, queue.options) = (options, in_force);
+        (queue.declared, queue.options, queue.used) = (options, in_force, now);
         if queue.options.single_active_consumer != single {
             self.reform(id);
         }
@@ -159,7 +160,7 @@ impl Book {
     }
 
     /// The process falls and comes back.
-    pub fn crash(&mut self) {
+    pub fn crash(&mut self, now: i64) {
         self.consumers.clear();
         self.pools.clear();
         self.retired.clear();
@@ -181,6 +182,7 @@ impl Book {
             queue.rotation.clear();
             queue.consumers.clear();
             (queue.had_subscriber, queue.active, queue.yielding) = (false, 0, false);
+            queue.used = now;
             for entry in queue.entries.values_mut() {
                 if matches!(entry.state, State::Leased { .. }) {
                     entry.state = State::Ready;

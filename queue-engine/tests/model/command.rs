@@ -35,15 +35,14 @@ pub enum Command {
         key: u8,
     },
     Publish {
-        exchange: Option<u8>,
-        key: u8,
+        sending: Sending,
         count: u8,
-        priority: Option<u8>,
-        delay: i64,
-        ttl: Option<i64>,
         batch: bool,
-        names: Names,
-        headers: Headers,
+    },
+    /// Publishes and settles, all or nothing.
+    Transact {
+        publishes: Vec<Sending>,
+        settles: Vec<(prop::sample::Index, Action)>,
     },
     Receive {
         queue: u8,
@@ -121,8 +120,20 @@ pub enum Command {
         budget: u64,
     },
     Crash,
-    /// The next command's block never reaches the disk.
-    LoseNext,
+    /// The power goes at this operation of the disk from now on, counted from 0: within the next command or one soon after.
+    Cut(u64),
+}
+
+/// Where messages go, and what they say beside their bodies.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    pub exchange: Option<u8>,
+    pub key: u8,
+    pub priority: Option<u8>,
+    pub delay: i64,
+    pub ttl: Option<i64>,
+    pub names: Names,
+    pub headers: Headers,
 }
 
 /// Keys and message ids that the messages of one publish take in turn.
@@ -233,7 +244,10 @@ fn options() -> impl Strategy<Value = QueueOptions> {
         1 => Just(Overflow::RejectPublish),
         1 => Just(Overflow::RejectPublishDlx),
     ];
-    let limit = prop_oneof![2 => Just(None), 1 => (0u64..6).prop_map(Some)];
+    let most = prop_oneof![2 => Just(None), 1 => (0u64..6).prop_map(Some)];
+    let most_bytes = prop::option::weighted(0.25, 0u64..350);
+    let expires = prop::option::weighted(0.25, 1u64..150);
+    let limit = (most, most_bytes, expires);
     let ttl = prop_oneof![3 => Just(None), 1 => (0u64..50).prop_map(Some)];
     let deliveries = prop_oneof![2 => Just(None), 1 => (0u32..3).prop_map(Some)];
     let jitter = RetryPolicy::Exponential {
@@ -258,21 +272,39 @@ fn options() -> impl Strategy<Value = QueueOptions> {
     let log = prop::option::weighted(0.3, Just(TopicName::new("past").unwrap()));
     let beyond = (any::<bool>(), retry, dedup, strategy, log);
     (dead, overflow, limit, ttl, deliveries, kind(), beyond).prop_map(
-        |((exchange, key), overflow, max_length, message_ttl_ms, delivery_limit, kind, beyond)| {
-            QueueOptions {
-                dead_letter_exchange: exchange,
-                dead_letter_routing_key: key,
-                overflow,
-                max_length,
-                message_ttl_ms,
-                delivery_limit,
-                order_per_key: beyond.0,
-                retry: beyond.1,
-                dedup: beyond.2,
-                dead_letter_strategy: beyond.3,
-                keep_in: beyond.4,
-                ..kind
-            }
+        |((exchange, key), overflow, limit, message_ttl_ms, delivery_limit, kind, beyond)| QueueOptions {
+            dead_letter_exchange: exchange,
+            dead_letter_routing_key: key,
+            overflow,
+            max_length: limit.0,
+            max_length_bytes: limit.1,
+            expires_ms: limit.2,
+            message_ttl_ms,
+            delivery_limit,
+            order_per_key: beyond.0,
+            retry: beyond.1,
+            dedup: beyond.2,
+            dead_letter_strategy: beyond.3,
+            keep_in: beyond.4,
+            ..kind
+        },
+    )
+}
+
+/// To the default exchange or one of so many.
+fn sending(exchanges: u8) -> impl Strategy<Value = Sending> {
+    let delay = prop_oneof![4 => Just(0i64), 1 => 1i64..40];
+    let ttl = prop_oneof![3 => Just(None), 1 => (0i64..40).prop_map(Some)];
+    let said = (prop::option::of(0u8..3), prop::option::of(0u8..5), prop::option::of(0u8..3));
+    (prop::option::of(0..exchanges), 0u8..4, prop::option::of(0u8..7), delay, ttl, said).prop_map(
+        |(exchange, key, priority, delay, ttl, (keys, ids, headers))| Sending {
+            exchange,
+            key,
+            priority,
+            delay,
+            ttl,
+            names: Names { keys, ids },
+            headers: Headers(headers),
         },
     )
 }
@@ -311,14 +343,17 @@ fn policy() -> impl Strategy<Value = Policy> {
     let dead = prop::option::weighted(0.3, Just("amq.fanout".to_owned()));
     let strategy = prop::option::weighted(0.3, Just(DeadLetterStrategy::AtLeastOnce));
     let retry = prop::option::weighted(0.3, linear());
-    (pattern, apply_to, -1i32..2, 0u64..6, (ttl, deliveries, overflow, dead, strategy, retry)).prop_map(
+    let lengths = (0u64..6, prop::option::weighted(0.3, 0u64..350), prop::option::weighted(0.2, 1u64..150));
+    (pattern, apply_to, -1i32..2, lengths, (ttl, deliveries, overflow, dead, strategy, retry)).prop_map(
         |(pattern, apply_to, priority, length, (ttl, deliveries, overflow, dead, strategy, retry))| Policy {
             pattern: pattern.to_owned(),
             apply_to,
             priority,
             definition: PolicyDefinition {
                 message_ttl_ms: ttl,
-                max_length: Some(length),
+                max_length: Some(length.0),
+                max_length_bytes: length.1,
+                expires_ms: length.2,
                 delivery_limit: deliveries,
                 overflow,
                 dead_letter_exchange: dead,
@@ -358,14 +393,12 @@ pub fn command() -> impl Strategy<Value = Command> {
         1 => queue().prop_map(|queue| Command::Delete { queue }),
         2 => (0u8..4, queue(), 0u8..3).prop_map(|(exchange, queue, key)| Command::Bind { exchange, queue, key }),
         1 => (0u8..4, queue(), 0u8..3).prop_map(|(exchange, queue, key)| Command::Unbind { exchange, queue, key }),
-        12 => (
-            prop::option::of(0u8..4), queue(), 1u8..5, prop::option::of(0u8..7),
-            prop_oneof![4 => Just(0i64), 1 => 1i64..40], prop_oneof![3 => Just(None), 1 => (0i64..40).prop_map(Some)],
-            any::<bool>(), (prop::option::of(0u8..3), prop::option::of(0u8..5), prop::option::of(0u8..3)),
-        ).prop_map(|(exchange, key, count, priority, delay, ttl, batch, (keys, ids, headers))| {
-            let (names, headers) = (Names { keys, ids }, Headers(headers));
-            Command::Publish { exchange, key, count, priority, delay, ttl, batch, names, headers }
-        }),
+        12 => (sending(4), 1u8..5, any::<bool>())
+            .prop_map(|(sending, count, batch)| Command::Publish { sending, count, batch }),
+        4 => (prop::collection::vec(sending(4), 0..4), prop::collection::vec((index(), action()), 0..4))
+            .prop_map(|(publishes, settles)| Command::Transact { publishes, settles }),
+        1 => (prop::collection::vec(sending(5), 1..4), prop::collection::vec((index(), action()), 0..4))
+            .prop_map(|(publishes, settles)| Command::Transact { publishes, settles }),
         5 => (queue(), 1u8..5, lease()).prop_map(|(queue, max, lease)| Command::Receive { queue, max, lease }),
         6 => (queue(), wish()).prop_map(|(queue, wish)| Command::Subscribe { queue, wish }),
         1 => (index(), prop::option::of(0u64..5))
@@ -394,6 +427,6 @@ pub fn command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Checkpoint),
         2 => (index(), 0u64..900).prop_map(|(nth, budget)| Command::Relocate { nth, budget }),
         2 => Just(Command::Crash),
-        1 => Just(Command::LoseNext),
+        1 => (0u64..12).prop_map(Command::Cut),
     ]
 }

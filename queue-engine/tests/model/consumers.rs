@@ -81,6 +81,7 @@ impl Book {
         let queue = self.queues.get_mut(&id).unwrap();
         queue.consumers.push(consumer);
         queue.had_subscriber |= !once;
+        queue.used = now;
         self.enter(consumer);
         self.elect(id);
         self.touched.push(id);
@@ -133,7 +134,7 @@ impl Book {
         }
     }
 
-    pub fn pay(&mut self, consumer: u64, leased: bool) {
+    pub fn pay(&mut self, consumer: u64, leased: bool, now: i64) {
         let wish = self.consumers.get_mut(&consumer).unwrap();
         wish.credit -= 1;
         if leased {
@@ -144,6 +145,8 @@ impl Book {
         }
         if wish.once && !std::mem::replace(&mut wish.fed, true) {
             self.fed.push(consumer);
+            let queue = wish.queue;
+            self.queues.get_mut(&queue).unwrap().used = now;
         }
     }
 
@@ -226,6 +229,7 @@ impl Book {
 
     pub fn cancel(&mut self, consumer: u64, give_back: bool, now: i64) {
         let id = self.forget_consumer(consumer);
+        self.queues.get_mut(&id).unwrap().used = now;
         if give_back {
             let held = |(sequence, entry): (&u64, &Entry)| match entry.state {
                 State::Leased { consumer: holder, .. } if holder == consumer => Some(*sequence),

@@ -8,7 +8,7 @@ use message::Timestamp;
 use queue_engine::{BodyReader, EngineConfig, QueueEngine};
 use segment_store::{Block, Lsn, RecordKind, Replayed, Source};
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct TestJournal {
     records: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
     checkpoint: (u64, Vec<Vec<u8>>),
@@ -59,16 +59,6 @@ impl TestJournal {
         engine.attach_reader(self.reader());
         engine.finish_recovery(now);
         engine
-    }
-
-    /// A copy that later commits to the original do not change.
-    pub fn image(&self) -> TestJournal {
-        let records = self.records.lock().unwrap().clone();
-        TestJournal {
-            records: Arc::new(Mutex::new(records)),
-            checkpoint: self.checkpoint.clone(),
-            end: self.end,
-        }
     }
 }
 

@@ -93,8 +93,8 @@ impl Book {
             let since = deaths.iter().take_while(|death| death.reason != Reason::Rejected);
             let cycle =
                 reason != Reason::Rejected && since.into_iter().any(|death| death.queue == target.name);
-            blocked |= !cycle && target.refuses();
-            !cycle && !target.refuses()
+            blocked |= !cycle && target.refuses(letter);
+            !cycle && !target.refuses(letter)
         });
         if must_arrive && blocked {
             return false;

@@ -44,7 +44,7 @@ impl Book {
             }
             (None, None) => Vec::new(),
         };
-        if targets.is_empty() || targets.iter().any(|target| self.queues[target].refuses()) {
+        if targets.is_empty() || targets.iter().any(|target| self.queues[target].refuses(&letter)) {
             return Moved::Stays;
         }
         if self.is_held(&targets) {
@@ -90,7 +90,9 @@ impl Book {
     }
 
     pub fn purge(&mut self, id: u32, now: i64) {
-        self.queues.get_mut(&id).unwrap().entries.retain(|_, entry| entry.state != State::Ready);
+        let queue = self.queues.get_mut(&id).unwrap();
+        queue.entries.retain(|_, entry| entry.state != State::Ready);
+        queue.used = now;
         self.touched.push(id);
         self.wind_up(now);
     }

@@ -1,7 +1,7 @@
 //! What happens by itself, in the model: messages go to consumers, time passes, limits are enforced.
 use std::collections::BTreeSet;
 
-use queue_engine::{Outcome, Overflow, Reason};
+use queue_engine::{Outcome, Reason};
 
 use crate::book::{Book, Handed};
 use crate::consumers::End;
@@ -40,6 +40,7 @@ impl Book {
 
     pub fn receive(&mut self, id: u32, max: usize, lease: Option<i64>, now: i64) -> Vec<Handed> {
         let mut taken = Vec::new();
+        self.queues.get_mut(&id).unwrap().used = now;
         while taken.len() < max {
             match self.hand_over(id, 0, lease.map(|ms| (now + ms, false)), now) {
                 Some(handed) => taken.push(handed),
@@ -55,6 +56,11 @@ impl Book {
         self.retry_waiting(now);
         let ids: Vec<u32> = self.queues.keys().copied().collect();
         for id in ids {
+            if self.queues[&id].is_abandoned(now) {
+                self.delete(id);
+                self.deleted.push(id);
+                continue;
+            }
             let due = |(sequence, entry): (&u64, &Entry)| match entry.state {
                 State::Leased { due, .. } | State::Delayed(due) if due <= now => Some((due, *sequence)),
                 _ => None,
@@ -78,7 +84,8 @@ impl Book {
             }
             for consumer in slow {
                 if self.consumers.contains_key(&consumer) {
-                    self.forget_consumer(consumer);
+                    let id = self.forget_consumer(consumer);
+                    self.queues.get_mut(&id).unwrap().used = now;
                     self.ended.push((consumer, End::TimedOut));
                 }
             }
@@ -127,18 +134,16 @@ impl Book {
             }
             let due = self.lease_end(consumer, now);
             let Some(handed) = self.hand_over(id, consumer, due, now) else { break };
-            self.pay(consumer, handed.serial.is_some());
+            self.pay(consumer, handed.serial.is_some(), now);
             self.handed.push(handed);
             self.queues.get_mut(&id).unwrap().rotation.pop_front();
             self.enter(consumer);
         }
         loop {
             let queue = &self.queues[&id];
-            let over = queue.options.overflow == Overflow::DropHead
-                && queue.options.max_length.is_some_and(|most| queue.ready() > most);
             let oldest =
                 || queue.entries.iter().find(|(_, entry)| entry.state == State::Ready).map(|(s, _)| *s);
-            let (true, Some(head)) = (over, queue.head().or_else(oldest)) else { break };
+            let (true, Some(head)) = (queue.is_too_long(), queue.head().or_else(oldest)) else { break };
             self.kill(id, head, Reason::MaxLen);
         }
         while let Some(head) = self.queues[&id].head() {

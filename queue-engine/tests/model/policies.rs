@@ -45,6 +45,12 @@ impl BookPolicies {
         QueueOptions {
             message_ttl_ms: least([declared.message_ttl_ms, user.message_ttl_ms, operator.message_ttl_ms]),
             max_length: least([declared.max_length, user.max_length, operator.max_length]),
+            max_length_bytes: least([
+                declared.max_length_bytes,
+                user.max_length_bytes,
+                operator.max_length_bytes,
+            ]),
+            expires_ms: least([declared.expires_ms, user.expires_ms, operator.expires_ms]),
             delivery_limit: least([declared.delivery_limit, user.delivery_limit, operator.delivery_limit]),
             overflow: match declared.overflow {
                 Overflow::DropHead => policy_overflow,
@@ -86,6 +92,9 @@ impl Book {
         for (id, queue) in &mut self.queues {
             let in_force = self.policies.in_force(&queue.name, &queue.declared);
             if in_force != queue.options {
+                if in_force.expires_ms != queue.options.expires_ms {
+                    queue.used = now;
+                }
                 queue.options = in_force;
                 self.touched.push(*id);
             }

@@ -81,6 +81,8 @@ pub struct BookQueue {
     pub yielding: bool,
     pub owner: Option<u64>,
     pub orphan: bool,
+    /// When somebody last used it.
+    pub used: i64,
 }
 
 impl Entry {
@@ -170,8 +172,37 @@ impl BookQueue {
         waits.then_some(linear.max_ms.map_or(grown, |most| grown.min(most)) as i64)
     }
 
-    pub fn refuses(&self) -> bool {
-        self.options.overflow != Overflow::DropHead
-            && self.options.max_length.is_some_and(|most| self.ready() >= most)
+    pub fn ready_bytes(&self) -> u64 {
+        let ready = self.entries.values().filter(|entry| entry.state == State::Ready);
+        ready.map(|entry| entry.letter.body.len() as u64).sum()
+    }
+
+    pub fn may_refuse(&self) -> bool {
+        let is_limited = self.options.max_length.is_some() || self.options.max_length_bytes.is_some();
+        self.options.overflow != Overflow::DropHead && is_limited
+    }
+
+    fn is_beyond(&self, messages: u64, bytes: u64) -> bool {
+        self.options.max_length.is_some_and(|most| self.ready() + messages > most)
+            || self.options.max_length_bytes.is_some_and(|most| self.ready_bytes() + bytes > most)
+    }
+
+    /// Whether it would not take so many more messages with bodies of so many bytes.
+    pub fn refuses_all(&self, messages: u64, bytes: u64) -> bool {
+        self.may_refuse() && self.is_beyond(messages, bytes)
+    }
+
+    pub fn refuses(&self, letter: &Letter) -> bool {
+        self.refuses_all(1, letter.body.len() as u64)
+    }
+
+    pub fn is_too_long(&self) -> bool {
+        self.options.overflow == Overflow::DropHead && self.is_beyond(0, 0)
+    }
+
+    /// Whether nobody used it for as long as it waits for that.
+    pub fn is_abandoned(&self, now: i64) -> bool {
+        let wait = self.options.expires_ms.filter(|_| self.consumers.is_empty());
+        wait.is_some_and(|ms| self.used + ms as i64 <= now)
     }
 }

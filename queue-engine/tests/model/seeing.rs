@@ -2,6 +2,7 @@
 use message::{HeaderValue, Timestamp};
 use queue_engine::{ConsumerId, Message, MessageState, Outcome, OwnerId, Reason};
 
+use crate::keeper::Keeper;
 use crate::queue::{Death, NEVER, State};
 use crate::{Pair, topic};
 
@@ -43,7 +44,7 @@ fn told(message: &Message) -> Vec<(String, u32, Outcome)> {
     told.iter().map(read).collect()
 }
 
-impl Pair {
+impl<J: Keeper> Pair<J> {
     /// Both say the same of every message.
     pub fn check(&self) {
         self.book.check_counters();

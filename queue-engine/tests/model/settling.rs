@@ -3,6 +3,7 @@ use message::Timestamp;
 use queue_engine::{FailedAttempt, MessageId, Outcome, QueueType, Reason};
 
 use crate::book::Book;
+use crate::command::Action;
 use crate::queue::State;
 
 impl Book {
@@ -44,12 +45,23 @@ impl Book {
         entry.is_some_and(|entry| matches!(entry.state, State::Leased { serial, .. } if serial == lease))
     }
 
-    pub fn ack(&mut self, id: u32, sequence: u64) {
+    pub fn settle(&mut self, id: u32, sequence: u64, action: Action, now: i64) {
+        match action {
+            Action::Ack => self.ack(id, sequence),
+            Action::Nack(delay) => self.nack(id, sequence, delay, now),
+            Action::Fail => self.fail(id, sequence, now),
+            Action::Retry => self.retry(id, sequence, now),
+            Action::Reject => self.reject(id, sequence, now),
+            Action::Extend(more) => self.extend(id, sequence, now + more),
+        }
+    }
+
+    fn ack(&mut self, id: u32, sequence: u64) {
         self.take_out(id, sequence);
         self.touch_ordered(id);
     }
 
-    pub fn fail(&mut self, id: u32, sequence: u64, now: i64) {
+    fn fail(&mut self, id: u32, sequence: u64, now: i64) {
         if self.queues[&id].tells_failures() {
             return self.fail_attempt(id, sequence, Outcome::Returned, None, now);
         }
@@ -57,7 +69,7 @@ impl Book {
         self.touch(id);
     }
 
-    pub fn nack(&mut self, id: u32, sequence: u64, delay: i64, now: i64) {
+    fn nack(&mut self, id: u32, sequence: u64, delay: i64, now: i64) {
         if delay > 0 && self.queues[&id].tells_failures() {
             return self.fail_attempt(id, sequence, Outcome::Returned, Some(delay), now);
         }
@@ -74,7 +86,7 @@ impl Book {
         self.touch(id);
     }
 
-    pub fn reject(&mut self, id: u32, sequence: u64, now: i64) {
+    fn reject(&mut self, id: u32, sequence: u64, now: i64) {
         if self.queues[&id].tells_failures() {
             return self.fail_attempt(id, sequence, Outcome::Rejected, None, now);
         }
@@ -108,14 +120,14 @@ impl Book {
         self.touch(id);
     }
 
-    pub fn retry(&mut self, id: u32, sequence: u64, now: i64) {
+    fn retry(&mut self, id: u32, sequence: u64, now: i64) {
         match self.queues[&id].tells_failures() {
             true => self.fail_attempt(id, sequence, Outcome::Returned, None, now),
             false => self.nack(id, sequence, 0, now),
         }
     }
 
-    pub fn extend(&mut self, id: u32, sequence: u64, until: i64) {
+    fn extend(&mut self, id: u32, sequence: u64, until: i64) {
         let entry = self.queues.get_mut(&id).unwrap().entries.get_mut(&sequence).unwrap();
         if let State::Leased { due, .. } = &mut entry.state {
             *due = until;

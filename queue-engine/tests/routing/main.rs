@@ -87,12 +87,12 @@ impl Pair {
     }
 
     fn group(&mut self, work: impl FnOnce(&mut Pair, &mut Block)) {
-        let before = (self.world.clone(), self.journal.image());
+        let before = self.world.clone();
         let mut block = self.journal.block();
         work(self, &mut block);
         self.engine.take_outbox(&mut block);
         if std::mem::take(&mut self.lose_next) {
-            (self.world, self.journal) = before;
+            self.world = before;
             self.unclear.clear();
             return self.crash();
         }
