@@ -10,6 +10,7 @@ pub mod answer;
 #[cfg(test)]
 mod asyncapi_tests;
 pub mod binary;
+mod client;
 pub mod command;
 pub mod credit;
 pub mod door;

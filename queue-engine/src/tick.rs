@@ -93,3 +93,82 @@ impl QueueEngine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ::message::TopicName;
+    use segment_store::Lsn;
+
+    use super::*;
+    use crate::timers::LOOKED_AT;
+    use crate::{
+        Destination, EngineConfig, LeaseFor, MessageId, NewMessage, QueueOptions, Settle, SettleAction,
+    };
+
+    const PENDING: u64 = 1_000_000;
+    const FIRST_DUE: i64 = 3_600_000;
+
+    /// How many timers are looked at for `work`.
+    fn looked_at(work: impl FnOnce()) -> u64 {
+        let before = LOOKED_AT.get();
+        work();
+        LOOKED_AT.get() - before
+    }
+
+    /// A million messages of which one is due each millisecond from an hour on, in no order, beside whatever else goes on.
+    #[test]
+    fn a_million_pending_messages_cost_nothing_until_they_are_due() {
+        let mut engine = QueueEngine::new(EngineConfig::default());
+        let queue = TopicName::new("later").unwrap();
+        let (mut block, mut now) = (Block::for_test(Lsn(0)), Timestamp(0));
+        engine.declare_queue(&mut block, &queue, QueueOptions::default(), now).unwrap();
+        let coming = looked_at(|| {
+            for batch in 0..PENDING / 1000 {
+                let message = |nth: u64| {
+                    // Every number below a million once, as this prime does not divide it.
+                    let at = ((batch * 1000 + nth) * 611_953) % PENDING;
+                    let delay = Duration::from_millis(FIRST_DUE as u64 + at);
+                    NewMessage { delay: Some(delay), ..NewMessage::default() }
+                };
+                let messages = (0..1000).map(message).collect();
+                let mut block = Block::for_test(Lsn(1 + (batch << 20)));
+                engine.publish_batch(&mut block, Destination::Queue(&queue), messages, now).unwrap();
+                engine.take_outbox(&mut block);
+            }
+        });
+        assert!(coming <= 2 * PENDING, "{coming} timers for a million messages");
+        assert_eq!(engine.queue_info(&queue).unwrap().delayed, PENDING);
+        assert_eq!(engine.next_deadline(), Some(Timestamp(FIRST_DUE)), "there is nothing to do before");
+
+        let mut block = Block::for_test(Lsn(1 << 40));
+        let others = looked_at(|| {
+            for nth in 0..1000 {
+                now.0 += 1;
+                let to = Destination::Queue(&queue);
+                engine.publish(&mut block, to, NewMessage::default(), now).unwrap();
+                let taken = engine.receive(&mut block, &queue, 1, LeaseFor::QueueDefault, now).unwrap();
+                let settle = Settle { lease: taken[0].lease.unwrap(), action: SettleAction::Ack };
+                engine.settle(&mut block, &[settle], now)[0].unwrap();
+                engine.delete_message(&mut block, &queue, MessageId(nth * 999)).unwrap();
+                engine.tick(&mut block, now);
+            }
+        });
+        assert!(others <= 10_000, "{others} timers for a thousand messages that were not delayed");
+
+        // What is due is shown when it is due, and that is all that is looked at.
+        let left = engine.queue_info(&queue).unwrap().delayed;
+        let mut ticks = 0;
+        let due = looked_at(|| {
+            while let Some(due) = engine.next_deadline().filter(|due| due.0 < FIRST_DUE + 1000) {
+                now = due;
+                engine.tick(&mut block, now);
+                ticks += 1;
+            }
+        });
+        let shown = left - engine.queue_info(&queue).unwrap().delayed;
+        assert!((900..=1000).contains(&shown), "{shown}");
+        assert!(ticks <= 2 * 1000 && due <= 20_000, "{ticks} ticks, {due} timers for {shown} messages");
+    }
+}

@@ -19,6 +19,12 @@ pub(crate) struct Timers {
     sorted: Option<Box<BinaryHeap<Reverse<Timer>>>>,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many timers were looked at, to see whether they still count.
+    pub(crate) static LOOKED_AT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// Timers that may be left over before it is worth to look for them.
 const LEFT_OVER: usize = 64;
 

@@ -1,6 +1,7 @@
 //! A WebSocket client of the subprotocol `sluice.v1.json` that holds both sides to `openapi/asyncapi.yaml`.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -200,6 +201,12 @@ impl Socket {
     pub async fn close(mut self) {
         let _ = self.stream.close(None).await;
         while self.raw().await.is_ok() {}
+    }
+
+    /// Where it comes from, as the server sees it.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.stream.get_ref().local_addr().expect("it is connected")
     }
 
     /// The TCP connection underneath, to misuse.

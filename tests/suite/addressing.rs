@@ -1,4 +1,4 @@
-use blackbox::{Http, Server, Socket, deadline, list, values};
+use blackbox::{Http, Server, Socket, deadline, list, socket::JSON, values};
 use serde_json::{Value, json};
 
 async fn page(http: &Http, queue: &str, query: &str) -> Vec<String> {
@@ -57,9 +57,55 @@ async fn who_holds_a_message_is_shown() {
     let reply = socket.ask("subscribe", json!({"topic": queue, "credit": {"messages": 10}})).await;
     let results = http.publish_values(&queue, ["pushed"]).await;
     socket.messages(1).await;
-    let want = format!("subscription {} of a WebSocket", reply["subscription"]);
+    let from = socket.local_address();
+    let want = format!("subscription {} of the WebSocket from {from}", reply["subscription"]);
     let seen = look(&results[0]["id"]).await;
     assert_eq!((&seen["state"], &seen["held_by"]), (&json!("leased"), &json!(want)));
+}
+
+#[tokio::test]
+async fn who_holds_a_message_is_shown_with_user_and_program() {
+    let server = Server::start();
+    let http = server.http().logged_in("guest", "guest");
+    http.put("/api/users/ann", json!({"password": "pw", "tags": "administrator"})).await.expect(201);
+    let http = server.http().logged_in("ann", "pw");
+    http.make_queue("held", json!({})).await;
+    let agent = [("user-agent", "shop/1.2")];
+    let mut socket = Socket::try_open(server.address(), JSON, &agent).await.expect("a socket");
+    socket.ask("auth", json!({"token": "ann:pw"})).await;
+    socket.ask("subscribe", json!({"topic": "held", "credit": {"messages": 1}})).await;
+    http.publish_values("held", ["pushed"]).await;
+    socket.messages(1).await;
+    let seen = http.get("/v1/topics/held/messages?state=leased").await.expect(200);
+    let want = format!("subscription 1 of the WebSocket from {} of ann (shop/1.2)", socket.local_address());
+    assert_eq!(seen["messages"][0]["held_by"], want);
+}
+
+#[tokio::test]
+async fn a_delayed_message_is_listed_until_deleting_it_cancels_it() {
+    let mut server = Server::start();
+    let http = server.http();
+    http.make_queue("later", json!({})).await;
+    let far = "2099-01-01T00:00:00Z";
+    let sent = json!([
+        {"value": "cancelled", "deliver_at": far}, {"value": "kept", "deliver_at": far},
+        {"value": "cancelled too", "delay_ms": 3_600_000},
+    ]);
+    let results = http.publish("later", sent).await;
+    let message = |at: usize| format!("/v1/topics/later/messages/{}", results[at]["id"]);
+    assert_eq!(page(&http, "later", "state=delayed").await, ["cancelled", "kept", "cancelled too"]);
+    for at in [0, 2] {
+        assert_eq!(http.delete(&message(at)).await.status, 204);
+        http.delete(&message(at)).await.refused(404, "unknown_message");
+    }
+    server.crash();
+    let http = server.http();
+    assert_eq!(page(&http, "later", "state=delayed").await, ["kept"]);
+    http.get(&message(0)).await.refused(404, "unknown_message");
+    http.patch(&message(1), json!({"deliver_at": 0})).await.expect(200);
+    assert_eq!(values(&http.receive_soon("later", 3).await), ["kept"]);
+    let stats = http.queue_stats("later").await;
+    assert_eq!((&stats["ready"], &stats["delayed"], &stats["leased"]), (&json!(0), &json!(0), &json!(1)));
 }
 
 #[tokio::test]
@@ -159,7 +205,8 @@ async fn a_socket_finds_changes_moves_and_deletes_single_messages() {
     let mut page = socket.ask("browse", json!({"topic": from, "limit": 3})).await;
     seen.extend(values(&list(&page, "messages")));
     assert_eq!(page["messages"][0]["state"], "leased");
-    assert_eq!(page["messages"][0]["held_by"], "subscription 1 of a WebSocket");
+    let held_by = format!("subscription 1 of the WebSocket from {}", holder.local_address());
+    assert_eq!(page["messages"][0]["held_by"], held_by);
     page = socket.ask("browse", json!({"topic": from, "limit": 3, "after": page["next"]})).await;
     seen.extend(values(&list(&page, "messages")));
     assert_eq!(

@@ -70,6 +70,70 @@ async fn a_replay_can_be_limited_in_range_and_cancelled() {
 }
 
 #[tokio::test]
+async fn a_stretch_of_time_is_replayed_into_a_queue() {
+    let server = Server::shared();
+    let http = server.http();
+    let (log, queue) = (server.name("log"), server.name("queue"));
+    http.make_log(&log, 2).await;
+    http.make_queue(&queue, json!({})).await;
+    let records: Vec<_> = (0..20)
+        .map(|n| json!({"value": n, "partition": n % 2, "timestamp": 1_700_000_000_000_i64 + n * 1000}))
+        .collect();
+    http.publish(&log, json!(records)).await;
+    let replay = async |source: Value| {
+        let body = json!({"source": source, "destination": {"topic": queue}});
+        let started = http.post("/v1/replays", body).await.expect(202);
+        let job = finished(&http, &job_path("replays", &started)).await;
+        assert_eq!(job["state"], "done", "{job}");
+        let messages = http.drain_queue(&queue).await;
+        assert_eq!(job["moved"], messages.len(), "{job}");
+        let mut replayed: Vec<i64> =
+            messages.iter().filter_map(|message| message["value"].as_i64()).collect();
+        replayed.sort_unstable();
+        replayed
+    };
+    // From the first record of that moment or later, up to the first one of the other moment or later.
+    let times = |from: &str, to: &str| json!({"topic": log, "from": from, "to": to});
+    let span = |first: i64, end: i64| (first..end).collect::<Vec<_>>();
+    assert_eq!(replay(times("@1700000005000", "@1700000009000")).await, span(5, 9));
+    assert_eq!(replay(times("@1700000004001", "@1700000008001")).await, span(5, 9));
+    assert_eq!(replay(times("@2023-11-14T22:13:25Z", "@2023-11-14T23:13:29+01:00")).await, span(5, 9));
+    assert_eq!(replay(times("@1700000015000", "@4000000000000")).await, span(15, 20));
+    assert_eq!(replay(times("@0", "@1700000003000")).await, span(0, 3));
+    assert_eq!(replay(times("@4000000000000", "latest")).await, span(0, 0));
+    assert_eq!(replay(json!({"topic": log, "from": "@1700000017000"})).await, span(17, 20));
+    let odd = json!({"topic": log, "from": "@1700000005000", "to": "@1700000009000", "partitions": [1]});
+    assert_eq!(replay(odd).await, [5, 7]);
+    let soon = json!({"source": times("@soon", "latest"), "destination": {"topic": queue}});
+    http.post("/v1/replays", soon).await.refused(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_redrive_in_progress_is_cancelled_and_the_rest_stays() {
+    let mut server = Server::start();
+    let http = server.http();
+    for queue in ["dead", "back"] {
+        http.make_queue(queue, json!({})).await;
+    }
+    http.publish_values("dead", 0..100).await;
+    let slow = json!({"destination": "back", "rate_per_s": 5});
+    let path = job_path("replays", &http.post("/v1/topics/dead/redrive", slow).await.expect(202));
+    in_the_midst(&http, &path).await;
+    let cancelled = http.post(&format!("{path}/cancel"), json!({})).await.expect(202);
+    assert_eq!(cancelled["state"], "cancelled", "{cancelled}");
+    let moved = cancelled["moved"].as_u64().expect("a count");
+    assert!(moved < 100, "{cancelled}");
+    // Neither cancelling it again nor a restart makes it go on.
+    assert_eq!(http.post(&format!("{path}/cancel"), json!({})).await.expect(202), cancelled);
+    server.crash();
+    let http = server.http();
+    assert_eq!(http.get(&path).await.expect(200), cancelled);
+    let (back, dead) = (values(&http.drain_queue("back").await), values(&http.drain_queue("dead").await));
+    assert_eq!(back.len() as u64, moved);
+    assert_eq!([back, dead].concat(), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn dead_letters_go_back_to_where_they_came_from() {
     let server = Server::shared();
     let http = server.http();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use message::ErrorCode;
 
 use super::answer::{Position, Seat, SettleResults};
+use super::client::Client;
 use super::command::{From, Publish, Settle, Subscribe, Subscription, Target, Verdict};
 use super::door::WsDoor;
 use super::effect::{Effect, Farewell, Opened, Outcome};
@@ -32,10 +33,10 @@ pub struct Done {
 }
 
 /// Carries out an effect that takes time. Those that do not are none of its business and bring nothing back.
-pub async fn run(door: WsDoor, origin: Origin, encoding: Encoding, effect: Effect) -> Option<Done> {
+pub async fn run(door: WsDoor, client: Client, encoding: Encoding, effect: Effect) -> Option<Done> {
     let outcome = match effect {
         Effect::Open { id, subscription, ask } => {
-            let (opened, source) = match open(&door, encoding, subscription, &ask).await {
+            let (opened, source) = match open(&door, &client, encoding, subscription, &ask).await {
                 Ok((opened, source)) => (Ok(opened), Some(source)),
                 Err(refusal) => (Err(refusal), None),
             };
@@ -43,7 +44,7 @@ pub async fn run(door: WsDoor, origin: Origin, encoding: Encoding, effect: Effec
             return Some(Done { outcome, source, pass: None });
         }
         Effect::LogIn { id, token } => {
-            let (user, pass) = match log_in(&door, &token, origin).await {
+            let (user, pass) = match log_in(&door, &token, client.origin).await {
                 Ok(pass) => (Ok(pass.caller().map(|caller| caller.user().to_owned())), Some(pass)),
                 Err(refusal) => (Err(refusal), None),
             };
@@ -93,6 +94,7 @@ async fn log_in(door: &WsDoor, token: &str, origin: Origin) -> Result<Pass, Refu
 
 async fn open(
     door: &WsDoor,
+    client: &Client,
     encoding: Encoding,
     subscription: Subscription,
     ask: &Subscribe,
@@ -112,7 +114,7 @@ async fn open(
                 priority: ask.priority.unwrap_or(0),
                 exclusive: ask.exclusive.unwrap_or(false),
             };
-            let holder = format!("subscription {subscription} of a WebSocket");
+            let holder = client.holder(subscription, door.topics().pass());
             let subscription = queue.subscribe_as(options, &holder).await.map_err(in_topic)?;
             Ok((Opened::Queue, Source::Queue(QueueSource::new(subscription))))
         }

@@ -8,6 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, Stream, StreamExt};
 use tokio::time::{Sleep, sleep_until};
 
+use super::client::Client;
 use super::command::{Inbound, Subscription};
 use super::door::{Place, WsDoor};
 use super::effect::Effect;
@@ -30,7 +31,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub async fn serve(
     socket: WebSocket,
     door: WsDoor,
-    origin: Origin,
+    client: Client,
     encoding: Encoding,
     (place, metering): (Place, Metering),
 ) {
@@ -40,9 +41,9 @@ pub async fn serve(
         socket,
         session,
         sources: Sources::default(),
-        lapsed: lapse(&door, origin),
+        lapsed: lapse(&door, client.origin),
         door: door.clone(),
-        origin,
+        client,
         encoding,
         grants: Vec::new(),
         metering,
@@ -77,7 +78,12 @@ pub async fn serve(
             }
             while let Some(effect) = driver.session.poll_effect() {
                 if let Some(effect) = driver.apply(effect) {
-                    errands.push(errand::run(driver.door.clone(), driver.origin, driver.encoding, effect));
+                    errands.push(errand::run(
+                        driver.door.clone(),
+                        driver.client.clone(),
+                        driver.encoding,
+                        effect,
+                    ));
                 }
             }
             while let Poll::Ready(Some(done)) = errands.poll_next_unpin(cx) {
@@ -118,7 +124,7 @@ struct Driver {
     session: Session,
     sources: Sources,
     door: WsDoor,
-    origin: Origin,
+    client: Client,
     /// Ends when the client is not who it said any more.
     lapsed: Lapsed,
     encoding: Encoding,
@@ -238,10 +244,10 @@ impl Driver {
     fn finish(&mut self, now: Instant, done: Option<Done>) {
         let Some(Done { mut outcome, source, pass }) = done else { return };
         if let (Some(pass), super::effect::Outcome::LoggedIn { user, .. }) = (pass, &mut outcome) {
-            match self.metering.act_for(&self.door, &pass, self.origin) {
+            match self.metering.act_for(&self.door, &pass, self.client.origin) {
                 Ok(usage) => {
                     self.door = self.door.acting_for(pass).measured_by(usage);
-                    self.lapsed = lapse(&self.door, self.origin);
+                    self.lapsed = lapse(&self.door, self.client.origin);
                 }
                 Err(full) => *user = Err(full.is_reached()),
             }

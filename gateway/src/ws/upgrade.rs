@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use message::ErrorCode;
 
+use super::client::Client;
 use super::door::WsDoor;
 use super::encoding::Encoding;
 use super::metering::Metering;
@@ -41,7 +42,8 @@ async fn upgrade(State(door): State<WsDoor>, request: Request) -> Response {
 }
 
 async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
-    let origin = Origin { door: "ws", ..login::origin_of(parts) };
+    let client = Client::of(parts);
+    let origin = client.origin;
     let authority = parts.uri.authority().map(|authority| authority.as_str());
     check_origin(&parts.headers, authority, door.origins()).inspect_err(|_| {
         login::note_foreign_page(door.topics().guard(), origin, &parts.headers);
@@ -77,7 +79,7 @@ async fn accept(door: &WsDoor, parts: &mut Parts) -> Result<Response, Refused> {
     Ok(upgrade.on_upgrade(move |socket| async move {
         // The task that waited for the upgrade ends here; the socket lives in one that a drain waits for.
         let drain = door.drain().clone();
-        drain.track(socket::serve(socket, door, origin, encoding, (place, metering)));
+        drain.track(socket::serve(socket, door, client, encoding, (place, metering)));
     }))
 }
 

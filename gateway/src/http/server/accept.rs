@@ -137,7 +137,8 @@ impl<A: Answer> Reception<A> {
                     };
                     match secured {
                         Ok((stream, certificate)) => {
-                            let peer = Arc::new(Peer::new(address, certificate));
+                            let peer =
+                                Arc::new(Peer::new(SocketAddr::new(address, peer.port()), certificate));
                             let session = Session { answer, watch: watch.clone(), max_header_bytes, peer };
                             drive(builder, stream, session, watch).await;
                         }

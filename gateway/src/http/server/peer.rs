@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use parking_lot::Mutex;
 
@@ -10,6 +10,8 @@ use crate::tls::ClientCertificate;
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
+    /// The port of it that the connection comes from.
+    pub port: u16,
     /// What its certificate says.
     pub certificate: Option<ClientCertificate>,
     measured: Mutex<ConnectionUsage>,
@@ -18,8 +20,8 @@ pub struct Peer {
 impl Peer {
     /// Of a connection that was just accepted.
     #[must_use]
-    pub fn new(address: IpAddr, certificate: Option<ClientCertificate>) -> Peer {
-        Peer { address, certificate, measured: Mutex::default() }
+    pub fn new(from: SocketAddr, certificate: Option<ClientCertificate>) -> Peer {
+        Peer { address: from.ip(), port: from.port(), certificate, measured: Mutex::default() }
     }
 
     /// What a request of this user is measured by.
@@ -38,6 +40,6 @@ impl Peer {
 
 impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Peer({})", self.address)
+        write!(f, "Peer({}, port {})", self.address, self.port)
     }
 }
