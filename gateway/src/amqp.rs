@@ -21,9 +21,9 @@ mod unsettled;
 pub mod wire;
 
 use connection::Effect;
-#[doc(hidden)]
-pub use connection::converse;
 pub use connection::{ChannelReport, ConnectionReport, ConsumerReport};
+#[doc(hidden)]
+pub use connection::{converse, replies};
 pub use door::AmqpDoor;
 pub use limits::AmqpLimits;
 pub use listener::serve;

@@ -39,7 +39,7 @@ use channel::Channel;
 use heartbeats::Heartbeats;
 pub use report::{ChannelReport, ConnectionReport, ConsumerReport};
 pub use streams::Start;
-pub use trial::converse;
+pub use trial::{converse, replies};
 
 /// What an operation counts beside the message that it brings.
 const OPERATION_BYTES: usize = 128;

@@ -62,10 +62,26 @@ impl World {
     }
 
     fn feed(&mut self) {
-        let used = self.connection.handle_input(self.now, &self.input);
-        assert!(used <= self.input.len());
-        self.input.drain(..used);
+        // What comes behind a login waits for it, and is read once it is granted.
+        loop {
+            let used = self.connection.handle_input(self.now, &self.input);
+            assert!(used <= self.input.len());
+            self.input.drain(..used);
+            if !self.grant() && used == 0 {
+                break;
+            }
+        }
+        // What is not read yet is the socket's, which stops reading.
+        if !self.connection.wants_input() {
+            self.input.truncate(64 << 10);
+        }
+    }
+
+    /// Lets the client in, and puts aside what it asks the owner; answers whether there was any of that.
+    fn grant(&mut self) -> bool {
+        let mut any = false;
         while let Some(effect) = self.connection.poll_effect() {
+            any = true;
             match effect {
                 Effect::Submit(operations) => self.batches.push_back(operations),
                 Effect::Login { mechanism, .. } => {
@@ -75,10 +91,7 @@ impl World {
                 _ => {}
             }
         }
-        // What is not read yet is the socket's, which stops reading.
-        if !self.connection.wants_input() {
-            self.input.truncate(64 << 10);
-        }
+        any
     }
 
     /// Answers the oldest batch, if there is any.
@@ -110,12 +123,13 @@ impl World {
         true
     }
 
-    /// The client reads some of what waits for it.
-    pub fn read(&mut self) {
+    /// The client reads some of what waits for it: this.
+    pub fn read(&mut self) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 8];
         let filled = self.connection.output().slices(&mut slices);
-        let written = slices[..filled].iter().map(|slice| slice.len()).sum();
-        self.connection.handle_written(self.now, written);
+        let read = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
+        self.connection.handle_written(self.now, read.len());
+        read
     }
 
     /// Everything is within its limits.
@@ -142,4 +156,34 @@ pub fn converse(input: &[u8]) {
         world.read();
     }
     world.check();
+}
+
+/// The classes and methods of all that a client is told for what it sends, where everything that it asks for is granted.
+#[must_use]
+pub fn replies(input: &[u8]) -> Vec<(u16, u16)> {
+    let mut world = World::new();
+    let mut told = Vec::new();
+    for piece in input.chunks(PIECE) {
+        world.send(piece);
+        while world.answer(true) {}
+        told.append(&mut world.read());
+    }
+    loop {
+        let mut more = world.read();
+        if more.is_empty() {
+            break;
+        }
+        told.append(&mut more);
+    }
+    let mut methods = Vec::new();
+    let mut rest = told.as_slice();
+    // Type, channel, length, then class and method.
+    while let Some((&[kind, _, _, a, b, c, d], after)) = rest.split_first_chunk::<7>() {
+        if let (1, Some(&[e, f, g, h])) = (kind, after.first_chunk::<4>()) {
+            methods.push((u16::from_be_bytes([e, f]), u16::from_be_bytes([g, h])));
+        }
+        // One byte ends a frame.
+        rest = after.get(u32::from_be_bytes([a, b, c, d]) as usize + 1..).unwrap_or_default();
+    }
+    methods
 }
