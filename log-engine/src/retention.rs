@@ -82,34 +82,42 @@ impl LogEngine {
     }
 }
 
-/// Where the log starts once retention has removed whole segments; none when all stay. What has not settled counts
-/// as one segment, and goes only by time.
+/// Where the log starts once retention has removed whole segments; none when all stay. What has not settled counts as the
+/// segments that its bytes would fill, of which the last one goes only by time.
 fn retained_from(partition: &Partition, now: Timestamp) -> Option<Offset> {
+    let config = &partition.config;
     let holdings = partition.view.holdings.read();
     let tail_begin = holdings.tail.first().map_or(partition.next_offset, |batch| batch.base);
     let mut left = partition.view.size_bytes();
     let mut start = None;
-    let is_old = |newest: Timestamp| {
-        partition.config.retention_ms().is_some_and(|keep| now.0.saturating_sub(newest.0) > keep)
+    let is_old =
+        |newest: Timestamp| config.retention_ms().is_some_and(|keep| now.0.saturating_sub(newest.0) > keep);
+    let is_too_many = |left: u64, len: u64| {
+        config.retention_bytes().is_some_and(|keep| left.saturating_sub(len) >= keep && len > 0)
     };
     let mut segments = holdings.segments.iter().peekable();
     while let Some(segment) = segments.next() {
-        let too_many = partition
-            .config
-            .retention_bytes()
-            .is_some_and(|keep| left.saturating_sub(segment.state.len) >= keep && segment.state.len > 0);
-        if !is_old(segment.state.newest()) && !too_many {
+        let len = segment.state.len;
+        if !is_old(segment.state.newest()) && !is_too_many(left, len) {
             return start;
         }
-        left -= segment.state.len;
+        left -= len;
         start = Some(segments.peek().map_or(tail_begin, |next| next.state.base));
     }
-    let newest = holdings.tail.range(0).map(|batch| batch.max_timestamp).max();
-    match newest {
-        // Batches without timestamps are as old as their arrival.
-        Some(newest) if is_old(if newest >= 0 { Timestamp(newest) } else { partition.tail_since }) => {
-            Some(partition.next_offset)
+    // Batches without timestamps are as old as their arrival.
+    let is_past = |newest: i64| is_old(if newest >= 0 { Timestamp(newest) } else { partition.tail_since });
+    let (mut len, mut newest) = (0, -1);
+    for batch in holdings.tail.range(0) {
+        let more = batch.bytes.len() as u64;
+        if len > 0 && len + more > config.segment_bytes() {
+            if !is_past(newest) && !is_too_many(left, len) {
+                return start;
+            }
+            left = left.saturating_sub(len);
+            start = Some(batch.base);
+            (len, newest) = (0, -1);
         }
-        _ => start,
+        (len, newest) = (len + more, newest.max(batch.max_timestamp));
     }
+    if len > 0 && is_past(newest) { Some(partition.next_offset) } else { start }
 }

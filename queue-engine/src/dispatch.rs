@@ -11,7 +11,7 @@ use crate::paging::load;
 use crate::prefetch::Pools;
 use crate::queue::{Queue, after};
 use crate::slots::{NEVER, State};
-use crate::{ConsumerId, LeaseToken, MessageId, QueueError};
+use crate::{ConsumerId, LeaseToken, MessageId, QueueError, QueueOptions, QueueType};
 
 /// Who may get a queue's messages, and what they got.
 pub(crate) struct Audience<'a> {
@@ -144,7 +144,8 @@ impl Core {
 }
 
 impl QueueEngine {
-    /// Takes up to `max` messages at once, or as many as are ready. The leases belong to whoever has the tokens.
+    /// Takes up to `max` messages at once, or as many as are ready. The leases belong to whoever has the tokens. A quorum
+    /// queue with a single active consumer does not give them, a classic one does, as in RabbitMQ.
     pub fn receive(
         &mut self,
         block: &mut Block,
@@ -155,7 +156,9 @@ impl QueueEngine {
     ) -> Result<Vec<Delivery>, QueueError> {
         self.begin(block);
         let id = self.find_queue(queue)?;
-        if self.queues.get(&id).is_some_and(|queue| queue.options.single_active_consumer) {
+        let refuses =
+            |options: &QueueOptions| options.single_active_consumer && options.kind == QueueType::Quorum;
+        if self.queues.get(&id).is_some_and(|queue| refuses(&queue.options)) {
             return Err(QueueError::SingleActive(queue.clone()));
         }
         let mut taken = Vec::new();

@@ -6,6 +6,7 @@ usage: permissions.py AMQP_PORT HTTP_PORT
 import base64
 import json
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -181,6 +182,39 @@ attempt("publish without a key where none is allowed", publish("amq.topic", ""))
 for path in ("topic-permissions/%2F/p.ann/amq.topic", "topic-permissions/%2F/p.ann", "topic-permissions/%2F/p.ann"):
     change("DELETE", path)
 attempt("publish with any key", publish("amq.topic", "other"))
+
+
+
+# So many connections and no more. Sluice has quotas for that, which count beyond AMQP.
+def limit_connections(user, most):
+    status, _ = call("PUT", f"user-limits/{user}/max-connections", {"value": most})
+    if status not in (201, 204):
+        quota = json.dumps({"entity": {"user": user}, "limits": {"connections": most}}).encode()
+        headers = {"content-type": "application/json", "authorization": "Basic " + base64.b64encode(b"guest:guest").decode()}
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{HTTP}/v1/quotas", quota, headers, method="PUT"), timeout=60)
+
+
+limit_connections("p.ann", 2)
+attempt("enter within the limit of connections", lambda channel: None)
+parameters = pika.ConnectionParameters("127.0.0.1", AMQP, "/", pika.PlainCredentials("p.ann", "pw"))
+held = [pika.BlockingConnection(parameters) for _ in range(2)]
+try:
+    pika.BlockingConnection(parameters)
+    print("a connection too many: done", flush=True)
+except (pika.exceptions.AMQPConnectionError, pika.exceptions.ProbableAccessDeniedError) as error:
+    print(f"a connection too many: {error!r}", flush=True)
+held.pop().close()
+deadline = time.monotonic() + 10
+entered = None
+while not entered and time.monotonic() < deadline:
+    # The broker counts a closed connection for a moment.
+    try:
+        entered = pika.BlockingConnection(parameters)
+    except (pika.exceptions.AMQPConnectionError, pika.exceptions.ProbableAccessDeniedError):
+        time.sleep(0.05)
+print(f"in the place of one that went: {entered is not None}", flush=True)
+for connection in [*held, entered]:
+    connection.close()
 
 # Gone again.
 attempt("delete own", lambda channel: (channel.queue_delete("ann.q"), channel.exchange_delete("ann.x")))

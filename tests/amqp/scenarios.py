@@ -592,6 +592,161 @@ def streams():
 
 
 @scenario
+def streams_forget_what_is_too_much_or_too_old():
+    limits = {"much": {"x-max-length-bytes": 20_000}, "old": {"x-max-age": "1s"}, "all": {}}
+    published = {name: 0 for name in limits}
+
+    def publish(channel, stream, wanted, body=b"x" * 1_000):
+        for _ in range(wanted):
+            channel.basic_publish("", stream, body)
+        published[stream] += wanted
+
+    def offsets(stream):
+        """The offsets of all that a stream still has, read to its end."""
+        with connect() as connection:
+            channel, reader = connection.channel(), connection.channel()
+            channel.confirm_delivery()
+            reader.basic_qos(prefetch_count=100)
+            got = []
+
+            def take(ch, method, properties, body):
+                got.append((properties.headers["x-stream-offset"], body))
+                ch.basic_ack(method.delivery_tag)
+
+            reader.basic_consume(stream, take, arguments={"x-stream-offset": "first"})
+            end = b"the end, message %d" % published[stream]
+            publish(channel, stream, 1, end)
+            deadline = time.monotonic() + PATIENCE
+            while not (got and got[-1][1] == end) and time.monotonic() < deadline:
+                connection.process_data_events(time_limit=0.05)
+            have = [offset for offset, _ in got]
+            assert have == sorted(set(have)), have
+            return have
+
+    with connect() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for name, limit in limits.items():
+            arguments = {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": 5_000, **limit}
+            show(f"{name} declared", refused(lambda: connection.channel().queue_declare(name, durable=True, arguments=arguments)))
+            publish(channel, name, 100)
+
+        def forgets(name):
+            # What is to go is looked at when a segment is full.
+            publish(channel, name, 10)
+            try:
+                have = offsets(name)
+            except pika.exceptions.ConnectionClosedByBroker:
+                # A RabbitMQ that deletes just what is read from fails with 541.
+                return None
+            return have[0] > 0 and have
+
+        for name in ("much", "old"):
+            show(f"{name}: the oldest is gone", until(f"{name} forgets", lambda: forgets(name))[0] > 0)
+        publish(channel, "much", 20)
+        kept = until("much is read", lambda: forgets("much"))
+        show("much: about as much as it may have is kept", 10 <= len(kept) <= 60)
+        show("all: nothing is gone", len(offsets("all")))
+        for name in limits:
+            channel.queue_delete(name)
+
+
+@scenario
+def a_single_active_consumer_and_get():
+    with connect() as connection:
+        for kind in ("classic", "quorum"):
+            channel = connection.channel()
+            name = f"single.{kind}"
+            arguments = {"x-queue-type": kind, "x-single-active-consumer": True}
+            channel.queue_declare(name, durable=True, arguments=arguments)
+            channel.confirm_delivery()
+            for n in range(2):
+                channel.basic_publish("", name, b"%d" % n)
+            show(f"{kind}: get before there is a consumer", refused(lambda: connection.channel().basic_get(name, auto_ack=True)))
+            channel.basic_consume(name, lambda *_: None)
+            show(f"{kind}: get beside a consumer", refused(lambda: connection.channel().basic_get(name, auto_ack=True)))
+            connection.channel().queue_delete(name)
+
+
+@scenario
+def quorum_queues_bury_what_failed_too_often():
+    with connect() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("buried", durable=True)
+        arguments = {"x-queue-type": "quorum", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "buried"}
+
+        def deaths(headers):
+            return [{key: value for key, value in death.items() if key != "time"} for death in headers["x-death"]]
+
+        for limit in (0, 1, 3):
+            queue = f"limit.{limit}"
+            channel.queue_declare(queue, durable=True, arguments={**arguments, "x-delivery-limit": limit})
+            channel.basic_publish("", queue, b"poison", pika.BasicProperties(headers={"kept": "yes"}))
+            seen = []
+            while count(channel, "buried") == 0 and len(seen) < 9:
+                method, properties, _ = get(channel, queue, ack=False)
+                seen.append((method.redelivered, (properties.headers or {}).get("x-delivery-count")))
+                channel.basic_reject(method.delivery_tag, requeue=True)
+                until("it is back or buried", lambda: count(channel, queue) + count(channel, "buried") == 1)
+            show(f"limit {limit}: deliveries", seen)
+            method, properties, body = get(channel, "buried")
+            headers = properties.headers
+            show(f"limit {limit}: dead letter", (method.exchange, method.routing_key, body, headers["kept"]))
+            show(f"limit {limit}: deaths", deaths(headers))
+            show(f"limit {limit}: first death", [headers.get("x-first-death-" + one) for one in ("reason", "queue", "exchange")])
+            channel.queue_delete(queue)
+        queue = "returned"
+        channel.queue_declare(queue, durable=True, arguments={**arguments, "x-delivery-limit": 1})
+        for given in ("nack", "reject"):
+            channel.basic_publish("", queue, given.encode())
+            method = get(channel, queue, ack=False)[0]
+            give_back = channel.basic_nack if given == "nack" else channel.basic_reject
+            give_back(method.delivery_tag, requeue=False)
+            _, properties, body = get(channel, "buried")
+            show(f"{given} without requeue", (body, deaths(properties.headers)))
+        channel.basic_publish("", queue, b"handed back")
+        seen = []
+        for _ in range(3):
+            until("it is back or buried", lambda: count(channel, queue) + count(channel, "buried") == 1)
+            if count(channel, "buried"):
+                break
+            method, properties, _ = get(channel, queue, ack=False)
+            seen.append((method.redelivered, (properties.headers or {}).get("x-delivery-count")))
+            channel.basic_nack(method.delivery_tag, requeue=True)
+        show("nack with requeue, three times", (seen, count(channel, "buried")))
+        fallen = connect()
+        channel.queue_purge(queue)
+        channel.queue_purge("buried")
+        channel.basic_publish("", queue, b"dropped")
+        for _ in range(2):
+            get(fallen.channel(), queue, ack=False)
+            fallen.close()
+            until("it is back or buried", lambda: count(channel, queue) + count(channel, "buried") == 1)
+            fallen = connect()
+        show("two connections that fell", (count(channel, queue), count(channel, "buried")))
+        fallen.close()
+        for name in (queue, "buried"):
+            channel.queue_delete(name)
+
+
+@scenario
+def no_more_channels_than_agreed_on():
+    connection = connect(channel_max=3)
+    for number in range(1, 4):
+        connection.channel(number)
+    try:
+        connection.channel(4)
+        show("a channel too many", "taken")
+    except pika.exceptions.ConnectionClosedByBroker as error:
+        show("a channel too many", (error.reply_code, error.reply_text))
+    with connect(channel_max=3) as connection:
+        channels = [connection.channel(number) for number in range(1, 4)]
+        channels[1].close()
+        show("a channel in the place of another", connection.channel(2).is_open)
+
+
+@scenario
 def expiry():
     with connect() as connection:
         channel = connection.channel()

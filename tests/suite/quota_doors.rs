@@ -170,7 +170,7 @@ async fn connections_beyond_the_quota_are_closed_or_refused_at_every_door() {
     assert!(end.is_err(), "a connection too many is closed");
     let uri = format!("amqp://guest:guest@{}/%2f", server.amqp());
     let refused = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap_err().to_string();
-    let text = "Connection refused for address '127.0.0.1': address connection limit (1) is reached";
+    let text = "connection refused for address '127.0.0.1': address connection limit (1) is reached";
     assert!(refused.contains("NOT_ALLOWED") && refused.contains(text), "{refused}");
     let refused = Socket::try_open(server.address(), JSON, &[]).await;
     assert_eq!(refused.err().as_deref(), Some("status 429"));

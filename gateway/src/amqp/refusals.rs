@@ -69,7 +69,7 @@ pub(crate) fn of_request(error: &SessionError, what: &Subject<'_>, vhost: &str) 
         (ErrorCode::UnknownExchange, _) => no_exchange(error.refusal.field.as_deref().unwrap_or(name), vhost),
         (ErrorCode::ResourceLocked, Task::Get) if error.refusal.detail.contains("single_active") => {
             let text = format!(
-                "cannot obtain access to locked queue '{name}' in vhost '{vhost}'. basic.get operations are not supported by queues with single active consumer"
+                "cannot obtain access to locked queue '{name}' in vhost '{vhost}'. basic.get operations are not supported by quorum queues with single active consumer"
             );
             AmqpError::new(ReplyCode::ResourceLocked, text)
         }

@@ -2,7 +2,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use message::{ErrorCode, TopicName};
-use queue_engine::{ConsumerId, ConsumerOptions, Delivery, Ended, LeaseFor, MessageId, QueueId};
+use queue_engine::{ConsumerId, ConsumerOptions, Delivery, Ended, LeaseFor, MessageId, QueueError, QueueId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -104,6 +104,10 @@ impl QueueTopic {
         if wait.is_zero() {
             let take = move |turn: &mut Turn<'_>| {
                 turn.engines.check_is_shared(&name)?;
+                // As for those who wait: what a consumer is to get alone, nobody else takes.
+                if turn.engines.queue.queue_options(&name)?.single_active_consumer {
+                    return Err(QueueError::SingleActive(name).into());
+                }
                 let taken = turn.engines.queue.receive(turn.journal.block(), &name, max, lease, turn.now)?;
                 turn.engines.vitals.count_deliveries(&taken);
                 Ok::<_, Refusal>(taken)

@@ -82,6 +82,55 @@ fn what_has_not_settled_goes_by_time_too() {
     assert_eq!((view.log_start(), view.high_watermark()), (Offset(5), Offset(5)));
 }
 
+/// Batches of five records of 100 bytes, one every ten milliseconds a record, that stay in memory.
+fn unsettled(disk: &LyingDisk, config: &[(&str, &str)]) -> Shell {
+    let mut shell = Shell::open(disk).unwrap();
+    let topic = shell.create("t", 1, config);
+    for run in entries(0, 100, 100).chunks(5) {
+        shell.append(topic.partition(0).unwrap(), batch(run, Codec::None)).unwrap();
+    }
+    shell.commit().unwrap();
+    shell
+}
+
+#[test]
+fn bytes_beyond_the_limit_go_before_they_settle() {
+    let disk = LyingDisk::new(6);
+    let mut shell = unsettled(&disk, &[("segment.bytes", "2500"), ("retention.bytes", "6000")]);
+    let view = shell.partition("t", 0);
+    assert_eq!(log_files(&disk), 0);
+    shell.tick().unwrap();
+    let left = view.size_bytes();
+    assert!((6000..8500).contains(&left), "{left}");
+    let start = view.log_start();
+    assert_eq!(start.0 % 5, 0, "whole batches go");
+    assert_eq!(read_all(&view, start, 1 << 20).0.len() as i64, 100 - start.0);
+    drop(shell);
+    let mut shell = Shell::open(&disk.crash()).unwrap();
+    let view = shell.partition("t", 0);
+    assert_eq!(view.log_start(), start);
+    // The segment that is being filled stays, however little the log may keep.
+    let config = TopicConfig::parse([("segment.bytes", "2500"), ("retention.bytes", "0")]).unwrap();
+    let name = view.topic().clone();
+    shell.run(|engine, block, now| engine.alter_config(block, &name, config, now)).unwrap();
+    shell.tick().unwrap();
+    assert!((1..2500).contains(&view.size_bytes()), "{}", view.size_bytes());
+}
+
+#[test]
+fn of_what_has_not_settled_the_old_goes_and_the_new_stays() {
+    let disk = LyingDisk::new(7);
+    let mut shell = unsettled(&disk, &[("segment.bytes", "2500"), ("retention.ms", "1000")]);
+    let view = shell.partition("t", 0);
+    shell.append(&view, batch(&entries(1_900, 20, 100), Codec::None)).unwrap();
+    shell.commit().unwrap();
+    shell.now = Timestamp(START.0 + 2_500);
+    shell.tick().unwrap();
+    let start = view.log_start().0;
+    assert!((80..=100).contains(&start), "{start}");
+    assert_eq!(read_all(&view, view.log_start(), 1 << 20).0.len() as i64, 120 - start);
+}
+
 #[test]
 fn a_reader_keeps_its_files_and_a_changed_limit_works_at_once() {
     let disk = LyingDisk::new(4);

@@ -79,7 +79,7 @@ fn the_active_one_goes_on_when_the_higher_one_left_again() {
 
 #[test]
 fn messages_cannot_be_taken_past_the_active_one() {
-    let mut bench = bench(QueueType::Classic);
+    let mut bench = bench(QueueType::Quorum);
     let lease = LeaseFor::QueueDefault;
     let refused = bench.engine.receive(&mut bench.block, &topic("q"), 1, lease, bench.now);
     assert_eq!(refused, Err(QueueError::SingleActive(topic("q"))));
@@ -89,6 +89,16 @@ fn messages_cannot_be_taken_past_the_active_one() {
     ] {
         assert!(bench.engine.subscribe(&mut bench.block, &topic("q"), options, bench.now).is_err());
     }
+}
+
+#[test]
+fn a_classic_queue_gives_single_messages_as_in_rabbitmq() {
+    let mut bench = bench(QueueType::Classic);
+    let a = join(&mut bench, 0);
+    assert_eq!(receivers(&publish(&mut bench, 1)), [a]);
+    bench.engine.pause(&mut bench.block, a, bench.now).unwrap();
+    publish(&mut bench, 1);
+    assert_eq!(bench.receive("q", 2).len(), 1);
 }
 
 #[test]

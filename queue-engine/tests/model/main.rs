@@ -34,7 +34,7 @@ use proptest::prelude::*;
 use queue_engine::{
     Amendment, BindingTarget, ConsumerId, DEFAULT_HOST, Delivery, Destination, Edits, Ended, EngineConfig,
     LeaseFor, LeaseToken, LogTarget, MessageId, OpenLeases, OwnerId, PoolId, QueueEngine, QueueError,
-    Redrive, RedriveBounds, Settle, SettleAction, SettleError,
+    QueueType, Redrive, RedriveBounds, Settle, SettleAction, SettleError,
 };
 use segment_store::{Block, Lsn};
 
@@ -278,7 +278,8 @@ impl<J: Keeper> Pair<J> {
                 let Some(id) = self.book.id(&name) else { return };
                 let max = *max as usize;
                 let taken = self.engine.receive(block, &topic(&name), max, lease_for(*lease), now);
-                if self.book.queues[&id].options.single_active_consumer {
+                let options = &self.book.queues[&id].options;
+                if options.single_active_consumer && options.kind == QueueType::Quorum {
                     assert!(matches!(taken, Err(QueueError::SingleActive(_))));
                     return;
                 }

@@ -1,5 +1,5 @@
 // Command amqpcheck does with amqp091-go what RabbitMQ's tutorials do: hello world, work queues, publish/subscribe,
-// routing, topics, RPC, and publisher confirms. Usage: amqpcheck PORT
+// routing, topics, RPC, and publisher confirms. Prints what is seen, one named line each. Usage: amqpcheck PORT
 package main
 
 import (
@@ -23,6 +23,10 @@ func expect(holds bool, what string, more ...any) {
 	if !holds {
 		log.Panic(what, more)
 	}
+}
+
+func show(name string, values ...any) {
+	fmt.Printf("amqp091-go %s: %v\n", name, values)
 }
 
 func next(deliveries <-chan amqp.Delivery) amqp.Delivery {
@@ -58,12 +62,16 @@ func main() {
 	for n := 0; n < 100; n++ {
 		delivery := next(deliveries)
 		expect(string(delivery.Body) == strconv.Itoa(n), "order", string(delivery.Body), n)
+		if n == 99 {
+			show("last task", delivery.Exchange, delivery.RoutingKey, delivery.Redelivered, delivery.DeliveryTag, delivery.DeliveryMode, delivery.ContentType, delivery.ConsumerTag)
+		}
 		check(delivery.Ack(false))
 	}
 	check(channel.Cancel("worker", false))
 
 	// Publish/subscribe, routing and topics.
-	for kind, keys := range map[string][2]string{"fanout": {"", "any"}, "direct": {"warning", "warning"}, "topic": {"kern.*", "kern.critical"}} {
+	for _, one := range [][3]string{{"fanout", "", "any"}, {"direct", "warning", "warning"}, {"topic", "kern.*", "kern.critical"}} {
+		kind, keys := one[0], one[1:]
 		check(channel.ExchangeDeclare("go_"+kind, kind, false, true, false, false, nil))
 		queue, err := channel.QueueDeclare("", false, false, true, false, nil)
 		check(err)
@@ -73,6 +81,7 @@ func main() {
 		check(err)
 		delivery := next(got)
 		expect(string(delivery.Body) == kind && delivery.RoutingKey == keys[1], kind, delivery)
+		show(kind, string(delivery.Body), delivery.Exchange, delivery.RoutingKey, delivery.Redelivered)
 	}
 
 	// RPC over direct reply-to.
@@ -92,14 +101,18 @@ func main() {
 	check(server.PublishWithContext(ctx, "", question.ReplyTo, false, false, amqp.Publishing{CorrelationId: question.CorrelationId, Body: []byte("pong")}))
 	reply := next(replies)
 	expect(string(reply.Body) == "pong" && reply.CorrelationId == "42", "reply", reply)
+	show("reply", string(reply.Body), reply.CorrelationId, reply.Exchange, question.ReplyTo != ask.ReplyTo, question.MessageCount)
 
 	// An error closes the channel, not the connection.
 	closed := server.NotifyClose(make(chan *amqp.Error, 1))
 	_, err = server.QueueDeclarePassive("go_nothing", false, false, false, false, nil)
 	expect(err != nil, "a queue that is not there was found")
-	expect((<-closed).Code == 404, "code")
-	_, err = channel.QueueDelete(tasks.Name, false, false, false)
+	why := <-closed
+	expect(why.Code == 404, "code")
+	show("not found", why.Code, why.Reason, why.Server, why.Recover)
+	left, err := channel.QueueDelete(tasks.Name, false, false, false)
 	check(err)
+	show("left", left)
+	show("tuned", connection.Config.ChannelMax, connection.Config.FrameSize, connection.Config.Heartbeat)
 	check(connection.Close())
-	fmt.Println("amqp091-go: the tutorials, confirms, reply-to, and a 404")
 }

@@ -1,4 +1,4 @@
-// amqplib: what its users do. usage: check.mjs PORT
+// amqplib: what its users do. Prints what they see, one named line each. usage: check.mjs PORT
 import assert from "node:assert/strict";
 import amqp from "amqplib";
 
@@ -17,22 +17,33 @@ await new Promise((resolve) => {
   channel.consume(queue, (message) => {
     got.push([message.content.toString(), message.properties.headers.n]);
     channel.ack(message);
-    if (got.length === 500) resolve();
-  });
+    if (got.length === 500) {
+      const { exchange, routingKey, redelivered, deliveryTag } = message.fields;
+      const { headers, deliveryMode } = message.properties;
+      console.log(`amqplib last: ${JSON.stringify({ exchange, routingKey, redelivered, deliveryTag, headers, deliveryMode })}`);
+      resolve();
+    }
+  }, { consumerTag: "reader" });
 });
+await channel.cancel("reader");
+const show = (name, value) => console.log(`amqplib ${name}: ${JSON.stringify(value)}`);
+show("delivered", got.map(([body, n]) => body + "/" + n).join(" "));
 got.forEach(([body, n], at) => assert.deepEqual([body, n], [String(at), at]));
 
 const returned = new Promise((resolve) => channel.once("return", resolve));
 channel.publish("", "nowhere", Buffer.from("x"), { mandatory: true });
-assert.equal((await returned).fields.replyCode, 312);
+const { fields } = await returned;
+show("returned", fields);
+assert.equal(fields.replyCode, 312);
 
 const doomed = await connection.createChannel();
 const closed = new Promise((resolve) => doomed.once("error", resolve));
 await assert.rejects(doomed.checkQueue("nothing"));
-assert.match((await closed).message, /404.*no queue 'nothing'/);
+show("not found", (await closed).message);
+show("tuned", [connection.connection.channelMax, connection.connection.frameMax, connection.connection.heartbeat]);
 
 const big = Buffer.alloc(900_000, 7);
 channel.sendToQueue(queue, big);
 await channel.waitForConfirms();
+show("left", await channel.deleteQueue(queue));
 await connection.close();
-console.log("amqplib: 500 confirmed and delivered in order, a return, a 404");

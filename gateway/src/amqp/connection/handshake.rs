@@ -188,7 +188,7 @@ impl Connection {
             }
             VhostAnswer::Full { kind, name, limit } => {
                 let text = format!(
-                    "Connection refused for {kind} '{name}': {kind} connection limit ({limit}) is reached"
+                    "connection refused for {kind} '{name}': {kind} connection limit ({limit}) is reached"
                 );
                 self.fail(now, AmqpError::new(ReplyCode::NotAllowed, text).of(open));
             }

@@ -4,7 +4,7 @@ import com.rabbitmq.client.*;
 import java.util.*;
 import java.util.concurrent.*;
 
-/** RabbitMQ's Java client: what its users do. Argument: the port. */
+/** RabbitMQ's Java client: what its users do. Prints what they see, one named line each. Argument: the port. */
 public final class Check {
     public static void main(String[] args) throws Exception {
         ConnectionFactory factory = new ConnectionFactory();
@@ -31,16 +31,34 @@ public final class Check {
             for (int n = 0; n < 500; n++) {
                 Delivery delivery = got.poll(10, TimeUnit.SECONDS);
                 expect(delivery != null && new String(delivery.getBody()).equals(String.valueOf(n)), "message " + n);
+                if (n == 499) {
+                    Envelope envelope = delivery.getEnvelope();
+                    AMQP.BasicProperties last = delivery.getProperties();
+                    show("last", envelope.getExchange(), envelope.isRedeliver(), envelope.getDeliveryTag(),
+                            last.getDeliveryMode(), last.getContentType(), last.getPriority(),
+                            new TreeMap<>(last.getHeaders()));
+                }
             }
+            show("tuned", connection.getChannelMax(), connection.getFrameMax(), connection.getHeartbeat());
+            Channel other = connection.createChannel();
+            BlockingQueue<Return> returned = new LinkedBlockingQueue<>();
+            other.addReturnListener(returned::add);
+            other.basicPublish("amq.topic", "nowhere", true, properties, "back".getBytes());
+            Return back = returned.poll(10, TimeUnit.SECONDS);
+            show("returned", back.getReplyCode(), back.getReplyText(), back.getExchange(), back.getRoutingKey());
             try {
                 channel.txSelect();
                 throw new AssertionError("a confirming channel became transactional");
             } catch (java.io.IOException refused) {
                 ShutdownSignalException why = (ShutdownSignalException) refused.getCause();
-                expect(((AMQP.Channel.Close) why.getReason()).getReplyCode() == 406, "code");
+                AMQP.Channel.Close close = (AMQP.Channel.Close) why.getReason();
+                show("refused", close.getReplyCode(), close.getReplyText(), close.getClassId(), close.getMethodId());
             }
         }
-        System.out.println("amqp-client: 500 confirmed and delivered in order, and a 406");
+    }
+
+    static void show(String name, Object... values) {
+        System.out.println("amqp-client " + name + ": " + Arrays.asList(values));
     }
 
     static void expect(boolean holds, String what) {
