@@ -101,40 +101,82 @@ def tutorial_two_work_queues():
     with connect() as connection:
         channel = connection.channel()
         channel.queue_declare("task_queue", durable=True)
-        for task in range(6):
-            persistent = pika.BasicProperties(delivery_mode=2)
+        channel.confirm_delivery()
+        busy, idle = connect(), connect()
+        given = {"busy": [], "idle": []}
+
+        def serve(worker, name):
+            """Takes one task at a time, and is done with it at once unless it is busy."""
+            tasks = worker.channel()
+            tasks.basic_qos(prefetch_count=1)
+
+            def work(ch, method, properties, body):
+                given[name].append((body, method.redelivered, properties.delivery_mode))
+                if name == "idle":
+                    ch.basic_ack(method.delivery_tag)
+
+            tasks.basic_consume("task_queue", work)
+
+        def work_until(what, condition):
+            def turn():
+                for worker in (busy, idle):
+                    if worker.is_open:
+                        worker.process_data_events(time_limit=0.01)
+                return condition()
+
+            until(what, turn)
+
+        # The first task is the busy one's, which never ends it; all the others go to whoever is free.
+        serve(busy, "busy")
+        persistent = pika.BasicProperties(delivery_mode=2)
+        channel.basic_publish("", "task_queue", b"task 0", persistent)
+        work_until("the busy worker's task", lambda: len(given["busy"]) == 1)
+        serve(idle, "idle")
+        for task in range(1, 6):
             channel.basic_publish("", "task_queue", b"task %d" % task, persistent)
-        settled(channel, "task_queue", 6)
-        workers = [connection.channel(), connection.channel()]
-        shares = [[], []]
-        for worker, share in zip(workers, shares):
-            worker.basic_qos(prefetch_count=1)
-
-            def work(ch, method, properties, body, share=share):
-                share.append(body)
-                ch.basic_ack(method.delivery_tag)
-
-            worker.basic_consume("task_queue", work)
-        deadline = time.monotonic() + PATIENCE
-        while sum(map(len, shares)) < 6 and time.monotonic() < deadline:
-            connection.process_data_events(time_limit=0.05)
-        show("all tasks", sorted(shares[0] + shares[1]))
-        channel.queue_delete("task_queue")
+        work_until("the idle worker's tasks", lambda: len(given["idle"]) == 5)
+        show("fair dispatch", given)
+        # A worker that dies loses nothing: its task goes to another, marked as one that was delivered before.
+        busy._impl._transport._sock.shutdown(socket.SHUT_RDWR)
+        try:
+            busy.process_data_events(time_limit=0.01)
+        except pika.exceptions.AMQPError:
+            pass
+        work_until("the dead worker's task", lambda: len(given["idle"]) == 6)
+        show("what the dead worker had", given["idle"][5:])
+        idle.close()
+        show("task_queue left", channel.queue_delete("task_queue").method.message_count)
 
 
 @scenario
 def tutorial_three_publish_subscribe():
     with connect() as connection:
         channel = connection.channel()
+        channel.confirm_delivery()
         channel.exchange_declare("logs", "fanout")
-        queues = [channel.queue_declare("", exclusive=True).method.queue for _ in range(2)]
-        show("made-up names", [(name[:8], len(name)) for name in queues])
-        for queue in queues:
+        try:
+            channel.basic_publish("logs", "", b"nobody listens", mandatory=True)
+        except UnroutableError as error:
+            show("nobody listens", error.messages[0].method.reply_text)
+        queues, seen = [], []
+        for number in range(2):
+            queue = channel.queue_declare("", exclusive=True).method.queue
             channel.queue_bind(queue, "logs")
-        channel.basic_publish("logs", "", b"info: Hello World!")
-        for queue in queues:
-            method, _, body = get(channel, queue)
-            show("fanout", (method.exchange, method.routing_key, body))
+            queues.append(queue)
+            seen.append([])
+            take = lambda c, m, p, b, got=seen[number]: got.append((m.exchange, m.routing_key, m.redelivered, b))  # noqa: E731
+            channel.basic_consume(queue, take, auto_ack=True)
+        show("made-up names", [(name[:8], len(name)) for name in queues])
+        for n in range(3):
+            channel.basic_publish("logs", "ignored", b"info: %d" % n)
+        deadline = time.monotonic() + PATIENCE
+        while min(map(len, seen)) < 3 and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=0.05)
+        show("fanout", seen)
+        # Whoever comes later gets nothing of before.
+        late = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(late, "logs")
+        show("too late", channel.basic_get(late)[2])
         channel.exchange_delete("logs")
 
 

@@ -48,7 +48,7 @@ TOO_MANY = {
             "delete some first",
     "websocket": "429 quota_exceeded",
     "kafka": '58 user "{user}" has 1 connections, as many as the quota `connections` allows; close or delete some first',
-    "amqp": "530 NOT_ALLOWED - Connection refused for user '{user}': user connection limit (1) is reached",
+    "amqp": "530 NOT_ALLOWED - connection refused for user '{user}': user connection limit (1) is reached",
 }
 # The quota that each door's connection uses up, and what the metrics call the door.
 USES_UP = {"http": ("http", "produce_bytes_per_s"), "websocket": ("ws", "produce_bytes_per_s"),

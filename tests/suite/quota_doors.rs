@@ -192,7 +192,7 @@ async fn a_user_with_too_many_amqp_connections_hears_what_rabbitmq_says() {
     let uri = format!("amqp://admin:secret@{}/%2f", server.amqp());
     let _first = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
     let refused = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap_err().to_string();
-    let text = "NOT_ALLOWED - Connection refused for user 'admin': user connection limit (1) is reached";
+    let text = "NOT_ALLOWED - connection refused for user 'admin': user connection limit (1) is reached";
     assert!(refused.contains(text), "{refused}");
 }
 
