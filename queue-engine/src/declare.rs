@@ -10,6 +10,18 @@ use crate::slots::State;
 use crate::totals::QueueInfo;
 use crate::{OwnerId, QueueError, QueueId, QueueOptions};
 
+/// Whether messages keep a queue from being deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfEmpty {
+    /// They go with it.
+    #[default]
+    Never,
+    /// Those that wait do; those that are out with consumers go with it, as with AMQP's `if-empty` in RabbitMQ.
+    NoneWaiting,
+    /// All of them do.
+    NoneAtAll,
+}
+
 /// The answer to a declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Declared {
@@ -149,14 +161,19 @@ impl QueueEngine {
         block: &mut Block,
         name: &TopicName,
         if_unused: bool,
-        if_empty: bool,
+        if_empty: IfEmpty,
     ) -> Result<u64, QueueError> {
         self.begin(block);
         let queue = self.queue(name)?;
         if if_unused && !queue.consumers.is_empty() {
             return Err(QueueError::InUse(format!("queue {:?} has consumers", name.as_str())));
         }
-        if if_empty && queue.counts.all() > 0 {
+        let held = match if_empty {
+            IfEmpty::Never => 0,
+            IfEmpty::NoneWaiting => queue.counts.all() - queue.counts.leased,
+            IfEmpty::NoneAtAll => queue.counts.all(),
+        };
+        if held > 0 {
             return Err(QueueError::InUse(format!("queue {:?} is not empty", name.as_str())));
         }
         let (id, messages) = (queue.id, queue.counts.all());

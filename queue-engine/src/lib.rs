@@ -113,7 +113,7 @@ pub use config::EngineConfig;
 pub use consumer::{ConsumerOptions, LeaseFor, OpenLeases};
 pub use dead_letter::Reason;
 pub use dead_letter_strategy::DeadLetterStrategy;
-pub use declare::{Declared, Purged, QueueDeclaration};
+pub use declare::{Declared, IfEmpty, Purged, QueueDeclaration};
 pub use dedup::DedupWindow;
 pub use engine::QueueEngine;
 pub use error::{QueueError, SettleError};

@@ -177,6 +177,7 @@ def queues():
     c=C().chan(); c.send(consume('d1',bits=4)); c.frame(); c.send(consume('d1','u')); show('exclusive consumer',c.all())
     c=C().chan(); c.send(method(1,60,30,short('nope')+b'\0')); show('cancel unknown',c.all())
     c=C().chan(); c.send(pub(rk='d1')+head(1)+method(1,50,40,b'\0\0'+short('d1')+b'\2')); show('delete if-empty',c.all())
+    c=C().chan(); c.send(qd(q='d4',bits=2)+pub(rk='d4')+head(1,1)+frame(3,1,b'x')+method(1,60,70,b'\0\0'+short('d4')+b'\0')); show('get before delete if-empty',c.all()); c.send(method(1,50,40,b'\0\0'+short('d4')+b'\2')); show('delete if-empty, unacked',c.all())
     c=C().chan(); c.send(consume('d1')); c.all(); c.send(method(1,50,40,b'\0\0'+short('d1')+b'\1')); show('delete if-unused',c.all())
     c=C().chan(); c.send(method(1,60,20,b'\0\0'+short('d1')+short('t')+b'\0'+table({'x-priority':'a'}))); show('x-priority text',c.all())
     c=C().chan(); c.send(qd(q='e\r\nx',bits=2)); show('crlf',c.all())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use log_engine::{ConfigChange, TopicConfig, TopicView};
 use message::TopicName;
-use queue_engine::{DedupWindow, QueueId, QueueInfo, QueueOptions};
+use queue_engine::{DedupWindow, IfEmpty, QueueId, QueueInfo, QueueOptions};
 
 use super::authorization::Act;
 use super::deeds::Deed;
@@ -239,7 +239,8 @@ impl Topics {
                     turn.engines.check_is_shared(name)?;
                     let counts = turn.engines.queue.queue_info(name)?.totals;
                     let block = turn.journal.block();
-                    turn.engines.queue.delete_queue(block, name, only_if.unused, only_if.empty)?;
+                    let if_empty = if only_if.empty { IfEmpty::NoneAtAll } else { IfEmpty::Never };
+                    turn.engines.queue.delete_queue(block, name, only_if.unused, if_empty)?;
                     turn.engines.vitals.keep_counts_of(&counts);
                 }
                 Topic::Log(log) => {

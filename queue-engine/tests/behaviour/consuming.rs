@@ -1,5 +1,5 @@
 use queue_engine::{
-    ConsumerId, ConsumerOptions, Ended, LeaseFor, NewMessage, OpenLeases, QueueError, QueueOptions,
+    ConsumerId, ConsumerOptions, Ended, IfEmpty, LeaseFor, NewMessage, OpenLeases, QueueError, QueueOptions,
     SettleAction,
 };
 
@@ -134,10 +134,23 @@ fn an_exclusive_consumer_is_alone() {
 fn a_deleted_queue_ends_its_subscriptions() {
     let mut bench = queue();
     let id = subscribe(&mut bench, credit(1));
-    let kept = bench.engine.delete_queue(&mut bench.block, &topic("q"), true, false);
+    let kept = bench.engine.delete_queue(&mut bench.block, &topic("q"), true, IfEmpty::Never);
     assert!(matches!(kept, Err(QueueError::InUse(_))));
-    bench.engine.delete_queue(&mut bench.block, &topic("q"), false, false).unwrap();
+    bench.engine.delete_queue(&mut bench.block, &topic("q"), false, IfEmpty::Never).unwrap();
     assert_eq!(bench.commit().ended, [(id, Ended::QueueDeleted)]);
+}
+
+#[test]
+fn a_queue_whose_messages_are_all_out_is_empty_as_amqp_sees_it() {
+    let mut bench = queue();
+    bench.publish("q", body("one")).unwrap();
+    let delete = |bench: &mut Bench, if_empty| {
+        bench.engine.delete_queue(&mut bench.block, &topic("q"), false, if_empty)
+    };
+    assert!(matches!(delete(&mut bench, IfEmpty::NoneWaiting), Err(QueueError::InUse(_))));
+    bench.one("q");
+    assert!(matches!(delete(&mut bench, IfEmpty::NoneAtAll), Err(QueueError::InUse(_))));
+    assert_eq!(delete(&mut bench, IfEmpty::NoneWaiting).unwrap(), 1);
 }
 
 #[test]

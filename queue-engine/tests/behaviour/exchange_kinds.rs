@@ -1,7 +1,7 @@
 use message::HeaderValue;
 use queue_engine::{
-    BindingTarget, Destination, ExchangeKind, ExchangeOptions, HashProperty, NewMessage, PropertyFields,
-    QueueError, QueueOptions, SettleAction,
+    BindingTarget, Destination, ExchangeKind, ExchangeOptions, HashProperty, IfEmpty, NewMessage,
+    PropertyFields, QueueError, QueueOptions, SettleAction,
 };
 
 use crate::bench::{Bench, bodies, body, exchange, table, topic};
@@ -189,7 +189,7 @@ fn a_new_binding_gets_the_recent_history() {
     bench.engine.delete_exchange(&mut bench.block, &exchange("x"), false).unwrap();
     assert!(bench.engine.oldest_needed().is_some());
     for queue in ["first", "late", "later"] {
-        bench.engine.delete_queue(&mut bench.block, &topic(queue), false, false).unwrap();
+        bench.engine.delete_queue(&mut bench.block, &topic(queue), false, IfEmpty::Never).unwrap();
     }
     assert_eq!(bench.engine.oldest_needed(), None, "the history went with the exchange");
 }

@@ -1,5 +1,5 @@
 use queue_engine::{
-    ConsumerId, ConsumerOptions, Delivery, LeaseFor, OpenLeases, PoolId, QueueError, QueueOptions,
+    ConsumerId, ConsumerOptions, Delivery, IfEmpty, LeaseFor, OpenLeases, PoolId, QueueError, QueueOptions,
     SettleAction,
 };
 
@@ -115,7 +115,7 @@ fn a_deleted_queue_frees_what_was_held_of_it() {
     let b = subscribe(&mut bench, "p", in_pool(pool));
     assert_eq!(publish(&mut bench, "q", 1).len(), 1);
     assert!(publish(&mut bench, "p", 1).is_empty());
-    bench.engine.delete_queue(&mut bench.block, &topic("q"), false, false).unwrap();
+    bench.engine.delete_queue(&mut bench.block, &topic("q"), false, IfEmpty::Never).unwrap();
     bench.pass(0);
     assert_eq!(bench.commit().deliveries[0].0, b);
 }

@@ -1,5 +1,5 @@
 use queue_engine::{
-    ExchangeKind, MessageId, QueueOptions, Redrive, RedriveBounds, RedriveStep, SettleAction,
+    ExchangeKind, IfEmpty, MessageId, QueueOptions, Redrive, RedriveBounds, RedriveStep, SettleAction,
 };
 
 use crate::bench::{Bench, bodies, body, exchange, topic};
@@ -69,7 +69,7 @@ fn a_selection_goes_back() {
 fn without_the_queue_the_exchange_decides() {
     let mut bench = graveyard();
     bench.declare("heir", QueueOptions::default());
-    bench.engine.delete_queue(&mut bench.block, &topic("work"), false, false).unwrap();
+    bench.engine.delete_queue(&mut bench.block, &topic("work"), false, IfEmpty::Never).unwrap();
     bench.bind_queue("in", "heir", "key");
     let done = step(&mut bench, None, 9, Redrive::default());
     assert_eq!((done.moved, bench.ready("heir")), (4, 3));

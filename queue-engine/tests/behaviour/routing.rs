@@ -1,7 +1,7 @@
 use message::{HeaderTable, HeaderValue};
 use queue_engine::{
-    BindingTarget, Destination, ExchangeCounts, ExchangeKind, ExchangeOptions, NewMessage, QueueError,
-    QueueOptions, Transaction, TransactionPublish,
+    BindingTarget, Destination, ExchangeCounts, ExchangeKind, ExchangeOptions, IfEmpty, NewMessage,
+    QueueError, QueueOptions, Transaction, TransactionPublish,
 };
 
 use crate::bench::{Bench, body, exchange, table, text, topic};
@@ -122,7 +122,7 @@ fn an_auto_delete_exchange_goes_with_its_last_binding() {
         .declare_exchange(&mut bench.block, &exchange("brief"), ExchangeKind::Fanout, options)
         .unwrap();
     bench.bind_queue("brief", "q", "");
-    bench.engine.delete_queue(&mut bench.block, &topic("q"), false, false).unwrap();
+    bench.engine.delete_queue(&mut bench.block, &topic("q"), false, IfEmpty::Never).unwrap();
     assert!(bench.engine.exchange(&exchange("brief")).is_err());
     bench.commit();
     bench.crash();
@@ -165,7 +165,7 @@ fn bindings_come_back_and_name_the_queue_of_their_time() {
     assert_eq!(bindings.len(), 2);
     assert_eq!(bindings[0].routing_key, "k");
     assert_eq!(bindings[1].arguments, table(&[("a", HeaderValue::Int(1))]));
-    bench.engine.delete_queue(&mut bench.block, &topic("q"), false, false).unwrap();
+    bench.engine.delete_queue(&mut bench.block, &topic("q"), false, IfEmpty::Never).unwrap();
     bench.declare("q", QueueOptions::default());
     bench.commit();
     bench.crash();

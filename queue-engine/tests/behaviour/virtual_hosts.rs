@@ -1,4 +1,4 @@
-use queue_engine::{BindingTarget, ExchangeKind, QueueError, QueueOptions, SettleAction};
+use queue_engine::{BindingTarget, ExchangeKind, IfEmpty, QueueError, QueueOptions, SettleAction};
 
 use crate::bench::{Bench, bodies, body, exchange, topic};
 
@@ -90,7 +90,7 @@ fn a_name_never_changes_hands() {
     bench.declare("a/q", QueueOptions::default());
     let made = bench.engine.create_virtual_host(&mut bench.block, "a");
     assert!(matches!(made, Err(QueueError::InUse(_))));
-    bench.engine.delete_queue(&mut bench.block, &topic("a/q"), false, false).unwrap();
+    bench.engine.delete_queue(&mut bench.block, &topic("a/q"), false, IfEmpty::Never).unwrap();
     for (name, made) in [("a", true), ("a", false), ("/", false), ("a/b", true)] {
         assert_eq!(bench.engine.create_virtual_host(&mut bench.block, name), Ok(made), "{name}");
     }

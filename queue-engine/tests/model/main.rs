@@ -33,8 +33,8 @@ use moving::Moved;
 use proptest::prelude::*;
 use queue_engine::{
     Amendment, BindingTarget, ConsumerId, DEFAULT_HOST, Delivery, Destination, Edits, Ended, EngineConfig,
-    LeaseFor, LeaseToken, LogTarget, MessageId, OpenLeases, OwnerId, PoolId, QueueEngine, QueueError,
-    QueueType, Redrive, RedriveBounds, Settle, SettleAction, SettleError,
+    IfEmpty, LeaseFor, LeaseToken, LogTarget, MessageId, OpenLeases, OwnerId, PoolId, QueueEngine,
+    QueueError, QueueType, Redrive, RedriveBounds, Settle, SettleAction, SettleError,
 };
 use segment_store::{Block, Lsn};
 
@@ -232,7 +232,7 @@ impl<J: Keeper> Pair<J> {
             }
             Command::Delete { queue } => {
                 let name = queue_name(*queue);
-                let deleted = self.engine.delete_queue(block, &topic(&name), false, false);
+                let deleted = self.engine.delete_queue(block, &topic(&name), false, IfEmpty::Never);
                 if let Some(id) = self.book.id(&name) {
                     assert_eq!(deleted.unwrap(), self.book.queues[&id].entries.len() as u64);
                     self.book.delete(id);

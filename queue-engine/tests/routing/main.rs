@@ -14,8 +14,8 @@ use journal::TestJournal;
 use message::{ExchangeName, HeaderTable, HeaderValue, Timestamp, TopicName};
 use proptest::prelude::*;
 use queue_engine::{
-    ApplyTo, BindingTarget, Destination, EngineConfig, ExchangeKind, ExchangeOptions, NewMessage, Policy,
-    PolicyDefinition, PolicyKind, QueueEngine, QueueOptions,
+    ApplyTo, BindingTarget, Destination, EngineConfig, ExchangeKind, ExchangeOptions, IfEmpty, NewMessage,
+    Policy, PolicyDefinition, PolicyKind, QueueEngine, QueueOptions,
 };
 use segment_store::Block;
 use world::{Exchange, HISTORY, Letter, Queue, Target, Way, World, chooses_one};
@@ -137,7 +137,7 @@ impl Pair {
             }
             Command::DeleteQueue { host, queue } => {
                 let name = format!("{}q{queue}", prefix(*host));
-                let deleted = self.engine.delete_queue(block, &topic(&name), false, false);
+                let deleted = self.engine.delete_queue(block, &topic(&name), false, IfEmpty::Never);
                 assert_eq!(deleted.is_ok(), self.world.queues.remove(&name).is_some());
                 self.world.forget(&Target::Queue(name));
             }

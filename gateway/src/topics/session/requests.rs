@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use message::{ErrorCode, ExchangeName, TopicName};
 use queue_engine::{
-    BindingTarget, ConsumerOptions, ExchangeKind, ExchangeOptions, LeaseFor, OwnerId, QueueError, QueueInfo,
-    QueueOptions, QueueType,
+    BindingTarget, ConsumerOptions, ExchangeKind, ExchangeOptions, IfEmpty, LeaseFor, OwnerId, QueueError,
+    QueueInfo, QueueOptions, QueueType,
 };
 
 use super::link::{Book, Link, Subscriber};
@@ -208,6 +208,7 @@ fn delete_queue(
     }
     let Ok(info) = turn.engines.queue.queue_info(&name) else { return Ok(Answer::Removed(0)) };
     turn.engines.queue.check_access(&name, Some(owner))?;
+    let if_empty = if if_empty { IfEmpty::NoneWaiting } else { IfEmpty::Never };
     turn.engines.queue.delete_queue(turn.journal.block(), &name, if_unused, if_empty)?;
     turn.engines.vitals.keep_counts_of(&info.totals);
     turn.engines.forget_topic(&name);
