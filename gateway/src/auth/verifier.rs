@@ -118,7 +118,7 @@ impl Verifier {
     /// may cost.
     const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=1_000_000;
     /// Longest salt of one that comes from elsewhere, in bytes.
-    const SALT_BYTES: usize = 256;
+    pub const SALT_BYTES: usize = 256;
 
     /// The verifier that its text says.
     #[must_use]

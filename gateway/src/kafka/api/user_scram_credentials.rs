@@ -151,7 +151,11 @@ fn verifier(upsertion: &ScramCredentialUpsertion) -> Result<Verifier, Wrong> {
     if upsertion.iterations > *ITERATIONS.end() {
         return Err(unacceptable("Too many iterations"));
     }
+    // What was salted with is kept as it is, as far as it can be read again.
     let (salt, salted) = (upsertion.salt.to_vec(), &upsertion.salted_password);
+    if !(1..=Verifier::SALT_BYTES).contains(&salt.len()) {
+        return Err(unacceptable(&format!("The salt has to have 1 to {} bytes", Verifier::SALT_BYTES)));
+    }
     Ok(Verifier::of_salted(hash, salted, salt, upsertion.iterations.unsigned_abs()))
 }
 
@@ -159,18 +163,25 @@ fn verifier(upsertion: &ScramCredentialUpsertion) -> Result<Verifier, Wrong> {
 mod tests {
     use super::*;
 
-    /// As Apache Kafka does: a client salts as it likes, and only what it can prove counts.
+    fn salted(salt: usize, password: usize) -> Result<Verifier, Wrong> {
+        verifier(&ScramCredentialUpsertion {
+            name: "alice".into(),
+            mechanism: 1,
+            iterations: 8192,
+            salt: vec![7; salt].into(),
+            salted_password: vec![7; password].into(),
+        })
+    }
+
+    /// As with Apache Kafka, a client salts as it likes, and only what it can prove counts; but what is taken can be read
+    /// again after a restart.
     #[test]
-    fn salts_and_salted_passwords_of_any_length_are_taken() {
-        for (salt, salted) in [("a salt", "a salted password"), ("", "")] {
-            let upsertion = ScramCredentialUpsertion {
-                name: "alice".into(),
-                mechanism: 1,
-                iterations: 8192,
-                salt: salt.as_bytes().to_vec().into(),
-                salted_password: salted.as_bytes().to_vec().into(),
-            };
-            assert!(verifier(&upsertion).is_ok(), "{salt:?}");
+    fn salted_passwords_of_any_length_are_taken() {
+        for (salt, password) in [(1, 0), (7, 18), (Verifier::SALT_BYTES, 32), (20, 1000)] {
+            let made = salted(salt, password).ok().unwrap();
+            assert_eq!(Verifier::parse(&made.to_string()), Some(made), "{salt}, {password}");
         }
+        assert!(salted(0, 32).is_err());
+        assert!(salted(Verifier::SALT_BYTES + 1, 32).is_err());
     }
 }
