@@ -59,6 +59,7 @@ pub fn serve(
 }
 
 async fn drive(mut driver: Box<Driver>, now: Instant) {
+    // In boxes: a set keeps room for one of what it holds, also while it is empty.
     let mut errands = FuturesUnordered::new();
     let mut timer = pin!(sleep_until((now + Duration::from_secs(1)).into()));
     let token = driver.door.drain().token();
@@ -83,12 +84,8 @@ async fn drive(mut driver: Box<Driver>, now: Instant) {
             }
             while let Some(effect) = driver.session.poll_effect() {
                 if let Some(effect) = driver.apply(effect) {
-                    errands.push(errand::run(
-                        driver.door.clone(),
-                        driver.client.clone(),
-                        driver.encoding,
-                        effect,
-                    ));
+                    let (door, client) = (driver.door.clone(), driver.client.clone());
+                    errands.push(Box::pin(errand::run(door, client, driver.encoding, effect)));
                 }
             }
             while let Poll::Ready(Some(done)) = errands.poll_next_unpin(cx) {
