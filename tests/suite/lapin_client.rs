@@ -6,9 +6,11 @@ use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ErrorKind};
 
-/// A connection and a channel whose publishes are confirmed.
+/// A connection and a channel whose publishes are confirmed. `AMQP_BESIDE` names another broker that is to stand the same
+/// tests: `tests/amqp/run` has a RabbitMQ stand them.
 pub async fn connect(server: &Server) -> (Connection, Channel) {
-    let uri = format!("amqp://guest:guest@{}/%2f", server.amqp());
+    let address = std::env::var("AMQP_BESIDE").unwrap_or_else(|_| server.amqp().to_string());
+    let uri = format!("amqp://guest:guest@{address}/%2f");
     let connection = Connection::connect(&uri, ConnectionProperties::default()).await.expect("a connection");
     let channel = connection.create_channel().await.expect("a channel");
     channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
