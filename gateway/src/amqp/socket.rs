@@ -56,7 +56,8 @@ pub(super) async fn serve(stream: Stream, peer: SocketAddr, proof: Proof, door: 
     // Nothing is done before the login, which says for whom.
     let session = door.topics().acting_for(Pass::Nobody).open_session();
     session.known_as(format!("AMQP connection {peer} -> {local}"));
-    let driver = Driver {
+    // In a box: an async function keeps a place for each argument beside the one that it ends up in.
+    let driver = Box::new(Driver {
         entry: door.roster().enter(peer, local, session.owner(), session.outlet()),
         traffic: Traffic::default(),
         connection: Connection::new(door.terms(&proof), now),
@@ -72,7 +73,7 @@ pub(super) async fn serve(stream: Stream, peer: SocketAddr, proof: Proof, door: 
         blocked_since: None,
         metering: Metering::default(),
         door,
-    };
+    });
     if let Err(error) = driver.run().await {
         debug!(%peer, %error, "an AMQP connection broke off");
     }
@@ -102,7 +103,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self) -> io::Result<()> {
+    async fn run(mut self: Box<Self>) -> io::Result<()> {
         let token = self.door.drain().token();
         let mut draining = pin!(token.cancelled());
         let mut drained = false;
@@ -403,5 +404,21 @@ async fn ready(stream: &mut Stream, interest: Option<Interest>) -> io::Result<to
     match interest {
         Some(interest) => stream.ready(interest).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F>(_: impl FnOnce(Box<Driver>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Idle connections are many: what each of them takes beside its session and its channels is kept in sight.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let (driver, future) = (size_of::<Driver>(), size_of_future(Driver::run));
+        assert!(driver + future <= 4 << 10, "{driver} bytes of a connection and {future} of its task");
     }
 }
