@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 port, home = sys.argv[1], sys.argv[2]
 here = os.path.dirname(os.path.abspath(__file__))
@@ -18,6 +17,8 @@ sys.path.insert(0, here)
 
 from celery import group  # noqa: E402
 from celery_app import NOTES, add, app, long_one, ranked, third_time  # noqa: E402
+
+from waiting import until
 
 
 def worker():
@@ -36,13 +37,6 @@ def notes():
             return lines.read().splitlines()
     except FileNotFoundError:
         return []
-
-
-def until(what, condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: {notes()}"
-        time.sleep(0.05)
 
 
 # Sent before anybody works, so that the queue decides about the order.

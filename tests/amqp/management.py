@@ -5,12 +5,13 @@ usage: management.py AMQP_PORT HTTP_PORT
 import base64
 import json
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
 import pika
+
+from waiting import until
 
 AMQP, HTTP = int(sys.argv[1]), int(sys.argv[2])
 GUEST = "Basic " + base64.b64encode(b"guest:guest").decode()
@@ -105,13 +106,6 @@ def look(path):
 
 def change(method, path, body=None):
     show(f"{method} {path} {body if isinstance(body, str) else json.dumps(body)}"[:150].replace(": ", ":"), *call(method, path, body))
-
-
-def until(what, condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 NODE = get("overview")["node"]

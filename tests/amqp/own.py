@@ -8,22 +8,14 @@ import time
 
 import pika
 
+from waiting import until
+
 PORT = int(sys.argv[1])
 PATIENCE = 20
 
 
 def connect(**more):
     return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", PORT, **more))
-
-
-def until(what, condition):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise TimeoutError(what)
 
 
 def get(channel, queue):

@@ -12,6 +12,8 @@ import time
 import pika
 from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
 
+from waiting import until
+
 PORT = int(sys.argv[1])
 SCENARIOS = {}
 PATIENCE = 10
@@ -28,17 +30,6 @@ def show(name, value):
 
 def connect(**more):
     return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", PORT, **more))
-
-
-def until(what, condition):
-    """Waits for a condition, with a deadline; nothing here depends on how long things take."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise TimeoutError(what)
 
 
 def get(channel, queue, ack=True):

@@ -2,42 +2,19 @@
 
 usage: shovels.py AMQP_PORT HTTP_PORT
 """
-import base64
+import functools
 import html
 import json
 import sys
-import time
-import urllib.error
-import urllib.request
 
 import pika
 
+import management_api
+from waiting import until
+
 AMQP, HTTP = int(sys.argv[1]), int(sys.argv[2])
-GUEST = "Basic " + base64.b64encode(b"guest:guest").decode()
+call = functools.partial(management_api.call, HTTP)
 URI = f"amqp://guest:guest@127.0.0.1:{AMQP}"
-
-
-def call(method, path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"content-type": "application/json", "authorization": GUEST}
-    request = urllib.request.Request(f"http://127.0.0.1:{HTTP}/api/{path}", data, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-            return answer.status, json.loads(text) if text else None
-    except urllib.error.HTTPError as error:
-        text = error.read()
-        return error.code, json.loads(text) if text else None
-
-
-def until(what, condition):
-    deadline = time.monotonic() + 60
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def plain(value):

@@ -2,44 +2,22 @@
 
 usage: shovels_across.py SLUICE DIRECTORY SLUICE_AMQP SLUICE_HTTP RABBITMQ_AMQP RABBITMQ_HTTP
 """
-import base64
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 
 import pika
 
+from management_api import call
+from waiting import until
+
 SLUICE, HOME = sys.argv[1], os.path.join(sys.argv[2], "between")
 OURS, THEIRS = (int(sys.argv[3]), int(sys.argv[4])), (int(sys.argv[5]), int(sys.argv[6]))
-GUEST = "Basic " + base64.b64encode(b"guest:guest").decode()
 COUNT = 2000
 # How many wait before a shovel that is to be interrupted begins.
 MANY = 8000
-
-
-def call(port, method, path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"content-type": "application/json", "authorization": GUEST}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/{path}", data, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-            return answer.status, json.loads(text) if text else None
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-def until(what, condition):
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 class Broker:
