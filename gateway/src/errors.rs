@@ -173,12 +173,7 @@ mod tests {
 
     #[test]
     fn the_printed_table_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(path, page()).unwrap();
-        }
-        let printed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(printed == page(), "docs/errors.md is stale: run `UPDATE=1 cargo test -p sluice errors`");
+        crate::printed::page("errors.md", &page());
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub mod kafka;
 pub mod logging;
 pub mod management;
 pub mod metrics;
+#[cfg(test)]
+mod printed;
 pub mod refusal;
 pub mod shovel;
 pub mod tls;

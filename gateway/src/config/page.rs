@@ -70,15 +70,7 @@ A key or `SLUICE_` variable that is not in this table is an error. `sluice confi
 
     #[test]
     fn the_documentation_is_what_the_table_says() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(path, page()).unwrap();
-        }
-        assert_eq!(
-            std::fs::read_to_string(path).unwrap(),
-            page(),
-            "run the tests with UPDATE=1 to rewrite {path}"
-        );
+        crate::printed::page("configuration.md", &page());
     }
 
     #[test]

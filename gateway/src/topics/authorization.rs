@@ -334,17 +334,6 @@ mod tests {
             let (operation, kind) = act.needs();
             let _ = writeln!(table, "|{what} | `{}` | {} |", operation.as_str(), kind.as_str());
         }
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/security.md");
-        let page = std::fs::read_to_string(path).unwrap();
-        let (before, rest) = page.split_once(BEGIN).unwrap();
-        let (printed, after) = rest.split_once(END).unwrap();
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-        } else {
-            assert!(
-                printed == table,
-                "docs/security.md is stale: run `UPDATE=1 cargo test -p sluice authorization`"
-            );
-        }
+        crate::printed::part("security.md", (BEGIN, END), &table);
     }
 }

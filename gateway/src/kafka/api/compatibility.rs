@@ -48,15 +48,7 @@ mod tests {
 
     #[test]
     fn the_printed_compatibility_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/kafka-compatibility.md");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(path, page()).unwrap();
-        }
-        let printed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            printed == page(),
-            "docs/kafka-compatibility.md is stale: run `UPDATE=1 cargo test -p sluice compatibility`"
-        );
+        crate::printed::page("kafka-compatibility.md", &page());
     }
 
     /// The APIs that a broker of Kafka 4.2 announces to clients, with the newest stable version of each.
