@@ -12,7 +12,6 @@ pub mod kafka;
 pub mod logging;
 pub mod management;
 pub mod metrics;
-#[cfg(test)]
 mod printed;
 pub mod refusal;
 pub mod shovel;

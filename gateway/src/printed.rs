@@ -1,6 +1,8 @@
 //! Pages of `docs/` that are printed from the code: a test of each says when one is stale, and prints it anew where
 //! `UPDATE` is set.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use parking_lot::Mutex;
