@@ -21,7 +21,7 @@ impl LogEngine {
         self.change_group(group, now, |one, catalog, at| one.members.join(group, ask, ticket, catalog, at));
     }
 
-    fn check_join(&self, group: &GroupName, ask: &JoinGroup) -> Result<(), GroupError> {
+    fn check_join(&mut self, group: &GroupName, ask: &JoinGroup) -> Result<(), GroupError> {
         self.check_not_shared(group)?;
         let (least, most) = (self.config.groups.session_min, self.config.groups.session_max);
         if ask.session_timeout < least || ask.session_timeout > most {
@@ -40,9 +40,9 @@ impl LogEngine {
         }
     }
 
-    pub(crate) fn check_group_memory(&self) -> Result<(), GroupError> {
+    pub(crate) fn check_group_memory(&mut self) -> Result<(), GroupError> {
         let limit = self.config.groups.bytes_max;
-        if self.groups.weight >= limit { Err(GroupError::NoMemory(limit)) } else { Ok(()) }
+        if self.groups.make_room(limit) { Ok(()) } else { Err(GroupError::NoMemory(limit)) }
     }
 
     /// A member of the classic protocol asks for its part of the plan; the leader brings the plan. The answer comes

@@ -35,6 +35,8 @@ pub(crate) struct Groups {
     /// Memory of all of them.
     pub weight: u64,
     pub answers: Vec<(Ticket, GroupAnswer)>,
+    /// Groups that everybody left and that hold no offsets: they are told as empty for a while, unless memory is short.
+    left: BTreeSet<GroupName>,
     /// Groups that got their first member or lost their last since the journal was told.
     pub unrecorded: BTreeSet<GroupName>,
     /// Where looking for old offsets goes on, while it is under way.
@@ -97,9 +99,21 @@ impl Groups {
         let weight = Groups::GROUP_BYTES + group.members.weight() + group.offsets.weight();
         self.weight = self.weight + weight - std::mem::replace(&mut group.weight, weight);
         // One that had members is still told as empty until old offsets are looked for the next time.
-        if group.is_vacant() && group.empty_since.is_none() {
-            self.remove(name);
+        match (group.is_vacant(), group.empty_since.is_some()) {
+            (true, true) => _ = self.left.insert(name.clone()),
+            (true, false) => self.remove(name),
+            (false, _) => _ = self.left.remove(name),
         }
+    }
+
+    /// Whether all groups take less than `limit` bytes, without those that everybody left if need be.
+    pub(crate) fn make_room(&mut self, limit: u64) -> bool {
+        while self.weight >= limit
+            && let Some(name) = self.left.pop_first()
+        {
+            self.remove(&name);
+        }
+        self.weight < limit
     }
 
     pub(crate) fn remove(&mut self, name: &GroupName) {
@@ -108,6 +122,7 @@ impl Groups {
             self.deadlines.remove(&(deadline, name.clone()));
         }
         self.weight -= group.weight;
+        self.left.remove(name);
         self.unrecorded.remove(name);
     }
 }

@@ -402,3 +402,29 @@ fn the_memory_of_groups_is_bounded() {
     attend(&mut shell, None, "one", &[]).unwrap();
     assert!(shell.engine.group_bytes() < 4000);
 }
+
+#[test]
+fn groups_that_everybody_left_make_room_for_others() {
+    let disk = LyingDisk::new(1);
+    let groups = GroupConfig { bytes_max: 4000, ..GroupConfig::default() };
+    let mut shell =
+        Shell::open_with(&disk, LogEngineConfig { groups, ..LogEngineConfig::default() }).unwrap();
+    shell.create("t", 1, &[]);
+    let now = shell.now;
+    for number in 0..100 {
+        let name = group(&format!("g{number}"));
+        let ask = Attendance {
+            member: None,
+            new_member: MemberId::new("one"),
+            origin: ClientOrigin::default(),
+            topics: topics(),
+            session_timeout: SESSION,
+            holds: Vec::new(),
+        };
+        let joined = shell.engine.attend(&name, ask, now).unwrap();
+        let leaving = [Leaving { member: Some(joined.member), instance: None }];
+        shell.engine.leave_group(&name, &leaving, now).remove(0).unwrap();
+    }
+    assert!((1..100).contains(&shell.engine.groups().count()));
+    assert!(shell.engine.group_bytes() < 8000);
+}
