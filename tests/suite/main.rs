@@ -50,6 +50,8 @@ mod quotas;
 mod security;
 mod security_page;
 mod share_groups;
+mod shovel_access;
+mod shovel_crashes;
 mod shovels;
 mod socket_abuse;
 mod socket_logs;

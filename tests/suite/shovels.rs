@@ -1,32 +1,28 @@
-//! Shovels: messages moved between brokers and within one, through kills of either, and who may have it done.
+//! Shovels: messages moved between brokers and within one. Kills are in `shovel_crashes.rs`, logins in `shovel_access.rs`.
 //!
 //! Beside RabbitMQ's own they are in `tests/amqp`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use blackbox::{Answer, Launch, Server, checkout, deadline, list, values};
+use blackbox::{Answer, Launch, Server, deadline, list, values};
 use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
-const GUEST: &str = "guest:guest";
+pub const GUEST: &str = "guest:guest";
 
-async fn ask(server: &Server, login: &str, method: Method, path: &str, body: Value) -> Answer {
+pub async fn ask(server: &Server, login: &str, method: Method, path: &str, body: Value) -> Answer {
     let authorization = format!("Basic {}", BASE64.encode(login));
     let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
     let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
     server.http().send(method, path, &headers, body).await
 }
 
-async fn get(server: &Server, path: &str) -> Value {
+pub async fn get(server: &Server, path: &str) -> Value {
     ask(server, GUEST, Method::GET, path, Value::Null).await.expect(200)
 }
 
@@ -34,7 +30,7 @@ async fn delete(server: &Server, path: &str) -> u16 {
     ask(server, GUEST, Method::DELETE, path, Value::Null).await.status
 }
 
-async fn put(server: &Server, name: &str, value: Value) -> Answer {
+pub async fn put(server: &Server, name: &str, value: Value) -> Answer {
     let path = format!("/api/parameters/shovel/%2F/{name}");
     ask(server, GUEST, Method::PUT, &path, json!({ "value": value })).await
 }
@@ -45,12 +41,12 @@ async fn standing(server: &Server, name: &str) -> Option<Value> {
     all.as_array()?.iter().find(|one| one["name"] == name).cloned()
 }
 
-async fn until_state(server: &Server, name: &str, state: &str) -> Value {
+pub async fn until_state(server: &Server, name: &str, state: &str) -> Value {
     let ask = || async { standing(server, name).await.filter(|one| one["state"] == state) };
     deadline::until(&format!("{name} is {state}"), ask).await
 }
 
-async fn until_gone(server: &Server, name: &str) {
+pub async fn until_gone(server: &Server, name: &str) {
     let path = format!("/api/parameters/shovel/%2F/{name}");
     let ask =
         || async { (ask(server, GUEST, Method::GET, &path, Value::Null).await.status == 404).then_some(()) };
@@ -58,13 +54,13 @@ async fn until_gone(server: &Server, name: &str) {
 }
 
 /// How many messages a queue holds; none where there is none.
-async fn messages(server: &Server, queue: &str) -> u64 {
+pub async fn messages(server: &Server, queue: &str) -> u64 {
     let path = format!("/api/queues/%2F/{queue}");
     let answer = ask(server, GUEST, Method::GET, &path, Value::Null).await;
     if answer.status == 404 { 0 } else { answer.expect(200)["messages"].as_u64().expect("a number") }
 }
 
-async fn until_messages(server: &Server, queue: &str, count: u64) {
+pub async fn until_messages(server: &Server, queue: &str, count: u64) {
     let ask = || async { (messages(server, queue).await == count).then_some(()) };
     deadline::until(&format!("{count} messages are in {queue}"), ask).await;
 }
@@ -73,14 +69,14 @@ fn uri(server: &Server) -> String {
     format!("amqp://guest:guest@{}", server.amqp())
 }
 
-async fn publish(server: &Server, queue: &str, numbers: std::ops::Range<u32>) {
+pub async fn publish(server: &Server, queue: &str, numbers: std::ops::Range<u32>) {
     let all: Vec<u32> = numbers.collect();
     for some in all.chunks(500) {
         server.http().publish_values(queue, some.iter().map(u32::to_string)).await;
     }
 }
 
-fn numbers(messages: &[Value]) -> BTreeSet<u32> {
+pub fn numbers(messages: &[Value]) -> BTreeSet<u32> {
     values(messages).iter().map(|value| value.parse().expect("a number")).collect()
 }
 
@@ -204,115 +200,6 @@ async fn exactly_as_many_are_moved_as_were_asked_for() {
         assert_eq!(moved, (0..300).map(|n| n.to_string()).collect::<Vec<_>>(), "{mode}: in order");
     }
     assert_eq!(get(&server, "/api/shovels").await, json!([]));
-}
-
-/// A door in front of a server that comes back at another one.
-struct Revolving {
-    uri: String,
-    target: watch::Sender<String>,
-}
-
-impl Revolving {
-    async fn before(server: &Server) -> Revolving {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
-        let uri = format!("amqp://guest:guest@{}", listener.local_addr().expect("an address"));
-        let (target, seen) = watch::channel(server.amqp().to_owned());
-        let seen = Arc::new(seen);
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let address = seen.borrow().clone();
-                tokio::spawn(async move {
-                    if let Ok(mut server) = TcpStream::connect(address).await {
-                        let _ = copy_bidirectional(&mut client, &mut server).await;
-                    }
-                });
-            }
-        });
-        Revolving { uri, target }
-    }
-}
-
-/// How many messages wait before a shovel that is to be interrupted begins.
-const MANY: u32 = 12_000;
-
-/// Waits until a shovel is in the middle of it: so many more have come, and not all.
-async fn until_in_the_middle(destination: &Server, already: u64) -> u64 {
-    let come = || async { Some(messages(destination, "to").await).filter(|came| *came > already + 200) };
-    let came = deadline::until("some messages have come", come).await;
-    assert!(came < u64::from(MANY), "it was too quick to be interrupted");
-    came
-}
-
-#[tokio::test]
-async fn nothing_is_lost_when_the_destination_is_killed() {
-    let source = Server::start();
-    let mut destination = Server::start();
-    let door = Revolving::before(&destination).await;
-    source.http().make_queue("from", json!({})).await;
-    publish(&source, "from", 0..MANY).await;
-    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": door.uri, "dest-queue": "to",
-        "reconnect-delay": 1, "src-prefetch-count": 50});
-    assert_eq!(put(&source, "s", value).await.status, 201);
-    let mut came = 0;
-    for _ in 0..4 {
-        came = until_in_the_middle(&destination, came).await;
-        destination.kill();
-        destination.run();
-        let _ = door.target.send(destination.amqp().to_owned());
-        came = came.max(messages(&destination, "to").await);
-    }
-    until_messages(&source, "from", 0).await;
-    let came = destination.http().drain_queue("to").await;
-    assert_eq!(numbers(&came), (0..MANY).collect(), "all that was published is there");
-}
-
-#[tokio::test]
-async fn nothing_is_lost_when_the_source_is_killed() {
-    let mut source = Server::start();
-    let destination = Server::start();
-    let door = Revolving::before(&source).await;
-    source.http().make_queue("from", json!({})).await;
-    publish(&source, "from", 0..MANY).await;
-    let value = json!({"src-uri": door.uri, "src-queue": "from", "dest-uri": "amqp://", "dest-queue": "to",
-        "reconnect-delay": 1, "src-prefetch-count": 50});
-    assert_eq!(put(&destination, "s", value).await.status, 201);
-    let mut came = 0;
-    for _ in 0..4 {
-        came = until_in_the_middle(&destination, came).await;
-        source.kill();
-        source.run();
-        let _ = door.target.send(source.amqp().to_owned());
-    }
-    until_messages(&source, "from", 0).await;
-    let came = destination.http().drain_queue("to").await;
-    assert_eq!(numbers(&came), (0..MANY).collect(), "all that was published has come");
-}
-
-#[tokio::test]
-async fn nothing_is_lost_when_the_broker_with_the_shovel_is_killed_and_it_goes_on_by_itself() {
-    let mut source = Server::start();
-    let destination = Server::start();
-    source.http().make_queue("from", json!({})).await;
-    publish(&source, "from", 0..MANY).await;
-    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": uri(&destination),
-        "dest-queue": "to", "src-prefetch-count": 50});
-    assert_eq!(put(&source, "s", value.clone()).await.status, 201);
-    let mut came = 0;
-    for life in 0..4 {
-        came = until_in_the_middle(&destination, came).await;
-        match life % 2 {
-            0 => source.kill(),
-            _ => {
-                source.terminate();
-                assert!(source.wait().success());
-            }
-        }
-        source.run();
-    }
-    until_messages(&source, "from", 0).await;
-    let came = destination.http().drain_queue("to").await;
-    assert_eq!(numbers(&came), (0..MANY).collect(), "all that was published has come");
-    assert_eq!(get(&source, "/api/parameters/shovel/%2F/s").await["value"], value);
 }
 
 #[tokio::test]
@@ -449,141 +336,6 @@ async fn definitions_take_shovels_along_and_a_virtual_host_takes_them_away() {
     deadline::until("the shovel is gone", gone).await;
     ask(&server, GUEST, Method::POST, "/api/definitions", all).await.expect(204);
     assert_eq!(get(&server, "/api/parameters/shovel/shop/s").await["value"], value);
-}
-
-#[tokio::test]
-async fn only_administrators_define_shovels_and_no_password_is_told() {
-    let mut server = Server::launch(Launch {
-        config: "log_level = \"trace\"\n[auth]\nfailure_delay_ms = 0\naudit_file = \"AUDIT\"\n".replace(
-            "AUDIT",
-            &checkout::scratch().join(format!("audit-{}.log", std::process::id())).to_string_lossy(),
-        ),
-        ..Launch::default()
-    });
-    let audit = checkout::scratch().join(format!("audit-{}.log", std::process::id()));
-    let admin = "root:rootpw";
-    for (name, password, tags) in [
-        ("root", "rootpw", "administrator"),
-        ("watch", "pw", "monitoring"),
-        ("some", "pw", "policymaker"),
-        ("bob", "hush", ""),
-    ] {
-        let login = if name == "root" { GUEST } else { admin };
-        let body = json!({"password": password, "tags": tags});
-        ask(&server, login, Method::PUT, &format!("/api/users/{name}"), body).await.expect(201);
-    }
-    let path = "/api/parameters/shovel/%2F/s";
-    let (to, amqp) = ("/api/queues/%2F/to", server.amqp().to_owned());
-    let value = json!({"src-uri": "amqp://", "src-queue": "from", "dest-uri": format!("amqp://bob:hush@{amqp}"),
-        "dest-queue": "to", "reconnect-delay": 1});
-    for login in ["watch:pw", "some:pw", "bob:hush"] {
-        let body = json!({ "value": value });
-        for (method, path) in [
-            (Method::PUT, path),
-            (Method::GET, path),
-            (Method::DELETE, path),
-            (Method::GET, "/api/definitions"),
-        ] {
-            assert_eq!(ask(&server, login, method, path, body.clone()).await.status, 401, "{login}");
-        }
-        let looks = if login == "watch:pw" { 200 } else { 401 };
-        assert_eq!(
-            ask(&server, login, Method::GET, "/api/shovels", Value::Null).await.status,
-            looks,
-            "{login}"
-        );
-        let restart = "/api/shovels/vhost/%2F/s/restart";
-        assert_eq!(ask(&server, login, Method::DELETE, restart, Value::Null).await.status, 401, "{login}");
-    }
-    ask(&server, admin, Method::PUT, path, json!({ "value": value })).await.expect(201);
-    // The destination lets nobody in who may not: bob has no permissions.
-    let state = |state: &'static str| {
-        let server = &server;
-        async move {
-            let ask = || async {
-                let all = ask(server, admin, Method::GET, "/api/shovels", Value::Null).await.expect(200);
-                (all[0]["state"] == state).then(|| all[0].clone())
-            };
-            deadline::until(state, ask).await
-        }
-    };
-    let stands = state("terminated").await;
-    assert!(stands["reason"].as_str().is_some_and(|why| why.contains("refused for user 'bob'")), "{stands}");
-    let rights = json!({"configure": "^to$", "write": "^(to|amq[.]default)$", "read": "^to$"});
-    ask(&server, admin, Method::PUT, "/api/permissions/%2F/bob", rights).await.expect(201);
-    state("running").await;
-    // The source end is the server's own, which may do everything, though doors want logins now.
-    let message =
-        json!({"properties": {}, "routing_key": "from", "payload": "x", "payload_encoding": "string"});
-    ask(&server, admin, Method::POST, "/api/exchanges/%2F/amq.default/publish", message).await.expect(200);
-    let came = || async {
-        let queue = ask(&server, admin, Method::GET, to, Value::Null).await;
-        (queue.status == 200 && queue.value()["messages"] == 1).then_some(())
-    };
-    deadline::until("the message has come", came).await;
-    // As a user whose password nobody asks for, it may do what that user may.
-    let mut as_bob = value.clone();
-    as_bob["src-uri"] = json!("amqp://bob@/%2f");
-    ask(&server, admin, Method::PUT, path, json!({ "value": as_bob })).await.expect(204);
-    let stands = state("terminated").await;
-    assert!(stands["reason"].as_str().is_some_and(|why| why.contains("refused for user 'bob'")), "{stands}");
-    let shown =
-        ask(&server, "watch:pw", Method::GET, "/api/shovels/vhost/%2F/s", Value::Null).await.expect(200);
-    assert_eq!(shown["value"]["dest-uri"], format!("amqp://{amqp}"));
-    let metrics = server.http().logged_in("root", "rootpw").get("/metrics").await.text();
-    ask(&server, admin, Method::DELETE, path, Value::Null).await.expect(204);
-    server.terminate();
-    assert!(server.wait().success());
-    let audit = std::fs::read_to_string(audit).expect("the audit log");
-    for line in ["\"event\":\"shovel_set\"", "\"event\":\"shovel_deleted\"", "\"user\":\"root\""] {
-        assert!(audit.contains(line), "{audit}");
-    }
-    assert!(audit.contains(&format!("shovel s in vhost /, from amqp:// to amqp://{amqp}")), "{audit}");
-    let log = server.log();
-    assert!(log.contains("a shovel starts"), "shovels are in the log");
-    for (where_to, text) in [("metrics", &metrics), ("audit log", &audit), ("log", &log)] {
-        assert!(!text.contains("hush"), "the password is in the {where_to}");
-    }
-}
-
-fn certificates(home: &Path, arguments: &[&str]) {
-    let made = Command::new(checkout::sluice()).arg("certs").args(arguments).arg("--dir").arg(home).output();
-    assert!(made.expect("it runs").status.success());
-}
-
-#[tokio::test]
-async fn tls_is_spoken_with_whom_the_authority_vouches_for() {
-    let source = Server::start();
-    let home = source.data_dir().with_file_name("certs");
-    certificates(&home, &["ca"]);
-    certificates(&home, &["server", "localhost"]);
-    let file = |name: &str| home.join(name).display().to_string();
-    let config = format!(
-        "[amqp]\ntls_addr = \"127.0.0.1:0\"\n[tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\n",
-        file("server.pem"),
-        file("server.key")
-    );
-    let destination = Server::launch(Launch::with_config(&config));
-    let log = destination.log();
-    let line = log.lines().find(|line| line.contains("amqps")).expect("the door is in the log");
-    let port = line.rsplit_once("127.0.0.1:").expect("its address").1;
-    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-    source.http().make_queue("from", json!({})).await;
-    publish(&source, "from", 0..100).await;
-    let value = |query: &str| {
-        json!({"src-uri": "amqp://", "src-queue": "from", "dest-queue": "to", "src-delete-after": 100,
-            "dest-uri": format!("amqps://guest:guest@127.0.0.1:{port}/%2f?{query}"), "reconnect-delay": 1})
-    };
-    // Nobody whom everybody trusts vouches for it, and it is not called 127.0.0.1.
-    assert_eq!(put(&source, "s", value("heartbeat=30")).await.status, 201);
-    until_state(&source, "s", "terminated").await;
-    assert_eq!(put(&source, "s", value(&format!("cacertfile={}", file("ca.pem")))).await.status, 204);
-    until_state(&source, "s", "terminated").await;
-    assert_eq!(messages(&destination, "to").await, 0);
-    let named = format!("cacertfile={}&server_name_indication=localhost", file("ca.pem"));
-    assert_eq!(put(&source, "s", value(&named)).await.status, 204);
-    until_gone(&source, "s").await;
-    assert_eq!(numbers(&destination.http().drain_queue("to").await), (0..100).collect());
 }
 
 #[tokio::test]
