@@ -175,7 +175,8 @@ pub struct Connection {
     work: Vec<Operation>,
     /// Requests whose answers are due, in order.
     awaited: VecDeque<Awaited>,
-    channels: HashMap<u16, Channel>,
+    /// Each in a box of its own: the smallest table has four places, and most clients open one channel.
+    channels: HashMap<u16, Box<Channel>>,
     consumers: HashMap<ConsumerNumber, (u16, Arc<str>)>,
     next_key: u64,
     next_consumer: u64,

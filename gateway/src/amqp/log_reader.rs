@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use futures_channel::mpsc;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::connection::Start;
@@ -33,7 +34,7 @@ impl LogReader {
         let allowed = Arc::clone(&credit);
         let task = tokio::spawn(async move {
             if let Err(refusal) = read(consumer, &log, start, filter.as_deref(), &allowed, &outlet).await {
-                let _ = outlet.send(SessionEvent::Records { consumer, chunk: Err(refusal) });
+                let _ = outlet.unbounded_send(SessionEvent::Records { consumer, chunk: Err(refusal) });
             }
         });
         LogReader { credit, task }
@@ -88,7 +89,8 @@ async fn read(
                 credit.acquire_many(used as u32).await.into_iter().for_each(|permits| permits.forget());
             }
         }
-        if records > 0 && outlet.send(SessionEvent::Records { consumer, chunk: Ok(chunk) }).is_err() {
+        if records > 0 && outlet.unbounded_send(SessionEvent::Records { consumer, chunk: Ok(chunk) }).is_err()
+        {
             return Ok(());
         }
     }

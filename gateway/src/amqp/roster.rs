@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_channel::mpsc;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::connection::ConnectionReport;
@@ -165,7 +166,7 @@ impl Guest {
     fn call(&self, call: Call) {
         self.calls.lock().push(call);
         // One that is gone has nothing to answer.
-        let _ = self.outlet.send(SessionEvent::Called);
+        let _ = self.outlet.unbounded_send(SessionEvent::Called);
     }
 }
 

@@ -44,38 +44,21 @@ pub(super) enum Proof {
 }
 
 /// Drives one connection until it ends.
-pub(super) async fn serve(stream: Stream, peer: SocketAddr, proof: Proof, door: AmqpDoor, place: Place) {
-    let now = Instant::now();
-    let Ok(local) = stream.local_addr() else { return };
-    // It waits among those who are not known yet until it has logged in.
-    let (guard, origin) = (door.topics().guard(), Origin { door: "amqp", address: peer.ip().to_canonical() });
-    let Some(waiter) = guard.settings().lobby.enter(now) else {
-        guard.turned_away(origin, "too many clients are about to log in (auth.max_strangers)");
-        return debug!(%peer, "too many clients are about to log in (auth.max_strangers)");
-    };
-    // Nothing is done before the login, which says for whom.
-    let session = door.topics().acting_for(Pass::Nobody).open_session();
-    session.known_as(format!("AMQP connection {peer} -> {local}"));
-    // In a box: an async function keeps a place for each argument beside the one that it ends up in.
-    let driver = Box::new(Driver {
-        entry: door.roster().enter(peer, local, session.owner(), session.outlet()),
-        traffic: Traffic::default(),
-        connection: Connection::new(door.terms(&proof), now),
-        session: Some(session),
-        readers: HashMap::new(),
-        stream,
-        origin,
-        proof,
-        waiter: Some(waiter),
-        lapsed: Box::pin(std::future::pending()),
-        place,
-        input: BytesMut::new(),
-        blocked_since: None,
-        metering: Metering::default(),
-        door,
-    });
-    if let Err(error) = driver.run().await {
-        debug!(%peer, %error, "an AMQP connection broke off");
+///
+/// What drives it is made before the future, which would otherwise keep all arguments beside it.
+pub(super) fn serve(
+    stream: Stream,
+    peer: SocketAddr,
+    proof: Proof,
+    door: AmqpDoor,
+    place: Place,
+) -> impl Future<Output = ()> + Send {
+    let driver = Driver::begin(stream, peer, proof, door, place);
+    async move {
+        let Some(driver) = driver else { return };
+        if let Err(error) = driver.run().await {
+            debug!(%peer, %error, "an AMQP connection broke off");
+        }
     }
 }
 
@@ -103,6 +86,46 @@ struct Driver {
 }
 
 impl Driver {
+    /// Takes in whoever connected, if somebody more may be about to log in.
+    fn begin(
+        stream: Stream,
+        peer: SocketAddr,
+        proof: Proof,
+        door: AmqpDoor,
+        place: Place,
+    ) -> Option<Box<Driver>> {
+        let now = Instant::now();
+        let local = stream.local_addr().ok()?;
+        // It waits among those who are not known yet until it has logged in.
+        let (guard, origin) =
+            (door.topics().guard(), Origin { door: "amqp", address: peer.ip().to_canonical() });
+        let Some(waiter) = guard.settings().lobby.enter(now) else {
+            guard.turned_away(origin, "too many clients are about to log in (auth.max_strangers)");
+            debug!(%peer, "too many clients are about to log in (auth.max_strangers)");
+            return None;
+        };
+        // Nothing is done before the login, which says for whom.
+        let session = door.topics().acting_for(Pass::Nobody).open_session();
+        session.known_as(format!("AMQP connection {peer} -> {local}"));
+        Some(Box::new(Driver {
+            entry: door.roster().enter(peer, local, session.owner(), session.outlet()),
+            traffic: Traffic::default(),
+            connection: Connection::new(door.terms(&proof), now),
+            session: Some(session),
+            readers: HashMap::new(),
+            stream,
+            origin,
+            proof,
+            waiter: Some(waiter),
+            lapsed: Box::pin(std::future::pending()),
+            place,
+            input: BytesMut::new(),
+            blocked_since: None,
+            metering: Metering::default(),
+            door,
+        }))
+    }
+
     async fn run(mut self: Box<Self>) -> io::Result<()> {
         let token = self.door.drain().token();
         let mut draining = pin!(token.cancelled());
@@ -298,13 +321,14 @@ impl Driver {
                     }
                 }
                 Effect::Login { mechanism, response } => {
-                    let user = self.login(mechanism, &response).await;
+                    // In a box, as what is rare and large: its place would stay in every connection's task.
+                    let user = Box::pin(self.login(mechanism, &response)).await;
                     self.connection.handle_login(Instant::now(), mechanism, user);
                     self.feed();
                 }
                 Effect::TurnAway(why) => self.door.topics().guard().turned_away(self.origin, why),
                 Effect::Renew { user, secret } => {
-                    let pass = self.door.renew(&user, &secret, self.origin).await;
+                    let pass = Box::pin(self.door.renew(&user, &secret, self.origin)).await;
                     let renewed = pass.is_some();
                     pass.into_iter().for_each(|pass| self.act_for(pass));
                     self.connection.handle_renewal(Instant::now(), renewed);
@@ -419,6 +443,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let (driver, future) = (size_of::<Driver>(), size_of_future(Driver::run));
-        assert!(driver + future <= 4 << 10, "{driver} bytes of a connection and {future} of its task");
+        assert!(driver + future <= 2560, "{driver} bytes of a connection and {future} of its task");
     }
 }

@@ -114,7 +114,8 @@ impl Tls {
         origin: Origin,
         alpn: Alpn,
     ) -> io::Result<(Stream, Option<ClientCertificate>)> {
-        let accepted = self.shake_hands(stream, alpn).await;
+        // In a box, which is gone when it is done: its place would stay in the connection's task.
+        let accepted = Box::pin(self.shake_hands(stream, alpn)).await;
         if let Err(error) = &accepted
             && is_refusal(error)
         {

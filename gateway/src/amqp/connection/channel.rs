@@ -160,7 +160,7 @@ impl Connection {
             return self.fail(now, AmqpError::new(ReplyCode::NotAllowed, text).of(id));
         }
         let key = self.next_key();
-        self.channels.insert(number, Channel::new(key));
+        self.channels.insert(number, Box::new(Channel::new(key)));
         self.say(number, &Reply::ChannelOpenOk);
     }
 }

@@ -179,6 +179,8 @@ impl Connection {
             VhostAnswer::Open => {
                 self.phase = Phase::Open;
                 self.handshake_due = None;
+                // What the handshake had to say is longer than much of what follows.
+                self.output.give_back();
                 self.say(0, &Reply::ConnectionOpenOk);
             }
             VhostAnswer::Refused => {

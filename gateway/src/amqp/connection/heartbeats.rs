@@ -71,6 +71,8 @@ impl Connection {
                 } else if self.heartbeats.speak_due().is_some_and(|due| now >= due) {
                     self.heartbeats.spoke(now);
                     if self.output.is_empty() {
+                        // Nothing was said for a while.
+                        self.output.give_back();
                         self.output.frame(FrameKind::Heartbeat, 0, |_| {});
                     }
                 }

@@ -110,6 +110,13 @@ impl Output {
             self.sealed.shrink_to(8);
         }
     }
+
+    /// Gives back the memory that it keeps for what comes next, which may be long in coming.
+    pub fn give_back(&mut self) {
+        if self.is_empty() {
+            *self = Output::default();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +147,19 @@ mod tests {
             }
             assert_eq!(read, body, "{len} bytes");
         }
+    }
+
+    #[test]
+    fn what_waits_stays_when_memory_is_given_back() {
+        let mut output = Output::default();
+        output.frame(FrameKind::Method, 1, |out| out.put_bytes(7, 1000));
+        let waiting = all(&output);
+        output.give_back();
+        assert_eq!(all(&output), waiting);
+        output.advance(waiting.len());
+        assert!(output.is_empty() && output.open.capacity() > 0);
+        output.give_back();
+        assert_eq!(output.open.capacity() + output.sealed.capacity(), 0);
     }
 
     #[test]

@@ -2,11 +2,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use futures_channel::mpsc;
 use parking_lot::Mutex;
 use queue_engine::{
     ConsumerId, Delivery, LeaseToken, OpenLeases, OwnerId, PoolId, QueueError, Settle, SettleAction,
 };
-use tokio::sync::mpsc;
 
 use super::names::Names;
 use super::operation::{ChannelKey, ConsumerNumber};
@@ -98,7 +98,7 @@ impl Link {
 
     pub(super) fn tell(&self, event: SessionEvent) {
         // A session that is gone does not want to know.
-        let _ = self.outlet.send(event);
+        let _ = self.outlet.unbounded_send(event);
     }
 
     /// Hands over deliveries; gives them back when the session is gone.
