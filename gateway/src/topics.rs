@@ -119,7 +119,7 @@ pub use view::{HeadersView, MessageView, Place, Standing};
 pub use virtual_hosts::VirtualHost;
 pub use vitals::Alarm;
 
-use directory::Directory;
+use directory::{Directory, Listed};
 use group_positions::GroupPositions;
 use jobs::Jobs;
 use member_ids::MemberIds;
@@ -197,7 +197,7 @@ impl Topics {
     /// The topic of that name, whatever its model.
     pub fn topic(&self, name: &str) -> Result<Topic, Refusal> {
         self.allow(Act::SeeTopic, name)?;
-        Ok(self.0.directory.get(name)?.acting_for(&self.1, &self.2))
+        Ok(self.handle(self.0.directory.get(name)?))
     }
 
     /// The log of that name.
@@ -235,9 +235,39 @@ impl Topics {
     /// The first `limit` topics after `after`, by name.
     #[must_use]
     pub fn topics_after(&self, after: Option<&str>, limit: usize) -> Vec<Topic> {
-        let found =
-            self.0.directory.list(after, limit, |topic| self.may(Act::SeeTopic, topic.name().as_str()));
-        found.into_iter().map(|topic| topic.acting_for(&self.1, &self.2)).collect()
+        self.list_topics(after, limit, |_, _| true)
+    }
+
+    /// Those of them that are wanted.
+    fn list_topics(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        wanted: impl Fn(&TopicName, Model) -> bool,
+    ) -> Vec<Topic> {
+        let shown =
+            |name: &TopicName, model: Model| self.may(Act::SeeTopic, name.as_str()) && wanted(name, model);
+        let found = self.0.directory.list(after, limit, shown);
+        found.into_iter().map(|listed| self.handle(listed)).collect()
+    }
+
+    /// A handle on behalf of the client.
+    fn handle(&self, listed: Listed) -> Topic {
+        let Topics(house, pass, usage) = self;
+        let pass = pass.clone();
+        match listed {
+            Listed::Log(log) => Topic::Log(LogTopic(log, pass)),
+            Listed::Queue { id, name, host } => Topic::Queue(QueueTopic {
+                id,
+                name,
+                host,
+                shard: house.shard.clone(),
+                draining: house.draining.clone(),
+                pass,
+                usage: usage.clone(),
+                guard: house.guard.clone(),
+            }),
+        }
     }
 
     /// The time as engines see it.

@@ -1,4 +1,5 @@
-//! What idle AMQP connections keep in memory: many are there at a time, and what each keeps grows without anybody noticing. The bench `amqp-memory` measures the same from outside, with what the allocator adds.
+//! What idle AMQP connections and idle queues keep in memory: many are there at a time, and what each keeps grows without
+//! anybody noticing. The bench `amqp-memory` measures the same from outside, with what the allocator adds.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
@@ -35,6 +36,7 @@ static ALLOCATOR: Counting = Counting;
 
 const PROPOSE: &[u8] = b"AMQP\x00\x00\x09\x01";
 const CHANNEL_OPEN_OK: &[u8] = b"\x00\x14\x00\x0b\x00\x00\x00\x00\xce";
+const DECLARE_OK: &[u8] = b"\x00\x32\x00\x0b";
 
 fn method(channel: u8, class: u8, number: u8, arguments: &[&[u8]]) -> Vec<u8> {
     let arguments = arguments.concat();
@@ -74,6 +76,17 @@ fn client(door: &AmqpDoor) -> UnixStream {
     stream
 }
 
+fn declare(stream: &mut UnixStream, names: std::ops::Range<usize>) {
+    for at in names.clone().step_by(100) {
+        let some = at..names.end.min(at + 100);
+        let requests = some
+            .clone()
+            .map(|number| method(1, 50, 10, &[&[0; 2], &short(&format!("idle-{number}")), &[2], &[0; 4]]));
+        stream.write_all(&requests.collect::<Vec<_>>().concat()).unwrap();
+        hear(stream, DECLARE_OK, some.len());
+    }
+}
+
 /// Bytes that `work` adds, for each of `count`.
 fn added(count: usize, work: impl FnOnce()) -> usize {
     let before = HELD.load(Relaxed);
@@ -83,15 +96,18 @@ fn added(count: usize, work: impl FnOnce()) -> usize {
 
 /// One test, so that nothing else of the process is counted.
 #[test]
-fn idle_connections_keep_little() {
+fn idle_connections_and_queues_keep_little() {
     let home = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
     let (topics, _owner) = Topics::open(TopicsSettings::new(home.path().to_owned())).unwrap();
     let door = AmqpDoor::new(topics, AmqpLimits::default(), vec![Mechanism::Plain], Drain::default());
-    let _first = client(&door);
+    let mut first = client(&door);
+    declare(&mut first, 0..100);
 
     let mut clients = Vec::with_capacity(200);
     let connection = added(200, || clients.extend((0..200).map(|_| client(&door))));
     assert!(connection <= 7 << 10, "{connection} bytes for an idle connection with a channel");
+    let queue = added(4000, || declare(&mut first, 100..4100));
+    assert!(queue <= 1500, "{queue} bytes for an idle queue");
 }

@@ -25,8 +25,13 @@ impl DedupWindow {
 }
 
 /// The ids that were seen lately, in the order in which they came.
+///
+/// Without memory while there are none: most queues never look at an id.
 #[derive(Debug, Default)]
-pub(crate) struct SeenIds {
+pub(crate) struct SeenIds(Option<Box<Remembered>>);
+
+#[derive(Debug, Default)]
+struct Remembered {
     by_id: HashMap<Arc<str>, MessageId>,
     order: VecDeque<Seen>,
 }
@@ -42,46 +47,50 @@ impl SeenIds {
     /// The message that had this id first, if it is remembered.
     pub(crate) fn first(&mut self, id: &str, window: DedupWindow, now: Timestamp) -> Option<MessageId> {
         self.forget_old(window, now);
-        self.by_id.get(id).copied()
+        self.0.as_ref()?.by_id.get(id).copied()
     }
 
     /// Remembers a message that was taken.
     pub(crate) fn remember(&mut self, id: &str, message: MessageId, window: DedupWindow, at: Timestamp) {
         self.forget_old(window, at);
-        if self.by_id.contains_key(id) {
+        let kept = self.0.get_or_insert_default();
+        if kept.by_id.contains_key(id) {
             return;
         }
         let id: Arc<str> = id.into();
-        self.by_id.insert(id.clone(), message);
-        self.order.push_back(Seen { at, id, message });
-        while self.order.len() > window.max_ids as usize {
-            self.forget_first();
+        kept.by_id.insert(id.clone(), message);
+        kept.order.push_back(Seen { at, id, message });
+        while kept.order.len() > window.max_ids as usize {
+            kept.forget_first();
         }
     }
 
     /// Forgets what fell out of the window.
     pub(crate) fn forget_old(&mut self, window: DedupWindow, now: Timestamp) {
-        while self.order.front().is_some_and(|seen| after(seen.at, window.window_ms) <= now) {
-            self.forget_first();
+        let Some(kept) = &mut self.0 else { return };
+        while kept.order.front().is_some_and(|seen| after(seen.at, window.window_ms) <= now) {
+            kept.forget_first();
         }
-        if self.order.is_empty() && self.order.capacity() > 64 {
-            *self = SeenIds::default();
-        }
-    }
-
-    fn forget_first(&mut self) {
-        if let Some(seen) = self.order.pop_front() {
-            self.by_id.remove(&seen.id);
+        if kept.order.is_empty() && kept.order.capacity() > 64 {
+            self.0 = None;
         }
     }
 
     /// When all of it is forgotten, if nothing comes any more.
     pub(crate) fn empty_at(&self, window: DedupWindow) -> Option<Timestamp> {
-        self.order.back().map(|seen| after(seen.at, window.window_ms))
+        self.0.as_ref()?.order.back().map(|seen| after(seen.at, window.window_ms))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Seen> {
-        self.order.iter()
+        self.0.iter().flat_map(|kept| &kept.order)
+    }
+}
+
+impl Remembered {
+    fn forget_first(&mut self) {
+        if let Some(seen) = self.order.pop_front() {
+            self.by_id.remove(&seen.id);
+        }
     }
 }
 

@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use log_engine::{ConfigChange, TopicConfig, TopicView};
 use message::TopicName;
-use queue_engine::{DedupWindow, IfEmpty, QueueId, QueueInfo, QueueOptions};
+use queue_engine::{DedupWindow, IfEmpty, QueueInfo, QueueOptions};
 
 use super::authorization::Act;
 use super::deeds::Deed;
 use super::log_topic::{LogInner, LogPartition, LogTopic};
 use super::outgoing::Acks;
-use super::queue_topic::QueueTopic;
 use super::shard::{Engines, Room, Terms, Turn};
 use super::spec::{
     Created, DeadLetterStrategy, DeleteIf, LogSettings, Model, Overflow, PartitionDescription, QueueSettings,
     QueueStats, QueueType, TopicDescription, TopicFilter, TopicPatch, TopicSpec,
 };
 use super::{Topic, Topics};
-use crate::auth::{Pass, Usage};
 use crate::refusal::Refusal;
 
 /// Definitions are always on disk before they are confirmed.
@@ -61,7 +59,7 @@ impl Topics {
         if declared.created {
             turn.note_maker(&name, self.usage(), true);
             self.did(Deed::MakeTopic, &format!("queue {name}"));
-            turn.engines.directory.insert(self.queue_topic(declared.id, name));
+            turn.engines.directory.insert_queue(declared.id, &name);
         }
         Ok(if declared.created { Created::Made } else { Created::Same })
     }
@@ -135,12 +133,11 @@ impl Topics {
         limit: usize,
         filter: &TopicFilter,
     ) -> Result<Vec<TopicDescription>, Refusal> {
-        let wanted = |topic: &Topic| {
-            self.may(Act::SeeTopic, topic.name().as_str())
-                && filter.model.is_none_or(|model| model == topic.model())
-                && filter.prefix.as_ref().is_none_or(|prefix| topic.name().as_str().starts_with(prefix))
+        let wanted = |name: &TopicName, model: Model| {
+            filter.model.is_none_or(|wanted| wanted == model)
+                && filter.prefix.as_ref().is_none_or(|prefix| name.as_str().starts_with(prefix))
         };
-        let found = self.directory().list(after, limit, wanted);
+        let found = self.list_topics(after, limit, wanted);
         let queues = found.iter().filter_map(|topic| match topic {
             Topic::Queue(queue) => Some(queue.name.clone()),
             Topic::Log(_) => None,
@@ -269,13 +266,6 @@ impl Topics {
         self.shard().call(UNDEFINE, delete).await?
     }
 
-    pub(crate) fn queue_topic(&self, id: QueueId, name: TopicName) -> Topic {
-        let host = self.virtual_host_of(name.as_str());
-        let (shard, draining) = (self.shard().clone(), self.draining().clone());
-        let (guard, usage) = (self.guard().clone(), Usage::default());
-        Topic::Queue(QueueTopic { id, name, host, shard, draining, pass: Pass::Open, usage, guard })
-    }
-
     /// Whether a log may be called so: by Kafka's rule within its virtual host.
     pub(crate) fn check_log_name(&self, name: &TopicName) -> Result<(), Refusal> {
         name.check_for_log()?;
@@ -310,7 +300,7 @@ impl Topics {
             decompressed_bytes: self.limits().decompressed_bytes,
             draining: self.draining().clone(),
         };
-        engines.directory.insert(Topic::Log(LogTopic(Arc::new(inner), Pass::Open)));
+        engines.directory.insert_log(inner);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use message::ErrorCode;
 
-use super::{LogTopic, QueueTopic, Topic, Topics, VirtualHost};
+use super::{LogTopic, QueueTopic, Topics, VirtualHost};
 use crate::auth::permission::{Operation, Resource, ResourceKind};
 use crate::auth::routing_keys::KeyUse;
 use crate::auth::{Guard, Pass, Usage};
@@ -279,17 +279,6 @@ fn refused(pass: &Pass, act: Act, name: &str) -> Refusal {
         format!("user {user:?} may not {operation} the {kind} {shown:?}; a rule below /v1/acls can allow it");
     caller.denied(&format!("{operation} {kind} {shown}"));
     Refusal::new(code, detail)
-}
-
-impl Topic {
-    pub(crate) fn acting_for(self, pass: &Pass, usage: &Usage) -> Topic {
-        match self {
-            Topic::Log(log) => Topic::Log(LogTopic(log.0, pass.clone())),
-            Topic::Queue(queue) => {
-                Topic::Queue(QueueTopic { pass: pass.clone(), usage: usage.clone(), ..queue })
-            }
-        }
-    }
 }
 
 impl LogTopic {

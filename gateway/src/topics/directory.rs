@@ -1,14 +1,19 @@
+use std::sync::Arc;
+
 use dashmap::DashMap;
 use message::{ErrorCode, TopicName};
+use queue_engine::QueueId;
 
-use super::Topic;
-use super::virtual_hosts::HostNames;
+use super::log_topic::{LogInner, LogTopic};
+use super::spec::Model;
+use super::virtual_hosts::{HostNames, VirtualHost};
+use crate::auth::Pass;
 use crate::refusal::Refusal;
 
 /// Every topic by name, for all doors. The owner changes it in step with the engines; readers never wait for it.
 #[derive(Default)]
 pub(crate) struct Directory {
-    topics: DashMap<Box<str>, Topic>,
+    topics: DashMap<TopicName, Kept>,
     /// Logs by the id that no other log ever gets.
     logs: DashMap<u64, TopicName>,
     /// The same for queues.
@@ -16,13 +21,46 @@ pub(crate) struct Directory {
     pub(crate) hosts: HostNames,
 }
 
+/// What is kept of a topic beside its name. Queues are many: what is the same for all handles of them is put in when
+/// somebody asks for one.
+enum Kept {
+    Log(Arc<LogInner>),
+    Queue(QueueId, VirtualHost),
+}
+
+impl Kept {
+    fn model(&self) -> Model {
+        match self {
+            Kept::Log(_) => Model::Log,
+            Kept::Queue(..) => Model::Queue,
+        }
+    }
+}
+
+/// A topic as the directory knows it.
+pub(crate) enum Listed {
+    Log(Arc<LogInner>),
+    Queue { id: QueueId, name: TopicName, host: VirtualHost },
+}
+
+impl Listed {
+    fn new(name: &TopicName, kept: &Kept) -> Listed {
+        match kept {
+            Kept::Log(log) => Listed::Log(Arc::clone(log)),
+            Kept::Queue(id, host) => Listed::Queue { id: *id, name: name.clone(), host: host.clone() },
+        }
+    }
+}
+
 impl Directory {
-    pub(crate) fn insert(&self, topic: Topic) {
-        match &topic {
-            Topic::Log(log) => self.logs.insert(log.id(), log.name().clone()),
-            Topic::Queue(queue) => self.queues.insert(queue.id(), queue.name().clone()),
-        };
-        self.topics.insert(topic.name().as_str().into(), topic);
+    pub(crate) fn insert_log(&self, log: LogInner) {
+        self.logs.insert(log.id, log.name.clone());
+        self.topics.insert(log.name.clone(), Kept::Log(Arc::new(log)));
+    }
+
+    pub(crate) fn insert_queue(&self, id: QueueId, name: &TopicName) {
+        self.queues.insert(id.0, name.clone());
+        self.topics.insert(name.clone(), Kept::Queue(id, self.hosts.of(name.as_str())));
     }
 
     /// The name of the log with this id.
@@ -36,15 +74,19 @@ impl Directory {
     }
 
     pub(crate) fn remove(&self, name: &TopicName) {
-        match self.topics.remove(name.as_str()) {
-            Some((_, Topic::Log(log))) => drop(self.logs.remove(&log.id())),
-            Some((_, Topic::Queue(queue))) => drop(self.queues.remove(&queue.id())),
+        match self.topics.remove(name) {
+            Some((_, Kept::Log(log))) => drop(self.logs.remove(&log.id)),
+            Some((_, Kept::Queue(id, _))) => drop(self.queues.remove(&id.0)),
             None => {}
         }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Result<Topic, Refusal> {
-        let found = self.topics.get(name).map(|topic| topic.value().clone());
+    pub(crate) fn has(&self, name: &TopicName) -> bool {
+        self.topics.contains_key(name)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<Listed, Refusal> {
+        let found = self.topics.get(name).map(|found| Listed::new(found.key(), found.value()));
         found.ok_or_else(|| {
             let shown: String = name.chars().take(255).collect();
             Refusal::new(
@@ -61,16 +103,38 @@ impl Directory {
         &self,
         after: Option<&str>,
         limit: usize,
-        wanted: impl Fn(&Topic) -> bool,
-    ) -> Vec<Topic> {
-        let mut found: Vec<Topic> = self
-            .topics
-            .iter()
-            .filter(|entry| after.is_none_or(|after| entry.key().as_ref() > after) && wanted(entry.value()))
-            .map(|entry| entry.value().clone())
-            .collect();
-        found.sort_by(|a, b| a.name().cmp(b.name()));
+        wanted: impl Fn(&TopicName, Model) -> bool,
+    ) -> Vec<Listed> {
+        let later = self.topics.iter().filter(|found| {
+            after.is_none_or(|after| found.key().as_str() > after)
+                && wanted(found.key(), found.value().model())
+        });
+        let mut found: Vec<(TopicName, Listed)> =
+            later.map(|found| (found.key().clone(), Listed::new(found.key(), found.value()))).collect();
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
         found.truncate(limit);
-        found
+        found.into_iter().map(|(_, listed)| listed).collect()
+    }
+
+    /// Every log, sorted by name, for the server itself.
+    pub(crate) fn logs(&self) -> Vec<LogTopic> {
+        let listed = self.list(None, usize::MAX, |_, model| model == Model::Log);
+        let log = |listed| match listed {
+            Listed::Log(log) => Some(LogTopic(log, Pass::Open)),
+            Listed::Queue { .. } => None,
+        };
+        listed.into_iter().filter_map(log).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a queue takes here lies in a table that may be half empty, and doubles.
+    #[test]
+    fn an_idle_queue_takes_little_of_the_directory() {
+        let size = size_of::<(TopicName, Kept)>();
+        assert!(size <= 40, "{size} bytes");
     }
 }

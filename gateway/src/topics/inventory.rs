@@ -129,11 +129,8 @@ impl Topics {
         let wanted = host.cloned();
         let look = |turn: &mut Turn<'_>| turn.engines.queue.queues().collect::<Vec<QueueInfo>>();
         let queues = self.shard().call(LOOK, look).await?;
-        let logs = self.directory().list(None, usize::MAX, |topic| matches!(topic, Topic::Log(_)));
-        let logs = logs.iter().filter_map(|topic| match topic {
-            Topic::Log(log) => Some(self.log_entry(log)),
-            Topic::Queue(_) => None,
-        });
+        let logs = self.directory().logs();
+        let logs = logs.iter().map(|log| self.log_entry(log));
         let mut all: Vec<QueueEntry> =
             queues.into_iter().map(|info| self.queue_entry_of(info)).chain(logs).collect();
         all.retain(|entry| wanted.as_ref().is_none_or(|host| entry.vhost == host.name()));
@@ -183,8 +180,8 @@ impl Topics {
             (queues, turn.engines.queue.bindings())
         };
         let (queues, made) = self.shard().call(LOOK, look).await?;
-        let logs = self.directory().list(None, usize::MAX, |topic| matches!(topic, Topic::Log(_)));
-        let names = queues.iter().chain(logs.iter().map(Topic::name));
+        let logs = self.directory().logs();
+        let names = queues.iter().chain(logs.iter().map(LogTopic::name));
         let default = names.map(|full| {
             let host = self.virtual_host_of(full.as_str());
             let name = host.local(full.as_str()).to_owned();

@@ -186,7 +186,7 @@ impl Topics {
         let names: Vec<_> = engines.queue.queue_names().cloned().collect();
         for name in names {
             if let Ok(info) = engines.queue.queue_info(&name) {
-                engines.directory.insert(self.queue_topic(info.id, name));
+                engines.directory.insert_queue(info.id, &name);
             }
         }
         let logs: Vec<_> = engines.log.topics().map(Arc::clone).collect();
@@ -194,7 +194,7 @@ impl Topics {
             self.enter_log(engines, &log);
         }
         let Engines { makers, directory, .. } = engines;
-        makers.keep(|topic| directory.get(topic.as_str()).is_ok());
+        makers.keep(|topic| directory.has(topic));
     }
 }
 

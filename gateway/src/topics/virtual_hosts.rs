@@ -1,19 +1,19 @@
 //! Virtual hosts: made, deleted, and how doors name what is in them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use message::{ErrorCode, TopicName};
 use parking_lot::RwLock;
 use queue_engine::DEFAULT_HOST;
 
+use super::Topics;
 use super::authorization::Act;
 use super::deeds::Deed;
 use super::outgoing::Acks;
 use super::shard::{Room, Terms, Turn};
 use super::spec::Created;
-use super::{Topic, Topics};
 use crate::refusal::Refusal;
 
 const DEFINE: Terms = Terms { acks: Acks::All, weight: 4 << 10, room: Room::Ordinary };
@@ -67,23 +67,28 @@ impl VirtualHost {
 
 /// The names of virtual hosts, for doors. The owner changes it in step with the engine.
 #[derive(Default)]
-pub(crate) struct HostNames(RwLock<BTreeSet<Box<str>>>);
+pub(crate) struct HostNames {
+    /// Those that were made, by name. What is in one shares its prefix.
+    made: RwLock<BTreeMap<Box<str>, VirtualHost>>,
+    default: VirtualHost,
+}
 
 impl HostNames {
     pub(crate) fn set(&self, names: impl IntoIterator<Item = String>) {
-        *self.0.write() = names.into_iter().map(String::into_boxed_str).collect();
+        let host = |name: String| (name.as_str().into(), VirtualHost::new(&name));
+        *self.made.write() = names.into_iter().map(host).collect();
     }
 
-    fn has(&self, name: &str) -> bool {
-        name == DEFAULT_HOST || self.0.read().contains(name)
+    fn get(&self, name: &str) -> Option<VirtualHost> {
+        if name == DEFAULT_HOST { Some(self.default.clone()) } else { self.made.read().get(name).cloned() }
     }
 
     /// The virtual host that a full name belongs to: that with the longest name.
-    fn of(&self, full: &str) -> VirtualHost {
-        let names = self.0.read();
+    pub(crate) fn of(&self, full: &str) -> VirtualHost {
+        let made = self.made.read();
         let mut slashes = full.bytes().enumerate().rev().filter(|(_, byte)| *byte == b'/');
-        let found = slashes.find_map(|(at, _)| full.get(..at).filter(|name| names.contains(*name)));
-        VirtualHost::new(found.unwrap_or(DEFAULT_HOST))
+        let found = slashes.find_map(|(at, _)| made.get(full.get(..at)?));
+        found.unwrap_or(&self.default).clone()
     }
 }
 
@@ -97,7 +102,7 @@ impl Topics {
     /// The virtual host of that name.
     pub fn virtual_host(&self, name: &str) -> Result<VirtualHost, Refusal> {
         self.allow(Act::EnterHost, name)?;
-        if self.directory().hosts.has(name) { Ok(VirtualHost::new(name)) } else { Err(unknown(name)) }
+        self.directory().hosts.get(name).ok_or_else(|| unknown(name))
     }
 
     /// The virtual host that a topic or exchange of that full name belongs to.
@@ -121,8 +126,8 @@ impl Topics {
     /// All virtual hosts by name, from after `after`; the default one, `/`, is among them.
     #[must_use]
     pub fn list_virtual_hosts(&self, after: Option<&str>, limit: usize) -> Vec<String> {
-        let names = self.directory().hosts.0.read();
-        let mut all: BTreeSet<&str> = names.iter().map(|name| &**name).collect();
+        let made = self.directory().hosts.made.read();
+        let mut all: BTreeSet<&str> = made.keys().map(|name| &**name).collect();
         all.insert(DEFAULT_HOST);
         let later = all.into_iter().filter(|name| after.is_none_or(|after| *name > after));
         let later = later.filter(|name| self.may(Act::EnterHost, name));
@@ -148,25 +153,19 @@ impl Topics {
 
     /// Deletes the logs of a virtual host, before that itself.
     fn delete_logs_of(&self, turn: &mut Turn<'_>, host: &str) -> Result<(), Refusal> {
-        let is_within = |topic: &Topic| matches!(topic, Topic::Log(log) if log.0.host.name() == host);
-        let logs = match host {
-            // It cannot be deleted.
-            VirtualHost::DEFAULT_NAME => Vec::new(),
-            _ => self.directory().list(None, usize::MAX, is_within),
-        };
+        let mut logs = self.directory().logs();
+        // The default one cannot be deleted.
+        logs.retain(|log| host != VirtualHost::DEFAULT_NAME && log.0.host.name() == host);
         let elsewhere = |queue: &TopicName| self.virtual_host_of(queue.as_str()).name() != host;
-        for topic in &logs {
-            if let Some(queue) = turn.engines.queue.kept_by(topic.name()).filter(|queue| elsewhere(queue)) {
-                let detail =
-                    format!("{queue} keeps in {} what passes it; take that back first", topic.name());
+        for log in &logs {
+            if let Some(queue) = turn.engines.queue.kept_by(log.name()).filter(|queue| elsewhere(queue)) {
+                let detail = format!("{queue} keeps in {} what passes it; take that back first", log.name());
                 return Err(Refusal::new(ErrorCode::InUse, detail));
             }
         }
-        for topic in logs {
+        for log in &logs {
             turn.ensure(DELETION_OF_A_LOG)?;
-            if let Topic::Log(log) = topic {
-                turn.delete_log(&log)?;
-            }
+            turn.delete_log(log)?;
         }
         Ok(turn.ensure(UNDEFINE.weight)?)
     }

@@ -10,7 +10,7 @@ use queue_engine::{Delivery, QueueTotals};
 use super::group_lag::Age;
 use super::queue_topic::LOOK;
 use super::shard::Turn;
-use super::{Topic, Topics};
+use super::{LogTopic, Topics};
 use crate::metrics::{
     GroupFigures, GroupPartitionFigures, Histogram, JournalFigures, LogFigures, PartitionFigures,
     QueueFigures, Snapshot, Totals,
@@ -161,7 +161,7 @@ impl Topics {
         let vitals = self.vitals();
         let mut sums = *vitals.gone_queues.lock();
         queues.iter().for_each(|queue| add(&mut sums, &queue.totals));
-        let logs = self.directory().list(None, usize::MAX, |topic| matches!(topic, Topic::Log(_)));
+        let logs = self.directory().logs();
         Ok(Snapshot {
             journal: JournalFigures {
                 written_bytes: vitals.written_bytes.load(Relaxed),
@@ -173,7 +173,7 @@ impl Topics {
             sync: vitals.sync.figures(),
             totals: totals(vitals, &sums),
             queues: queues.iter().map(queue_figures).collect(),
-            logs: logs.iter().filter_map(log_figures).collect(),
+            logs: logs.iter().map(log_figures).collect(),
             groups: groups.iter().map(|(group, ages)| group_figures(group, ages)).collect(),
         })
     }
@@ -210,14 +210,13 @@ fn queue_figures(queue: &queue_engine::QueueInfo) -> QueueFigures {
     }
 }
 
-fn log_figures(topic: &Topic) -> Option<LogFigures> {
-    let Topic::Log(log) = topic else { return None };
+fn log_figures(log: &LogTopic) -> LogFigures {
     let partitions = log.0.partitions.iter().map(|partition| PartitionFigures {
         oldest: partition.view.log_start().0,
         current: partition.view.high_watermark().0,
         bytes: partition.view.size_bytes(),
     });
-    Some(LogFigures { name: log.name().to_string(), partitions: partitions.collect() })
+    LogFigures { name: log.name().to_string(), partitions: partitions.collect() }
 }
 
 fn group_figures(group: &GroupDescription, ages: &[Age]) -> GroupFigures {

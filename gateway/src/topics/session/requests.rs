@@ -13,12 +13,14 @@ use super::operation::{
 use super::outcome::{Answer, Fault, SessionDelivery, SessionError};
 use super::replies::REPLY_TO;
 use super::{exchange_arguments, queue_arguments};
+use crate::auth::Pass;
 use crate::refusal::Refusal;
 use crate::topics::administration::log_in_words;
 use crate::topics::deeds::Deed;
+use crate::topics::directory::Listed;
 use crate::topics::exchanges::binding_in_words;
 use crate::topics::shard::Turn;
-use crate::topics::{Topic, Topics, VirtualHost, shard};
+use crate::topics::{LogTopic, Topic, Topics, VirtualHost, shard};
 
 /// Journal bytes that a definition takes at most.
 const DEFINITION: usize = 128 << 10;
@@ -165,7 +167,7 @@ fn declare_queue(
     if declared.created {
         turn.note_maker(&name, topics.usage(), lasts);
         topics.did(Deed::MakeTopic, &format!("queue {name}"));
-        turn.engines.directory.insert(topics.queue_topic(declared.id, name.clone()));
+        turn.engines.directory.insert_queue(declared.id, &name);
     }
     Ok(counts(&turn.engines.queue.queue_info(&name)?))
 }
@@ -201,8 +203,8 @@ fn delete_queue(
 ) -> Answered {
     // To RabbitMQ, what is not there is as deleted as it was asked to be.
     let Ok(name) = TopicName::new(queue) else { return Ok(Answer::Removed(0)) };
-    if let Ok(Topic::Log(log)) = turn.engines.directory.get(queue) {
-        turn.delete_log(&log)?;
+    if let Ok(Listed::Log(log)) = turn.engines.directory.get(queue) {
+        turn.delete_log(&LogTopic(log, Pass::Open))?;
         topics.did(Deed::DeleteTopic, &format!("log {name}"));
         return Ok(Answer::Removed(0));
     }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use message::TopicName;
 use segment_store::RecordKind;
@@ -13,7 +14,9 @@ use crate::refusal::Refusal;
 /// Who made which topic, so that a quota can bound how many somebody has.
 #[derive(Debug, Default)]
 pub(crate) struct Makers {
-    made: HashMap<TopicName, Consumer>,
+    made: HashMap<TopicName, Arc<Consumer>>,
+    /// Who made the last one: most are made in rows, and their maker need not be kept for each.
+    last: Option<Arc<Consumer>>,
     /// How many topics are there of each for whom they are counted.
     counts: HashMap<QuotaEntity, u64>,
 }
@@ -26,6 +29,10 @@ impl Makers {
         for holder in by.holders() {
             *self.counts.entry(holder).or_default() += 1;
         }
+        let by = match &self.last {
+            Some(last) if **last == by => Arc::clone(last),
+            _ => Arc::clone(self.last.insert(Arc::new(by))),
+        };
         self.made.insert(topic, by);
     }
 
@@ -106,6 +113,8 @@ mod tests {
         makers.set(topic("c"), Some(by("bob")));
         makers.set(topic("c"), Some(by("bob")));
         assert_eq!([user("alice"), user("bob"), address.clone()].map(|one| makers.count(&one)), [2, 1, 3]);
+        // Who makes many in a row is kept once.
+        assert!(Arc::ptr_eq(&makers.made[&topic("a")], &makers.made[&topic("b")]));
         let Some(Entry::Maker(name, again)) = makers.records().find_map(|record| {
             let entry = identity_record::decode(&record)?;
             matches!(&entry, Entry::Maker(name, _) if name.as_str() == "c").then_some(entry)
