@@ -154,7 +154,7 @@ impl<R: Send + 'static> Shard<R> {
     /// Up to where the journal should be given up, by the broker's own rule.
     fn reclaim_target(&self) -> Option<Lsn> {
         let segment = self.journal.segment_bytes();
-        let kept = 4 * segment;
+        let kept = 8 * segment;
         if self.journal.retained_bytes() < kept {
             return None;
         }

@@ -322,7 +322,7 @@ impl Default for StorageConfig {
     fn default() -> StorageConfig {
         StorageConfig {
             segment_bytes: 64 << 20,
-            spare_segments: 4,
+            spare_segments: 12,
             headroom_bytes: 64 << 20,
             max_in_flight_bytes: 64 << 20,
         }
@@ -381,7 +381,7 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> LogConfig {
         LogConfig {
-            settle_bytes: 32 << 20,
+            settle_bytes: 16 << 20,
             unsettled_bytes: 256 << 20,
             open_segments: 256,
             max_partitions: 200_000,

@@ -65,7 +65,7 @@ pub struct LogEngineConfig {
 impl Default for LogEngineConfig {
     fn default() -> LogEngineConfig {
         LogEngineConfig {
-            settle_bytes: 32 << 20,
+            settle_bytes: 16 << 20,
             unsettled_bytes_max: 256 << 20,
             open_segments_max: 256,
             partitions_max: 200_000,
@@ -409,13 +409,6 @@ impl LogEngine {
     #[must_use]
     pub fn unsettled_bytes(&self) -> u64 {
         self.settling.unsettled
-    }
-
-    /// Whether more comes in than a settle job that is under way can take over: a shell that stops taking appends until
-    /// the job's result is back spares its callers the refusal that comes at the limit.
-    #[must_use]
-    pub fn is_overrun(&self) -> bool {
-        self.settling.in_flight && self.settling.unsettled >= self.config.unsettled_bytes_max / 4 * 3
     }
 
     /// Segments whose files are open for reading.

@@ -14,7 +14,10 @@ use crate::{LogEngine, LogError, PartitionId};
 /// Partitions in one job at most: each takes a sync of its own.
 const PARTITIONS_MAX: usize = 1024;
 /// What an unsettled partition should bring along on average before settling is worth its sync.
-const WORTHWHILE_BYTES: u64 = 16 << 10;
+const WORTHWHILE_BYTES: u64 = 128 << 10;
+/// Bytes of one partition in one job, if there are batches beyond them: what settled leaves memory only when the job ends,
+/// and until then the journal must be kept, and synced by a checkpoint.
+const PARTITION_BYTES_MAX: u64 = 16 << 20;
 /// Partitions without new batches whose directories are looked through in one job after a restart.
 const CHECKS_MAX: usize = 128;
 /// The pause after a failed attempt.
@@ -37,9 +40,22 @@ impl LogEngine {
 
     /// Whether memory alone makes settling worth its while.
     fn has_much_unsettled(&self) -> bool {
-        let worthwhile = self.settling.dirty.len() as u64 * WORTHWHILE_BYTES;
-        let threshold = self.config.settle_bytes.max(worthwhile).min(self.config.unsettled_bytes_max / 2);
-        self.settling.unsettled >= threshold
+        let threshold = self.config.settle_bytes.max(self.worthwhile_bytes());
+        self.settling.unsettled >= threshold.min(self.config.unsettled_bytes_max / 2)
+    }
+
+    fn worthwhile_bytes(&self) -> u64 {
+        self.settling.dirty.len() as u64 * WORTHWHILE_BYTES
+    }
+
+    /// Whether more came in than the settle job that is under way, and one after it, take over: a shell that stops taking
+    /// appends until the job's result is back spares memory that makes nothing faster, and its callers the refusal that
+    /// comes at the limit. Many partitions may have more than few, whose every sync brings a large piece.
+    #[must_use]
+    pub fn is_overrun(&self) -> bool {
+        let enough = 3 * self.config.settle_bytes + 2 * self.worthwhile_bytes();
+        self.settling.in_flight
+            && self.settling.unsettled >= enough.min(self.config.unsettled_bytes_max / 4 * 3)
     }
 
     /// Asks for everything that the journal holds below `lsn` to be settled, because it wants that room back.
@@ -125,7 +141,7 @@ impl LogEngine {
             active: holdings.segments.last().filter(|last| !last.sealed).map(|last| last.state),
             check: partition.unchecked.then(|| known(&holdings.segments)),
             since: partition.tail_since,
-            batches: if write { holdings.tail.range(0).cloned().collect() } else { Vec::new() },
+            batches: if write { holdings.tail.first_bytes(PARTITION_BYTES_MAX) } else { Vec::new() },
             aborted: if write { holdings.aborted.iter().copied().collect() } else { Vec::new() },
         })
     }

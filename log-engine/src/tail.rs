@@ -80,6 +80,17 @@ impl Tail {
         self.batches.range(from.min(self.batches.len())..)
     }
 
+    /// The oldest batches, up to the one with which there are `bytes` of them.
+    pub(crate) fn first_bytes(&self, bytes: u64) -> Vec<TailBatch> {
+        let mut have = 0;
+        let fits = |batch: &&TailBatch| {
+            let had = have;
+            have += batch.bytes.len() as u64;
+            had < bytes
+        };
+        self.batches.iter().take_while(fits).cloned().collect()
+    }
+
     pub(crate) fn first(&self) -> Option<&TailBatch> {
         self.batches.front()
     }

@@ -11,6 +11,9 @@ use crate::segment_header::{JOURNAL_DIR, SegmentHeader, segment_path};
 use crate::shared::Shared;
 use crate::{Disk, DiskFile, JournalConfig, StoreError};
 
+/// Retired segments that are kept for reuse where the disk has no room for another.
+const SPARE_ON_FULL_DISK: usize = 4;
+
 /// Segments on their way in and out: ready to be written, and retired to be used again.
 pub(crate) struct SegmentPool {
     /// Allocated, named in sequence after the one being written, with a durable header.
@@ -164,9 +167,22 @@ impl Shared {
         Ok(())
     }
 
+    /// How many retired segments to keep for reuse: few where the disk has no room for another file, because checkpoints and
+    /// settled logs need what it has.
+    pub(crate) fn spare_segments(&self) -> usize {
+        let spare = self.config.spare_segments;
+        if has_space_for_segment(&*self.disk, &self.config) { spare } else { spare.min(SPARE_ON_FULL_DISK) }
+    }
+
     pub(crate) fn has_retired(&self) -> bool {
         !self.pool.retired.lock().is_empty()
     }
+}
+
+/// Whether a new segment leaves the headroom alone, as far as the disk tells.
+fn has_space_for_segment(disk: &dyn Disk, config: &JournalConfig) -> bool {
+    let needed = config.segment_bytes.saturating_add(config.headroom_bytes);
+    disk.free_bytes().map_or(true, |free| free >= needed)
 }
 
 /// Makes a segment file: room reserved, header written, both and the name durable.
@@ -177,9 +193,7 @@ pub(crate) fn create_segment(
     number: u64,
 ) -> Result<Segment, StoreError> {
     let path = segment_path(number);
-    if let Ok(free) = disk.free_bytes()
-        && free < config.segment_bytes.saturating_add(config.headroom_bytes)
-    {
+    if !has_space_for_segment(disk, config) {
         return Err(StoreError::DiskFull);
     }
     let header =

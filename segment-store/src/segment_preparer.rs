@@ -27,8 +27,9 @@ impl SegmentPreparer {
         while !shared.pool.is_stopped() {
             let ready = shared.pool.ready();
             if shared.has_retired() {
-                if ready < shared.config.spare_segments {
-                    shared.add_ready_segment(shared.config.spare_segments)?;
+                let spare = shared.spare_segments();
+                if ready < spare {
+                    shared.add_ready_segment(spare)?;
                 } else {
                     shared.remove_retired()?;
                 }

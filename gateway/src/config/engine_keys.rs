@@ -28,7 +28,7 @@ pub const ENGINE_KEYS: &[Key] = &[
         "storage.spare_segments",
         storage.spare_segments,
         Some(0..=1000),
-        "Empty journal segments kept for reuse beyond the one in use."
+        "Empty journal segments kept for reuse beyond the one in use; four at most while the disk has no room for another."
     ),
     key!(
         "storage.headroom_bytes",
@@ -77,7 +77,8 @@ pub const ENGINE_KEYS: &[Key] = &[
         "log.unsettled_bytes",
         log.unsettled_bytes,
         Some(MIB..=64 * GIB),
-        "Most bytes of records in memory; beyond it publishers wait or are refused until files have caught up."
+        "Most bytes of records in memory; beyond it publishers are refused until files have caught up. They wait before that: \
+         at three quarters of it or, where few partitions are written, at three times `log.settle_bytes`."
     ),
     key!(
         "log.open_segments",

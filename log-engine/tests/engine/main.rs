@@ -20,6 +20,7 @@ mod producer_crash;
 mod producers;
 mod restart;
 mod retention;
+mod settling;
 mod share_crash;
 mod shares;
 mod shell;

@@ -8,8 +8,9 @@ use super::Engines;
 use super::engines::has_queue;
 use crate::auth::identity_record;
 
-/// Segments that the journal may always have before any is given up.
-const SEGMENTS_KEPT: u64 = 4;
+/// Segments that the journal may always have before any is given up. Each checkpoint syncs what has not settled by then;
+/// the longer they are apart, the less of the journal goes to the disk.
+const SEGMENTS_KEPT: u64 = 8;
 /// Journal bytes of long-lived messages moved forward at a time at most, so that no group waits long for it.
 const RELOCATED_AT_A_TIME: u64 = 512 << 10;
 

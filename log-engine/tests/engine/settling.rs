@@ -1,0 +1,79 @@
+//! How much settles at a time, and when a shell is to wait for it.
+use log_engine::batch::Codec;
+use log_engine::{LogEngineConfig, Offset, PartitionView};
+use segment_store::LyingDisk;
+
+use crate::shell::{Entry, Shell, batch, read_all};
+
+const BATCH: usize = 40 << 10;
+
+/// Appends one batch after the other until `bytes` are there.
+fn fill(shell: &mut Shell, view: &PartitionView, bytes: usize) {
+    let entry = Entry { timestamp: 1, value: vec![7; BATCH] };
+    for _ in 0..bytes.div_ceil(BATCH) {
+        shell.append(view, batch(std::slice::from_ref(&entry), Codec::None)).unwrap();
+    }
+    shell.commit().unwrap();
+}
+
+/// Runs the next settle job, and answers how many bytes it wrote.
+fn settle_once(shell: &mut Shell) -> u64 {
+    let job = shell.engine.take_settle_job(shell.journal.durable(), shell.now).expect("there is work");
+    let bytes = job.bytes();
+    let result = job.run();
+    shell.journal.make_room().unwrap();
+    shell.journal.ensure(16 << 10).unwrap();
+    assert!(shell.engine.settled(shell.journal.block(), result, shell.now).failed.is_empty());
+    shell.commit().unwrap();
+    bytes
+}
+
+#[test]
+fn a_long_tail_settles_in_pieces_which_leave_memory_one_by_one() {
+    let disk = LyingDisk::new(3);
+    let config = LogEngineConfig { settle_bytes: 1 << 20, ..LogEngineConfig::default() };
+    let mut shell = Shell::open_with(&disk, config).unwrap();
+    let topic = shell.create("t", 1, &[]);
+    let view = topic.partition(0).unwrap();
+    fill(&mut shell, view, 40 << 20);
+    let records = view.log_end();
+    let mut pieces = Vec::new();
+    while shell.engine.wants_settle() {
+        let before = shell.engine.unsettled_bytes();
+        let bytes = settle_once(&mut shell);
+        assert!(before - shell.engine.unsettled_bytes() >= bytes, "what settled left memory");
+        pieces.push(bytes >> 20);
+    }
+    assert_eq!(pieces, [16, 16, 8]);
+    let (found, lost) = read_all(view, Offset(0), 1 << 20);
+    assert_eq!((found.len() as i64, lost), (records.0, vec![]));
+}
+
+#[test]
+fn few_partitions_have_a_shell_wait_long_before_the_limit_and_many_later() {
+    let overrun_at = |partitions: u32| {
+        let disk = LyingDisk::new(4);
+        let config = LogEngineConfig { settle_bytes: 1 << 20, ..LogEngineConfig::default() };
+        let mut shell = Shell::open_with(&disk, config).unwrap();
+        let topic = shell.create("t", partitions, &[]);
+        let grow = |shell: &mut Shell| topic.partitions().iter().for_each(|view| fill(shell, view, 1));
+        while !shell.engine.wants_settle() {
+            grow(&mut shell);
+        }
+        assert!(!shell.engine.is_overrun(), "nothing is under way that could be waited for");
+        let job = shell.engine.take_settle_job(shell.journal.durable(), shell.now).unwrap();
+        while !shell.engine.is_overrun() {
+            grow(&mut shell);
+        }
+        let at = shell.engine.unsettled_bytes();
+        let result = job.run();
+        shell.journal.make_room().unwrap();
+        shell.journal.ensure(16 << 10).unwrap();
+        shell.engine.settled(shell.journal.block(), result, shell.now);
+        assert!(!shell.engine.is_overrun(), "it goes on when the job has ended");
+        at
+    };
+    let (few, many) = (overrun_at(1), overrun_at(40));
+    assert!((3 << 20..4 << 20).contains(&few), "{few}");
+    assert!((12 << 20..16 << 20).contains(&many), "{many}");
+}
