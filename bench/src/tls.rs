@@ -1,6 +1,6 @@
 //! A connection inside TLS or without it, whose two sides cost the client the same otherwise.
 
-use std::io::{Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,10 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 trait Duplex: Read + Write {}
 impl<T: Read + Write> Duplex for T {}
+
+/// What the client asks the kernel for at a time inside TLS, as without TLS it asks for whole answers: rustls itself would
+/// ask for 4 KiB, and the broker wait for it.
+const READ_BYTES: usize = 256 << 10;
 
 /// One connection that asks and waits.
 pub struct Channel {
@@ -45,7 +49,26 @@ impl Channel {
     }
 }
 
-fn secured(stream: TcpStream, ca: &Path) -> StreamOwned<ClientConnection, TcpStream> {
+/// A socket that is read in large pieces.
+struct Socket(BufReader<TcpStream>);
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.get_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.get_mut().flush()
+    }
+}
+
+fn secured(stream: TcpStream, ca: &Path) -> StreamOwned<ClientConnection, Socket> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).expect("a certificate")).expect("a CA");
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -54,5 +77,6 @@ fn secured(stream: TcpStream, ca: &Path) -> StreamOwned<ClientConnection, TcpStr
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").expect("a name");
-    StreamOwned::new(ClientConnection::new(Arc::new(config), name).expect("a client"), stream)
+    let socket = Socket(BufReader::with_capacity(READ_BYTES, stream));
+    StreamOwned::new(ClientConnection::new(Arc::new(config), name).expect("a client"), socket)
 }
