@@ -9,6 +9,14 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 use tokio_util::io::poll_read_buf;
 
+/// How much is encrypted before the socket takes it: seven full records. Every piece of 64 KiB that the socket sends at a
+/// time costs about the same however little is in it. Seven records fill one and most of a second; four, which is what
+/// rustls keeps unless told otherwise, fill one and leave some hundred bytes to the next. Many more leave the processor's
+/// nearest cache before they are sent.
+const AHEAD_BYTES: usize = 7 * RECORD_BYTES;
+/// The most that a record holds (RFC 8446, 5.1).
+const RECORD_BYTES: usize = 16 << 10;
+
 /// A client's connection, with TLS or without. Doors that write in vectors and read when there is something do so on
 /// either: without TLS every call is one of the socket's own.
 pub enum Stream {
@@ -28,7 +36,8 @@ pub struct TlsSide {
 }
 
 impl Stream {
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Stream {
+    pub(super) fn tls(mut stream: TlsStream<TcpStream>) -> Stream {
+        stream.get_mut().1.set_buffer_limit(Some(AHEAD_BYTES));
         Stream::Tls(Box::new(TlsSide { stream, drained: false }))
     }
 
@@ -122,12 +131,22 @@ impl TlsSide {
     }
 
     fn try_write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        now(self.poll_settle(&mut unwoken()))?;
         let written = now(Pin::new(&mut self.stream).poll_write_vectored(&mut unwoken(), pieces))?;
         match Pin::new(&mut self.stream).poll_flush(&mut unwoken()) {
             Poll::Ready(flushed) => flushed?,
             Poll::Pending => {}
         }
         Ok(written)
+    }
+
+    /// Sends what is encrypted already. Only then is there room for more: as little as the socket has just taken would
+    /// make records, and system calls, of any size.
+    fn poll_settle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.stream.get_ref().1.wants_write() {
+            true => Pin::new(&mut self.stream).poll_flush(cx),
+            false => Poll::Ready(Ok(())),
+        }
     }
 }
 
@@ -188,5 +207,118 @@ impl AsyncWrite for Stream {
             Stream::Tls(side) => Pin::new(&mut side.stream).poll_shutdown(cx),
             Stream::Local(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream as Socket;
+    use std::sync::Arc;
+
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpSocket;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// Bytes of a full record on the wire behind its header: what is in it, its type and its tag.
+    const FULL: [u8; 2] = ((RECORD_BYTES + 1 + 16) as u16).to_be_bytes();
+    const APPLICATION_DATA: u8 = 23;
+
+    /// A socket of a client that keeps what it received.
+    struct Noted {
+        socket: Socket,
+        received: Vec<u8>,
+    }
+
+    impl Read for Noted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = self.socket.read(buffer)?;
+            self.received.extend_from_slice(&buffer[..read]);
+            Ok(read)
+        }
+    }
+
+    impl Write for Noted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.socket.write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn configs() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+        let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = pair.cert.der().clone();
+        let key = PrivateKeyDer::Pkcs8(pair.signing_key.serialize_der().into());
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key);
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        (Arc::new(server.unwrap()), Arc::new(client))
+    }
+
+    /// Every record of application data: whether it is a full one.
+    fn records(mut wire: &[u8]) -> Vec<bool> {
+        let mut all = Vec::new();
+        while let [kind, _, _, high, low, rest @ ..] = wire {
+            if *kind == APPLICATION_DATA {
+                all.push([*high, *low] == FULL);
+            }
+            wire = &rest[usize::from(u16::from_be_bytes([*high, *low]))..];
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn records_are_full_also_where_the_socket_takes_little_at_a_time() {
+        const RECORDS: usize = 200;
+        let (server, client) = configs();
+        let listener = TcpSocket::new_v4().unwrap();
+        // Far less than is encrypted ahead.
+        listener.set_send_buffer_size(16 << 10).unwrap();
+        listener.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = listener.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let sent: Vec<u8> = (0..RECORDS * RECORD_BYTES).map(|at| (at / 999) as u8).collect();
+        let expected = sent.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let name = ServerName::try_from("localhost").unwrap();
+            let socket = Noted { socket: Socket::connect(address).unwrap(), received: Vec::new() };
+            let mut stream = StreamOwned::new(ClientConnection::new(client, name).unwrap(), socket);
+            let mut got = vec![0; expected.len()];
+            stream.read_exact(&mut got).unwrap();
+            assert!(got == expected, "what comes is what was sent");
+            stream.sock.received
+        });
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut stream = Stream::tls(TlsAcceptor::from(server).accept(socket).await.unwrap());
+        let mut left = &sent[..];
+        while !left.is_empty() {
+            let (one, other) = left.split_at(left.len() / 2);
+            match stream.try_write_vectored(&[IoSlice::new(one), IoSlice::new(other)]) {
+                Ok(taken) => left = &left[taken..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    stream.ready(Interest::WRITABLE).await.unwrap();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        stream.flush().await.unwrap();
+        let full = records(&reading.await.unwrap()).into_iter().filter(|full| *full).count();
+        assert_eq!(full, RECORDS);
     }
 }
