@@ -137,18 +137,20 @@ impl Driver {
             // something else happens: nothing is under way that could wake this.
             self.carry_out().await;
             let now = Instant::now();
-            if self.connection.output().is_empty() && self.connection.is_over(now) {
+            // Inside TLS the last of it may be encrypted and not taken by the socket yet.
+            let writes = !self.connection.output().is_empty() || self.stream.owes();
+            if !writes && self.connection.is_over(now) {
                 return Ok(());
             }
             let due = self.due(now);
             if timer.deadline().into_std() != due {
                 timer.as_mut().reset(due.into());
             }
-            let interest = match (self.wants_bytes(), self.connection.output().is_empty()) {
-                (true, true) => Some(Interest::READABLE),
-                (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
-                (false, false) => Some(Interest::WRITABLE),
-                (false, true) => None,
+            let interest = match (self.wants_bytes(), writes) {
+                (true, false) => Some(Interest::READABLE),
+                (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+                (false, true) => Some(Interest::WRITABLE),
+                (false, false) => None,
             };
             tokio::select! {
                 biased;

@@ -115,17 +115,19 @@ impl Connection {
             self.write()?;
             // After writing: nothing else may come that would bring back requests which waited for room to answer.
             self.begin_requests().await?;
-            if self.ending.is_some() && self.in_flight.is_empty() && self.out.is_empty() {
+            // Inside TLS the end of an answer may be encrypted and not taken by the socket yet.
+            let writes = !self.out.is_empty() || self.stream.owes();
+            if self.ending.is_some() && self.in_flight.is_empty() && !writes {
                 return Ok(());
             }
             // Who is held up keeps no memory from others.
             let wanted = if self.held_up.is_none() { self.wanted_permit()? } else { None };
             let reads = self.ending.is_none() && wanted.is_none() && self.may_buffer();
-            let interest = match (reads, self.out.is_empty()) {
-                (true, true) => Some(Interest::READABLE),
-                (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
-                (false, false) => Some(Interest::WRITABLE),
-                (false, true) => None,
+            let interest = match (reads, writes) {
+                (true, false) => Some(Interest::READABLE),
+                (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+                (false, true) => Some(Interest::WRITABLE),
+                (false, false) => None,
             };
             let answers = !self.in_flight.is_empty() && self.out_bytes < OUT_BYTES;
             let waits = self.held_up.is_some() || !self.in_flight.is_empty() && self.out.is_empty();

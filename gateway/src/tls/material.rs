@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use super::certificate::{ClientCertificate, end_of};
-use super::stream::Stream;
+use super::stream::{Stream, of_full_records};
 use crate::auth::{Guard, Origin};
 use crate::config::{ClientCertificates, TlsConfig};
 
@@ -189,7 +189,8 @@ fn read(config: &TlsConfig) -> Result<(Configs, i64), TlsError> {
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| unusable(&error))?
         .with_client_cert_verifier(verifier(config)?);
-    let mut other = builder.with_single_cert(chain, key).map_err(|error| unusable(&error))?;
+    let config = builder.with_single_cert(chain, key).map_err(|error| unusable(&error))?;
+    let mut other = of_full_records(config);
     other.ticketer = rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
     let mut http = other.clone();
     http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -4,18 +4,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 use tokio_util::io::poll_read_buf;
 
-/// How much is encrypted before the socket takes it: seven full records. Every piece of 64 KiB that the socket sends at a
-/// time costs about the same however little is in it. Seven records fill one and most of a second; four, which is what
-/// rustls keeps unless told otherwise, fill one and leave some hundred bytes to the next. Many more leave the processor's
-/// nearest cache before they are sent.
-const AHEAD_BYTES: usize = 7 * RECORD_BYTES;
-/// The most that a record holds (RFC 8446, 5.1).
-const RECORD_BYTES: usize = 16 << 10;
+/// How much is encrypted before the socket takes it: eight records. The loopback sends pieces of 64 KiB less their headers, each
+/// at about the same cost however little is in it, and eight records fill two; four full ones, which is what rustls keeps
+/// unless told otherwise, fill one and leave some hundred bytes to the next. Many more leave the processor's nearest cache
+/// before they are sent.
+const AHEAD_BYTES: usize = 8 * RECORD_BYTES;
+/// What a record holds: a little less than it may (16 KiB; RFC 8446, 5.1), so that eight fill two such pieces, encrypted and
+/// with their headers. On other networks, whose pieces are smaller, it makes no difference.
+const RECORD_BYTES: usize = 16_345;
 
 /// A client's connection, with TLS or without. Doors that write in vectors and read when there is something do so on
 /// either: without TLS every call is one of the socket's own.
@@ -33,6 +35,13 @@ pub struct TlsSide {
     stream: TlsStream<TcpStream>,
     /// Whether all was read that had come: otherwise there may be more of it, without the socket saying so.
     drained: bool,
+}
+
+/// The same for records of [`RECORD_BYTES`].
+pub(super) fn of_full_records(mut config: ServerConfig) -> ServerConfig {
+    // rustls counts a header of five bytes.
+    config.max_fragment_size = Some(RECORD_BYTES + 5);
+    config
 }
 
 impl Stream {
@@ -57,6 +66,15 @@ impl Stream {
             Stream::Tls(side) => side.stream.get_ref().0.local_addr(),
             // It has no port.
             Stream::Local(_) => Ok((Ipv4Addr::LOCALHOST, 0).into()),
+        }
+    }
+
+    /// Whether something that was written waits in memory for the socket: only inside TLS, where it is encrypted already.
+    /// [`Stream::ready`] sends it; whoever drops the stream before drops it, too.
+    pub fn owes(&self) -> bool {
+        match self {
+            Stream::Plain(_) | Stream::Local(_) => false,
+            Stream::Tls(side) => side.stream.get_ref().1.wants_write(),
         }
     }
 
@@ -217,7 +235,7 @@ mod tests {
     use std::sync::Arc;
 
     use rustls::pki_types::{PrivateKeyDer, ServerName};
-    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpSocket;
     use tokio_rustls::TlsAcceptor;
@@ -262,7 +280,8 @@ mod tests {
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate], key);
+            .with_single_cert(vec![certificate], key)
+            .map(of_full_records);
         let client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
