@@ -130,6 +130,38 @@ def test_over_kafka(audited, kafka):
     ])
 
 
+def tool(name, *arguments):
+    """Runs one of Apache Kafka's own tools as the administrator."""
+    def act(broker):
+        login = broker.home / "tool.properties"
+        login.write_text(
+            "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n"
+            "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required "
+            f'username="admin" password="{SECRET}";\n')
+        command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{os.environ['CLIENTS']}/kafka-tools/*", name,
+                   "--bootstrap-server", broker.ports["kafka"], "--command-config", str(login), *arguments]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        assert ran.returncode == 0 and "rror" not in ran.stdout, ran.stdout + ran.stderr
+    return act
+
+
+def test_what_changes_a_share_group(audited):
+    shares = "org.apache.kafka.tools.consumer.group.ShareGroupCommand"
+    configs = ["kafka.admin.ConfigCommand", "--alter", "--entity-type", "groups", "--entity-name", "sg"]
+    audited.must("PUT", "/v1/topics/shared", {"model": "log", "log": {"partitions": 1}})
+    audited.must("POST", "/v1/topics/shared/messages", {"messages": [{"value": 1}]})
+    in_order(audited, "kafka", [
+        (tool(*configs, "--add-config", "share.auto.offset.reset=earliest"),
+         [("group_changed", "share group sg, share.auto.offset.reset=earliest")]),
+        (tool(shares, "--reset-offsets", "--group", "sg", "--topic", "shared", "--to-latest", "--execute"),
+         [("group_offsets_set", "share group sg in shared")]),
+        (tool(shares, "--delete-offsets", "--group", "sg", "--topic", "shared"),
+         [("group_offsets_deleted", "share group sg in shared")]),
+        (tool(*configs, "--delete-config", "share.auto.offset.reset"),
+         [("group_changed", "share group sg, without share.auto.offset.reset")]),
+    ])
+
+
 def test_what_a_kafka_group_commits_for_itself_is_no_change(audited, kafka):
     audited.must("PUT", "/v1/topics/plain", {"model": "log", "log": {"partitions": 1}})
     audited.must("POST", "/v1/topics/plain/messages", {"messages": [{"value": 1}]})

@@ -68,6 +68,8 @@ def test_confluent_kafka_go(secured, version):
         told = run(secured_go, "orders", *librdkafka(secured, mechanism, "wrong"))
         assert told.startswith("refused: ") and "uthentication" in told, told
     assert run(secured_go, "orders", *mutual(secured, secured.pki)) == "works"
+    # decrypt_error: the signature is not that of the authority which the certificate names.
+    assert run(secured_go, "orders", *mutual(secured, secured.other)) == "refused: SSL alert 51"
     told = run(secured_go, "orders", *librdkafka(secured, "PLAIN", ca=secured.other / "ca.pem"))
     assert told.startswith("refused: ") and "SSL" in told, told
     # A server that is called otherwise than its certificate says; the older librdkafka looks only if it is told to.

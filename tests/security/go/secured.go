@@ -31,11 +31,20 @@ func settings() kafka.ConfigMap {
 	return config
 }
 
-// The code of a fatal refusal: the client itself goes on trying.
+// What a refusal tells: the client itself goes on trying. One of TLS 1.3 comes after the client's side of the handshake, as
+// an alert, which librdkafka takes for a connection that broke.
 func refusal(event kafka.Event) {
 	failed, ok := event.(kafka.Error)
-	if ok && (failed.Code() == kafka.ErrAuthentication || failed.Code() == kafka.ErrSsl) {
+	if !ok {
+		return
+	}
+	if failed.Code() == kafka.ErrAuthentication || failed.Code() == kafka.ErrSsl {
 		fmt.Println("refused:", failed.Code())
+		os.Exit(0)
+	}
+	if _, alert, found := strings.Cut(failed.Error(), "SSL alert number "); found {
+		number, _, _ := strings.Cut(alert, " ")
+		fmt.Println("refused: SSL alert", strings.TrimRight(number, ":)"))
 		os.Exit(0)
 	}
 }

@@ -104,8 +104,10 @@ impl Topics {
             log.alter_share_settings(block, &group, &changes, how)?;
             if mode == Mode::Make {
                 let changes = changes.iter().map(|(key, change)| match change {
+                    ConfigChange::Set(value) => format!(", {key}={value}"),
                     ConfigChange::Unset => format!(", without {key}"),
-                    change => format!(", {key}: {change:?}"),
+                    ConfigChange::Append(items) => format!(", {key} with {items}"),
+                    ConfigChange::Subtract(items) => format!(", {key} without {items}"),
                 });
                 topics.did(Deed::ChangeGroup, &format!("share group {group}{}", changes.collect::<String>()));
             }
