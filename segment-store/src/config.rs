@@ -8,8 +8,8 @@ pub struct JournalConfig {
     /// Bytes of one segment file: a multiple of 4 KiB, at least 64 KiB (1 MiB and more is sensible; 64 MiB by
     /// default). It bounds the largest record. Fixed when the data directory is first used.
     pub segment_bytes: u64,
-    /// Recycled segments kept for reuse beyond the one in use; more are deleted. On a disk that has no room for another,
-    /// four are enough.
+    /// Recycled segments kept for reuse beyond the one in use; more are deleted. Of those that are given up while the
+    /// disk has no room for another file, four at most are kept.
     pub spare_segments: usize,
     /// Free bytes on the disk that a new segment never takes, so that checkpoints and settled logs find room.
     pub headroom_bytes: u64,

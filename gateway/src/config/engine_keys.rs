@@ -28,7 +28,7 @@ pub const ENGINE_KEYS: &[Key] = &[
         "storage.spare_segments",
         storage.spare_segments,
         Some(0..=1000),
-        "Empty journal segments kept for reuse beyond the one in use; four at most while the disk has no room for another."
+        "Empty journal segments kept for reuse beyond the one in use; of those given up while the disk has no room for another, four at most."
     ),
     key!(
         "storage.headroom_bytes",
