@@ -129,7 +129,7 @@ impl<R: Send + 'static> Shard<R> {
     pub fn released(&mut self, wait: bool) -> Vec<R> {
         // What waits for no sync is there already, unless it is settling that is waited for.
         let free = self.groups.front().is_some_and(|(end, _)| *end == Lsn(0));
-        let mut wait = wait && !(free && self.log.unsettled_bytes() < 128 << 20);
+        let mut wait = wait && !(free && !self.log.is_overrun());
         loop {
             let event = if wait { self.events.recv().ok() } else { self.events.try_recv().ok() };
             match event {
@@ -137,6 +137,7 @@ impl<R: Send + 'static> Shard<R> {
                 Some(Event::Settled(result)) => {
                     self.make_room(LogEngine::RECORDS_LEN_MAX);
                     self.log.settled(self.journal.block(), result, now());
+                    self.settle();
                 }
                 Some(Event::Checkpointed(outcome, needed)) => {
                     self.checkpointing = false;

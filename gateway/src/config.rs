@@ -382,7 +382,7 @@ impl Default for LogConfig {
     fn default() -> LogConfig {
         LogConfig {
             settle_bytes: 16 << 20,
-            unsettled_bytes: 256 << 20,
+            unsettled_bytes: 512 << 20,
             open_segments: 256,
             max_partitions: 200_000,
             verify_reads: true,

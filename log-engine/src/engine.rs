@@ -66,7 +66,7 @@ impl Default for LogEngineConfig {
     fn default() -> LogEngineConfig {
         LogEngineConfig {
             settle_bytes: 16 << 20,
-            unsettled_bytes_max: 256 << 20,
+            unsettled_bytes_max: 512 << 20,
             open_segments_max: 256,
             partitions_max: 200_000,
             groups: GroupConfig::default(),

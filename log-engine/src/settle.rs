@@ -15,11 +15,9 @@ use crate::tail::TailBatch;
 use crate::transaction::AbortedTransaction;
 use crate::{PartitionId, TopicConfig};
 
-/// Partitions that are written before the first of them is synced: so many files are open at once, at most, and
-/// the file system commits their metadata together.
+/// Partitions that settle together: so many logs are open at once, at most, and a directory that holds several is synced
+/// once.
 const SYNC_GROUP: usize = 64;
-/// Partitions that are written at the same time; each gathers a large write in memory.
-const WRITERS: usize = 4;
 /// Segments that one partition may begin in one job; what is left settles in the next.
 pub(crate) const SEGMENTS_MAX: usize = 64;
 
@@ -100,7 +98,7 @@ impl SettleJob {
             }
         }
         for group in self.partitions.chunks(SYNC_GROUP) {
-            let synced = sync_all(disk, write_all(disk, group, self.now));
+            let synced = settle_all(disk, group, self.now);
             let named = sync_names(disk, group, &synced);
             for (partition, synced) in group.iter().zip(synced) {
                 let settled = synced.and_then(|synced| match &named {
@@ -116,40 +114,26 @@ impl SettleJob {
     }
 }
 
-/// Writes each partition's batches. A disk that takes several writes at a time is kept busy although each is small.
-fn write_all(
+/// Writes each partition's batches and makes them durable. A disk that takes several files at a time is kept busy although
+/// each write is small: while some are synced, others are written. Syncs that wait together share what the file system and
+/// the disk do for them.
+fn settle_all(
     disk: &dyn Disk,
     group: &[PartitionSettle],
     now: Timestamp,
-) -> Vec<io::Result<WrittenPartition>> {
-    side_by_side(group, disk.files_at_once().min(WRITERS), |share| {
+) -> Vec<io::Result<SettledPartition>> {
+    side_by_side(group, disk.files_at_once(), |share| {
         let mut buffer = PageBuffer::default();
-        share.iter().map(|partition| partition.write(disk, now, &mut buffer)).collect()
+        let written: Vec<_> = share.iter().map(|partition| partition.write(disk, now, &mut buffer)).collect();
+        written.into_iter().map(|written| written?.sync()).collect()
     })
-}
-
-/// Makes what was written durable. Each sync of a file that grew waits for the file system's journal and the disk's cache;
-/// those that wait at the same time share both.
-fn sync_all(disk: &dyn Disk, written: Vec<io::Result<WrittenPartition>>) -> Vec<io::Result<SyncedPartition>> {
-    let outcomes = side_by_side(&written, disk.files_at_once(), sync_each);
-    let states = |written: WrittenPartition| SyncedPartition {
-        states: written.segments.iter().map(|segment| segment.state).collect(),
-        names_changed: written.names_changed,
-    };
-    let each = written.into_iter().zip(outcomes);
-    each.map(|(written, outcome)| outcome.and(written.map(states))).collect()
-}
-
-/// Syncs one after the other; what was not written is not synced.
-fn sync_each(written: &[io::Result<WrittenPartition>]) -> Vec<io::Result<()>> {
-    written.iter().map(|written| written.as_ref().map_or(Ok(()), WrittenPartition::sync)).collect()
 }
 
 /// Makes new files' names durable: each directory once, whatever number of partitions it holds.
 fn sync_names(
     disk: &dyn Disk,
     group: &[PartitionSettle],
-    synced: &[io::Result<SyncedPartition>],
+    synced: &[io::Result<SettledPartition>],
 ) -> io::Result<()> {
     let mut directories = BTreeSet::new();
     for (partition, synced) in group.iter().zip(synced) {
@@ -161,7 +145,7 @@ fn sync_names(
     directories.iter().rev().try_for_each(|directory| disk.sync_dir(directory))
 }
 
-struct SyncedPartition {
+struct SettledPartition {
     states: Vec<SegmentState>,
     names_changed: bool,
 }
@@ -172,8 +156,10 @@ struct WrittenPartition {
 }
 
 impl WrittenPartition {
-    fn sync(&self) -> io::Result<()> {
-        self.segments.iter().try_for_each(crate::segment::Written::sync)
+    fn sync(self) -> io::Result<SettledPartition> {
+        self.segments.iter().try_for_each(crate::segment::Written::sync)?;
+        let states = self.segments.iter().map(|segment| segment.state).collect();
+        Ok(SettledPartition { states, names_changed: self.names_changed })
     }
 }
 

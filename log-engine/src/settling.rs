@@ -13,8 +13,9 @@ use crate::{LogEngine, LogError, PartitionId};
 
 /// Partitions in one job at most: each takes a sync of its own.
 const PARTITIONS_MAX: usize = 1024;
-/// What an unsettled partition should bring along on average before settling is worth its sync.
-const WORTHWHILE_BYTES: u64 = 128 << 10;
+/// What partitions with unsettled batches hold on average before settling is worth its syncs. Those that hold most settle
+/// first, few at a time: where all are written alike, each brings twice as much.
+const WORTHWHILE_BYTES: u64 = 256 << 10;
 /// Bytes of one partition in one job, if there are batches beyond them: what settled leaves memory only when the job ends,
 /// and until then the journal must be kept, and synced by a checkpoint.
 const PARTITION_BYTES_MAX: u64 = 16 << 20;
@@ -40,20 +41,27 @@ impl LogEngine {
 
     /// Whether memory alone makes settling worth its while.
     fn has_much_unsettled(&self) -> bool {
-        let threshold = self.config.settle_bytes.max(self.worthwhile_bytes());
-        self.settling.unsettled >= threshold.min(self.config.unsettled_bytes_max / 2)
+        self.settling.unsettled >= self.settles_from()
     }
 
-    fn worthwhile_bytes(&self) -> u64 {
-        self.settling.dirty.len() as u64 * WORTHWHILE_BYTES
+    /// Unsettled bytes from which on records settle.
+    fn settles_from(&self) -> u64 {
+        let worthwhile = self.settling.dirty.len() as u64 * WORTHWHILE_BYTES;
+        self.config.settle_bytes.max(worthwhile).min(self.config.unsettled_bytes_max / 2)
     }
 
-    /// Whether more came in than the settle job that is under way, and one after it, take over: a shell that stops taking
-    /// appends until the job's result is back spares memory that makes nothing faster, and its callers the refusal that
-    /// comes at the limit. Many partitions may have more than few, whose every sync brings a large piece.
+    /// About how much settles in one job. What settled leaves memory when its job ends: with all partitions in one job as
+    /// much again would come in meanwhile, and each would bring less for the same memory.
+    fn job_bytes(&self) -> u64 {
+        (2 * self.config.settle_bytes).max(self.settles_from() / 4)
+    }
+
+    /// Whether as much as a job takes came in on top of what settling began with: a shell that stops taking appends until
+    /// the job's result is back spares memory that makes nothing faster, and its callers the refusal that comes at the
+    /// limit.
     #[must_use]
     pub fn is_overrun(&self) -> bool {
-        let enough = 3 * self.config.settle_bytes + 2 * self.worthwhile_bytes();
+        let enough = self.settles_from() + self.job_bytes();
         self.settling.in_flight
             && self.settling.unsettled >= enough.min(self.config.unsettled_bytes_max / 4 * 3)
     }
@@ -88,7 +96,7 @@ impl LogEngine {
         Some(SettleJob { disk: Arc::clone(&self.disk), partitions, removals, now })
     }
 
-    /// Which partitions to settle: those that hold the journal back, then the largest, until most is covered.
+    /// Which partitions to settle: those that hold the journal back, then the largest, until they make a job.
     fn choose(&mut self) -> Vec<PartitionId> {
         let aged = std::mem::take(&mut self.settling.aged);
         let wanted = self.settling.wanted_below;
@@ -102,10 +110,7 @@ impl LogEngine {
             ranked.push((std::cmp::Reverse(urgent), std::cmp::Reverse(partition.tail_weight()), *id));
         }
         ranked.sort_unstable();
-        let enough = match self.has_much_unsettled() {
-            true => self.settling.unsettled - self.settling.unsettled / 8,
-            false => 0,
-        };
+        let enough = self.has_much_unsettled().then(|| self.job_bytes());
         let mut covered = 0;
         let mut records = 0;
         let mut chosen = Vec::new();
@@ -113,7 +118,8 @@ impl LogEngine {
             let Some(partition) = self.partitions.get(&id) else { continue };
             records += settled_len(weight.0, partition.config.segment_bytes());
             let full = chosen.len() >= PARTITIONS_MAX || records > Self::RECORDS_LEN_MAX as u64;
-            if (covered >= enough && !urgent.0) || (full && !chosen.is_empty()) {
+            let is_enough = enough.map_or(!urgent.0, |enough| covered >= enough);
+            if is_enough || (full && !chosen.is_empty()) {
                 break;
             }
             covered += weight.0;

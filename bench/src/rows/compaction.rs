@@ -36,7 +36,7 @@ fn compact(size: usize) -> Line {
     let keys = records / VERSIONS;
     let mut number = 0_u64;
     while number < records {
-        while shard.log.unsettled_bytes() > 128 << 20 {
+        while shard.log.is_overrun() {
             shard.released(true);
         }
         let mut builder = BatchBuilder::with_capacity(now(), 70 << 10);

@@ -20,10 +20,8 @@ const WARM_UP: Duration = Duration::from_millis(700);
 const TIME: Duration = Duration::from_millis(1500);
 /// Bytes under way: what all producers together wait for.
 const UNDER_WAY: usize = 8 << 20;
-/// Unsettled bytes from which on the producers wait.
-const WAIT_FROM: u64 = 192 << 20;
 /// Bytes after which every partition has its files: making them is not what appending costs.
-const SETTLED_IN: u64 = 2 * WAIT_FROM;
+const SETTLED_IN: u64 = 1 << 30;
 /// When a load that does not get so far is given up.
 const GIVE_UP: Duration = Duration::from_secs(20);
 
@@ -124,7 +122,7 @@ fn append(dir: &Path, load: Load) -> (f64, f64) {
     let began = Instant::now();
     let mut mark: Option<(u64, f64, Instant)> = None;
     while mark.is_none_or(|(_, _, since)| since.elapsed() < TIME) && began.elapsed() < GIVE_UP {
-        let full = shard.log.unsettled_bytes() > WAIT_FROM;
+        let full = shard.log.is_overrun();
         for count in shard.released(ready == 0 || full) {
             ready += count;
             acknowledged += count as u64;

@@ -98,7 +98,7 @@ pub fn fill<R: Default + Send + 'static>(
     let body = payload(record);
     let (mut appended, mut time) = (0, oldest.0);
     while appended < bytes {
-        while shard.log.unsettled_bytes() > 128 << 20 {
+        while shard.log.is_overrun() {
             shard.released(true);
         }
         for _ in 0..64 {

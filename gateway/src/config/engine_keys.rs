@@ -71,14 +71,16 @@ pub const ENGINE_KEYS: &[Key] = &[
         "log.settle_bytes",
         log.settle_bytes,
         Some(MIB..=64 * GIB),
-        "Bytes of records in memory from which on they are written into their partitions' files."
+        "Bytes of records in memory from which on they are written into their partitions' files; or 256 KiB \
+         for each partition that has some, where that is more."
     ),
     key!(
         "log.unsettled_bytes",
         log.unsettled_bytes,
         Some(MIB..=64 * GIB),
         "Most bytes of records in memory; beyond it publishers are refused until files have caught up. They wait before that: \
-         at three quarters of it or, where few partitions are written, at three times `log.settle_bytes`."
+         at three quarters of it at the latest, with few partitions at three times `log.settle_bytes`, with many at 320 KiB for \
+         each."
     ),
     key!(
         "log.open_segments",
