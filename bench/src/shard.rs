@@ -129,7 +129,7 @@ impl<R: Send + 'static> Shard<R> {
     pub fn released(&mut self, wait: bool) -> Vec<R> {
         // What waits for no sync is there already, unless it is settling that is waited for.
         let free = self.groups.front().is_some_and(|(end, _)| *end == Lsn(0));
-        let mut wait = wait && !(free && !self.log.is_overrun());
+        let mut wait = wait && (!free || self.log.is_overrun());
         loop {
             let event = if wait { self.events.recv().ok() } else { self.events.try_recv().ok() };
             match event {
@@ -160,8 +160,9 @@ impl<R: Send + 'static> Shard<R> {
             return None;
         }
         let (oldest, end) = (self.journal.oldest().0 / segment, self.journal.end().0 / segment);
-        let live: u64 =
+        let messages: u64 =
             (oldest..=end).map(|number| self.queue.segment_use(Lsn(number * segment)).bytes).sum();
+        let live = messages + self.log.unsettled_bytes();
         let excess = self.journal.retained_bytes().checked_sub(kept + 2 * live)?;
         Some(Lsn((oldest + excess / segment + 1) * segment))
     }

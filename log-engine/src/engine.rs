@@ -12,7 +12,7 @@ use crate::producer::ProducerId;
 use crate::producers::Standing;
 use crate::record::{self, LogRecord};
 use crate::segment::SegmentCache;
-use crate::settle::Removal;
+use crate::settle::{Removal, WriteBuffers};
 use crate::share::{ShareConfig, ShareGroups};
 use crate::transaction::Coordinator;
 use crate::transactions::Enrolment;
@@ -163,6 +163,8 @@ pub(crate) struct Settling {
     pub wanted_below: Lsn,
     /// Partitions whose unsettled batches have waited long enough.
     pub aged: Vec<PartitionId>,
+    /// What jobs write from.
+    pub buffers: Arc<WriteBuffers>,
     /// After a failure, no attempt before this.
     pub blocked_until: Option<Timestamp>,
     pub disk_full: bool,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use message::Timestamp;
+use parking_lot::Mutex;
 use segment_store::{Disk, OpenMode, PageBuffer};
 
 use crate::segment::{
@@ -17,7 +18,7 @@ use crate::{PartitionId, TopicConfig};
 
 /// Partitions that settle together: so many logs are open at once, at most, and a directory that holds several is synced
 /// once.
-const SYNC_GROUP: usize = 64;
+const SYNC_GROUP: usize = 128;
 /// Segments that one partition may begin in one job; what is left settles in the next.
 pub(crate) const SEGMENTS_MAX: usize = 64;
 
@@ -27,9 +28,30 @@ pub(crate) const SEGMENTS_MAX: usize = 64;
 /// result comes back through [`crate::LogEngine::settled`]; a result that never comes back loses nothing.
 pub struct SettleJob {
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) buffers: Arc<WriteBuffers>,
     pub(crate) partitions: Vec<PartitionSettle>,
     pub(crate) removals: Vec<Removal>,
     pub(crate) now: Timestamp,
+}
+
+/// Memory in which large writes are gathered. It stays from one job to the next while there is much to settle: new memory
+/// costs as much as what is written to it.
+#[derive(Default)]
+pub(crate) struct WriteBuffers(Mutex<Vec<PageBuffer>>);
+
+impl WriteBuffers {
+    fn take(&self) -> PageBuffer {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    fn put_back(&self, buffer: PageBuffer) {
+        self.0.lock().push(buffer);
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn give_up(&self) {
+        *self.0.lock() = Vec::new();
+    }
 }
 
 /// One partition's part.
@@ -98,7 +120,7 @@ impl SettleJob {
             }
         }
         for group in self.partitions.chunks(SYNC_GROUP) {
-            let synced = settle_all(disk, group, self.now);
+            let synced = settle_all(disk, &self.buffers, group, self.now);
             let named = sync_names(disk, group, &synced);
             for (partition, synced) in group.iter().zip(synced) {
                 let settled = synced.and_then(|synced| match &named {
@@ -119,12 +141,14 @@ impl SettleJob {
 /// the disk do for them.
 fn settle_all(
     disk: &dyn Disk,
+    buffers: &WriteBuffers,
     group: &[PartitionSettle],
     now: Timestamp,
 ) -> Vec<io::Result<SettledPartition>> {
     side_by_side(group, disk.files_at_once(), |share| {
-        let mut buffer = PageBuffer::default();
+        let mut buffer = buffers.take();
         let written: Vec<_> = share.iter().map(|partition| partition.write(disk, now, &mut buffer)).collect();
+        buffers.put_back(buffer);
         written.into_iter().map(|written| written?.sync()).collect()
     })
 }

@@ -53,7 +53,7 @@ impl LogEngine {
     /// About how much settles in one job. What settled leaves memory when its job ends: with all partitions in one job as
     /// much again would come in meanwhile, and each would bring less for the same memory.
     fn job_bytes(&self) -> u64 {
-        (2 * self.config.settle_bytes).max(self.settles_from() / 4)
+        self.config.settle_bytes.max(self.settles_from() / 4)
     }
 
     /// Whether as much as a job takes came in on top of what settling began with: a shell that stops taking appends until
@@ -93,7 +93,8 @@ impl LogEngine {
             return None;
         }
         self.settling.in_flight = true;
-        Some(SettleJob { disk: Arc::clone(&self.disk), partitions, removals, now })
+        let (disk, buffers) = (Arc::clone(&self.disk), Arc::clone(&self.settling.buffers));
+        Some(SettleJob { disk, buffers, partitions, removals, now })
     }
 
     /// Which partitions to settle: those that hold the journal back, then the largest, until they make a job.
@@ -193,6 +194,9 @@ impl LogEngine {
             .dirty
             .retain(|id| partitions.get(id).is_some_and(|partition| partition.oldest_lsn().is_some()));
         self.settling.oldest_known = None;
+        if self.settling.unsettled < self.settles_from() / 2 {
+            self.settling.buffers.give_up();
+        }
         if self.oldest_needed().is_none_or(|oldest| oldest >= self.settling.wanted_below) {
             self.settling.wanted_below = Lsn(0);
         }

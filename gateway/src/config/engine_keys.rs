@@ -79,7 +79,7 @@ pub const ENGINE_KEYS: &[Key] = &[
         log.unsettled_bytes,
         Some(MIB..=64 * GIB),
         "Most bytes of records in memory; beyond it publishers are refused until files have caught up. They wait before that: \
-         at three quarters of it at the latest, with few partitions at three times `log.settle_bytes`, with many at 320 KiB for \
+         at three quarters of it at the latest, with few partitions at twice `log.settle_bytes`, with many at 320 KiB for \
          each."
     ),
     key!(

@@ -144,7 +144,10 @@ fn reclaim_target(engines: &Engines, journal: &Journal) -> Option<Lsn> {
         return None;
     }
     let (oldest, end) = (journal.oldest().0 / segment, journal.end().0 / segment);
-    let live: u64 = (oldest..=end).map(|number| engines.queue.segment_use(Lsn(number * segment)).bytes).sum();
+    let messages: u64 =
+        (oldest..=end).map(|number| engines.queue.segment_use(Lsn(number * segment)).bytes).sum();
+    // A checkpoint syncs what has not settled; the more that is, the longer it has to be worth it.
+    let live = messages + engines.log.unsettled_bytes();
     let justified = kept + 2 * live;
     let excess = journal.retained_bytes().checked_sub(justified)?;
     let whole = (excess / segment + 1) * segment;
