@@ -123,7 +123,10 @@ impl LogEngine {
             if is_enough || (full && !chosen.is_empty()) {
                 break;
             }
-            covered += weight.0;
+            // What failed to be written, or may not be while it is compacted, tries in each job and keeps nobody from it.
+            if !partition.unchecked {
+                covered += weight.0;
+            }
             chosen.push(id);
         }
         chosen
