@@ -162,8 +162,8 @@ impl<R: Send + 'static> Shard<R> {
         let (oldest, end) = (self.journal.oldest().0 / segment, self.journal.end().0 / segment);
         let messages: u64 =
             (oldest..=end).map(|number| self.queue.segment_use(Lsn(number * segment)).bytes).sum();
-        let live = messages + self.log.unsettled_bytes();
-        let excess = self.journal.retained_bytes().checked_sub(kept + 2 * live)?;
+        let justified = kept + 2 * (messages + self.log.unsettled_bytes());
+        let excess = self.journal.retained_bytes().checked_sub(justified)?;
         Some(Lsn((oldest + excess / segment + 1) * segment))
     }
 
@@ -205,7 +205,11 @@ impl<R: Send + 'static> Shard<R> {
             && let Some(job) = self.log.take_settle_job(self.journal.durable(), now())
         {
             let report = self.report.clone();
-            std::thread::spawn(move || report.send(Event::Settled(job.run())));
+            std::thread::spawn(move || {
+                // It gives way to the owner, as in the broker.
+                let _ = rustix::process::nice(10);
+                report.send(Event::Settled(job.run()))
+            });
         }
     }
 }

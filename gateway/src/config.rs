@@ -322,7 +322,7 @@ impl Default for StorageConfig {
     fn default() -> StorageConfig {
         StorageConfig {
             segment_bytes: 64 << 20,
-            spare_segments: 12,
+            spare_segments: 16,
             headroom_bytes: 64 << 20,
             max_in_flight_bytes: 64 << 20,
         }

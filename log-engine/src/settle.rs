@@ -16,9 +16,8 @@ use crate::tail::TailBatch;
 use crate::transaction::AbortedTransaction;
 use crate::{PartitionId, TopicConfig};
 
-/// Partitions that settle together: so many logs are open at once, at most, and a directory that holds several is synced
-/// once.
-const SYNC_GROUP: usize = 128;
+/// Partitions that one lane writes before it syncs them: so many logs each has open at once, at most.
+const OPEN_LOGS: usize = 8;
 /// Segments that one partition may begin in one job; what is left settles in the next.
 pub(crate) const SEGMENTS_MAX: usize = 64;
 
@@ -102,65 +101,58 @@ impl SettleJob {
         self.partitions.iter().map(|partition| of(partition) as u64).sum()
     }
 
-    /// Does the work; blocks on the disk.
+    /// Does the work; blocks on the disk. Done again, it would write the same to the same places.
     #[must_use]
-    pub fn run(self) -> SettleResult {
+    pub fn run(&self) -> SettleResult {
         let disk = self.disk.as_ref();
-        let mut result = SettleResult { partitions: Vec::new(), not_removed: Vec::new() };
-        for removal in self.removals {
-            let done = match &removal {
+        let mut not_removed = Vec::new();
+        for removal in &self.removals {
+            let done = match removal {
                 Removal::File(path) => disk.remove(path),
                 Removal::Directory(path) => disk.remove_dir_all(path),
             };
             match done {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    result.not_removed.push((removal, error))
+                    not_removed.push((removal.clone(), error));
                 }
                 _ => {}
             }
         }
-        for group in self.partitions.chunks(SYNC_GROUP) {
-            let synced = settle_all(disk, &self.buffers, group, self.now);
-            let named = sync_names(disk, group, &synced);
-            for (partition, synced) in group.iter().zip(synced) {
-                let settled = synced.and_then(|synced| match &named {
-                    Err(error) if synced.names_changed => {
-                        Err(io::Error::new(error.kind(), error.to_string()))
-                    }
-                    _ => Ok(synced.states),
-                });
-                result.partitions.push((partition.id, settled));
-            }
-        }
-        result
+        let synced = self.settle_all();
+        let named = sync_names(disk, &self.partitions, &synced);
+        let settled = |synced: io::Result<SettledPartition>| {
+            synced.and_then(|synced| match &named {
+                Err(error) if synced.names_changed => Err(io::Error::new(error.kind(), error.to_string())),
+                _ => Ok(synced.states),
+            })
+        };
+        let ids = self.partitions.iter().map(|partition| partition.id);
+        SettleResult { partitions: ids.zip(synced.into_iter().map(settled)).collect(), not_removed }
     }
-}
 
-/// Writes each partition's batches and makes them durable. A disk that takes several files at a time is kept busy although
-/// each write is small: while some are synced, others are written. Syncs that wait together share what the file system and
-/// the disk do for them.
-fn settle_all(
-    disk: &dyn Disk,
-    buffers: &WriteBuffers,
-    group: &[PartitionSettle],
-    now: Timestamp,
-) -> Vec<io::Result<SettledPartition>> {
-    side_by_side(group, disk.files_at_once(), |share| {
-        let mut buffer = buffers.take();
-        let written: Vec<_> = share.iter().map(|partition| partition.write(disk, now, &mut buffer)).collect();
-        buffers.put_back(buffer);
-        written.into_iter().map(|written| written?.sync()).collect()
-    })
+    /// Writes each partition's batches and makes them durable. A disk that takes several files at a time is kept busy
+    /// although each write is small: while some are synced, others are written. Syncs that wait together share what the file
+    /// system and the disk do for them.
+    fn settle_all(&self) -> Vec<io::Result<SettledPartition>> {
+        let disk = self.disk.as_ref();
+        side_by_side(&self.partitions, disk.files_at_once(), OPEN_LOGS, |piece| {
+            let mut buffer = self.buffers.take();
+            let write = |partition: &PartitionSettle| partition.write(disk, self.now, &mut buffer);
+            let written: Vec<_> = piece.iter().map(write).collect();
+            self.buffers.put_back(buffer);
+            written.into_iter().map(|written| written?.sync()).collect()
+        })
+    }
 }
 
 /// Makes new files' names durable: each directory once, whatever number of partitions it holds.
 fn sync_names(
     disk: &dyn Disk,
-    group: &[PartitionSettle],
+    partitions: &[PartitionSettle],
     synced: &[io::Result<SettledPartition>],
 ) -> io::Result<()> {
     let mut directories = BTreeSet::new();
-    for (partition, synced) in group.iter().zip(synced) {
+    for (partition, synced) in partitions.iter().zip(synced) {
         if matches!(synced, Ok(synced) if synced.names_changed) {
             directories.extend(partition.dir.path().ancestors().map(Path::to_path_buf));
         }

@@ -22,7 +22,7 @@ impl Default for JournalConfig {
     fn default() -> JournalConfig {
         JournalConfig {
             segment_bytes: 64 << 20,
-            spare_segments: 12,
+            spare_segments: 16,
             headroom_bytes: 64 << 20,
             background: true,
         }

@@ -4,6 +4,7 @@
 
 mod command;
 mod engines;
+mod giving_way;
 mod group;
 mod handle;
 mod idempotency;

@@ -6,6 +6,7 @@ use tracing::{debug, warn};
 
 use super::Engines;
 use super::engines::has_queue;
+use super::giving_way::giving_way;
 use crate::auth::identity_record;
 
 /// Segments that the journal may always have before any is given up. Each checkpoint syncs what has not settled by then;
@@ -63,7 +64,11 @@ impl Upkeep {
             && let Some(job) = engines.log.take_settle_job(journal.durable(), now)
         {
             let report = self.report.clone();
-            tokio::task::spawn_blocking(move || report.send(UpkeepDone::Settled(job.run())));
+            tokio::task::spawn_blocking(move || {
+                let result = giving_way(|| job.run());
+                drop(job);
+                report.send(UpkeepDone::Settled(result))
+            });
         }
         if engines.log.wants_clean()
             && let Some(job) = engines.log.take_clean_job(now)
@@ -146,9 +151,8 @@ fn reclaim_target(engines: &Engines, journal: &Journal) -> Option<Lsn> {
     let (oldest, end) = (journal.oldest().0 / segment, journal.end().0 / segment);
     let messages: u64 =
         (oldest..=end).map(|number| engines.queue.segment_use(Lsn(number * segment)).bytes).sum();
-    // A checkpoint syncs what has not settled; the more that is, the longer it has to be worth it.
-    let live = messages + engines.log.unsettled_bytes();
-    let justified = kept + 2 * live;
+    // A checkpoint syncs what has not settled; the more that is, the longer the journal has to be for it to be worth that.
+    let justified = kept + 2 * (messages + engines.log.unsettled_bytes());
     let excess = journal.retained_bytes().checked_sub(justified)?;
     let whole = (excess / segment + 1) * segment;
     Some(Lsn(oldest * segment + whole))
