@@ -3,7 +3,7 @@
 mod world;
 
 use segment_store::{Disk, Journal, LyingDisk, RecordKind, StoreError};
-use world::{SEGMENT, open, payload};
+use world::{SEGMENT, config, open, payload};
 
 /// Publishes until the journal has no more room for it, and answers how many records it took.
 fn fill(journal: &mut Journal, first: u64) -> u64 {
@@ -117,5 +117,7 @@ fn idle_segments_are_few() {
     journal.recycle_before(at).unwrap();
     journal.preparer().run().unwrap();
     let after = disk.files().len();
-    assert!(before > 60 && after <= 15, "{before} files, then {after}");
+    // Beside the spares: the segment in use, the one that is ready for it, and the checkpoint.
+    let few = config().spare_segments + 3;
+    assert!(before > 60 && after <= few, "{before} files, then {after}");
 }
