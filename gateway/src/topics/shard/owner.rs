@@ -101,7 +101,7 @@ impl Owner {
             tokio::select! {
                 biased;
                 () = self.sync.progressed() => self.release(),
-                count = inbox.recv_many(&mut drained, GROUP_COMMANDS), if !self.engines.log.is_overrun() => {
+                count = inbox.recv_many(&mut drained, GROUP_COMMANDS), if self.takes_more() => {
                     if count == 0 {
                         break;
                     }
@@ -134,7 +134,7 @@ impl Owner {
             }
             // Whoever was answered or sent something just now has its turn first, and those who have more bring it.
             tokio::task::yield_now().await;
-            while drained.len() < GROUP_COMMANDS && !self.engines.log.is_overrun() {
+            while drained.len() < GROUP_COMMANDS && self.takes_more() {
                 let Ok(command) = inbox.try_recv() else { break };
                 drained.push(command);
             }
@@ -154,6 +154,12 @@ impl Owner {
     fn expects(&self, waiting: usize) -> bool {
         let (cohort, at) = self.answered;
         cohort >= COHORT && waiting < cohort / 4 * 3 && at.elapsed() < GATHER
+    }
+
+    /// Whether what comes next is to be taken, or waits until more has settled. Where the report of what settled finds no
+    /// place in the journal, or nothing does any more, it would wait for ever: it is taken then, and refused if need be.
+    fn takes_more(&self) -> bool {
+        self.poisoned.is_some() || self.parked.is_some() || !self.engines.log.is_overrun()
     }
 
     fn wake_at(&self) -> Instant {
