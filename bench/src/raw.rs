@@ -15,52 +15,46 @@ const FILE: u64 = 1 << 30;
 #[repr(C, align(4096))]
 struct Aligned([u8; MIB]);
 
-/// Writes of 1 MiB to new files through the page cache, each synced or none: bytes a second.
-pub fn buffered_writes(dir: &Path, synced: bool, time: Duration) -> f64 {
-    let block = vec![7_u8; MIB];
-    let began = Instant::now();
+/// How writes get to the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Through the page cache, which the system empties when it likes to.
+    Cached,
+    /// Through the page cache, each synced.
+    Synced,
+    /// Past the page cache.
+    Direct,
+}
+
+/// Writes of 1 MiB to new files, one after the other, which stay as a log does: bytes a second, once `first` bytes are
+/// written. Files that went again would leave what is not on the disk yet in memory for nothing.
+pub fn writes(dir: &Path, way: Way, first: u64, time: Duration) -> f64 {
+    let block = Box::new(Aligned([7; MIB]));
+    let flags = if way == Way::Direct { rustix::fs::OFlags::DIRECT.bits() as i32 } else { 0 };
+    let mut files: Vec<(std::path::PathBuf, File)> = Vec::new();
     let mut written = 0_u64;
-    let mut file = File::create(dir.join("raw")).expect("a file");
-    while began.elapsed() < time {
+    let mut began = Instant::now();
+    while written < first || began.elapsed() < time {
         if written.is_multiple_of(FILE) {
-            file = File::create(dir.join("raw")).expect("a file");
+            let path = dir.join(format!("raw-{}", files.len()));
+            let mut options = File::options();
+            options.create_new(true).write(true).custom_flags(flags);
+            files.push((path.clone(), options.open(path).expect("a file, with direct writes if need be")));
         }
-        file.write_all_at(&block, written % FILE).expect("room");
-        if synced {
+        let Some((_, file)) = files.last() else { unreachable!("one was begun") };
+        file.write_all_at(&block.0, written % FILE).expect("room");
+        if way == Way::Synced {
             file.sync_data().expect("a sync");
         }
         written += MIB as u64;
+        if written == first {
+            began = Instant::now();
+        }
     }
-    let rate = written as f64 / began.elapsed().as_secs_f64();
-    let _ = std::fs::remove_file(dir.join("raw"));
-    rate
-}
-
-/// Writes of 1 MiB past the page cache into a file that has its room already, each synced: bytes a second.
-pub fn direct_writes(dir: &Path, time: Duration) -> f64 {
-    let path = dir.join("raw-direct");
-    let block = Box::new(Aligned([7; MIB]));
-    let direct = rustix::fs::OFlags::DIRECT.bits() as i32;
-    let file = File::options()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .custom_flags(direct)
-        .open(&path)
-        .expect("a file system with direct writes");
-    for at in 0..FILE / MIB as u64 {
-        file.write_all_at(&block.0, at * MIB as u64).expect("room");
+    let rate = (written - first) as f64 / began.elapsed().as_secs_f64();
+    for (path, _) in files {
+        let _ = std::fs::remove_file(path);
     }
-    file.sync_all().expect("a sync");
-    let began = Instant::now();
-    let mut written = 0_u64;
-    while began.elapsed() < time {
-        file.write_all_at(&block.0, written % FILE).expect("room");
-        file.sync_data().expect("a sync");
-        written += MIB as u64;
-    }
-    let rate = written as f64 / began.elapsed().as_secs_f64();
-    let _ = std::fs::remove_file(path);
     rate
 }
 

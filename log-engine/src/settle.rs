@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use message::Timestamp;
 use parking_lot::Mutex;
-use segment_store::{Disk, OpenMode, PageBuffer};
+use segment_store::{Disk, OpenMode};
 
 use crate::segment::{
-    PartitionDir, Piece, SegmentFiles, SegmentName, SegmentState, SegmentWriter, WriterConfig,
+    PartitionDir, Piece, SegmentFiles, SegmentName, SegmentState, SegmentWriter, WriteBuffer, WriterConfig,
 };
 use crate::side_by_side::side_by_side;
 use crate::tail::TailBatch;
@@ -36,14 +36,14 @@ pub struct SettleJob {
 /// Memory in which large writes are gathered. It stays from one job to the next while there is much to settle: new memory
 /// costs as much as what is written to it.
 #[derive(Default)]
-pub(crate) struct WriteBuffers(Mutex<Vec<PageBuffer>>);
+pub(crate) struct WriteBuffers(Mutex<Vec<WriteBuffer>>);
 
 impl WriteBuffers {
-    fn take(&self) -> PageBuffer {
+    fn take(&self) -> WriteBuffer {
         self.0.lock().pop().unwrap_or_default()
     }
 
-    fn put_back(&self, buffer: PageBuffer) {
+    fn put_back(&self, buffer: WriteBuffer) {
         self.0.lock().push(buffer);
     }
 
@@ -135,8 +135,12 @@ impl SettleJob {
     /// system and the disk do for them.
     fn settle_all(&self) -> Vec<io::Result<SettledPartition>> {
         let disk = self.disk.as_ref();
-        side_by_side(&self.partitions, disk.files_at_once(), OPEN_LOGS, |piece| {
+        let lanes = disk.files_at_once();
+        // Where there are few, each lane writes beside its copying; where there are many, the lanes do so for each other.
+        let beside = 2 * self.partitions.len() <= lanes;
+        side_by_side(&self.partitions, lanes, OPEN_LOGS, |piece| {
             let mut buffer = self.buffers.take();
+            buffer.write_beside(beside);
             let write = |partition: &PartitionSettle| partition.write(disk, self.now, &mut buffer);
             let written: Vec<_> = piece.iter().map(write).collect();
             self.buffers.put_back(buffer);
@@ -184,7 +188,7 @@ impl PartitionSettle {
         &self,
         disk: &dyn Disk,
         now: Timestamp,
-        buffer: &mut PageBuffer,
+        buffer: &mut WriteBuffer,
     ) -> io::Result<WrittenPartition> {
         let dir = self.dir.path();
         let mut written = WrittenPartition { segments: Vec::new(), names_changed: false };
@@ -210,7 +214,7 @@ impl PartitionSettle {
         // A segment is as old as its first batch, however long that waited to settle.
         let begun = || SegmentState { created: self.since, ..SegmentState::begin(first.base, now) };
         let state = active.unwrap_or_else(begun);
-        let open = |state, check, buffer: &mut PageBuffer| {
+        let open = |state, check, buffer: &mut WriteBuffer| {
             SegmentWriter::open(disk, &dir, state, config, check, std::mem::take(buffer))
         };
         let mut writer = open(state, self.check.is_some(), buffer)?;

@@ -48,8 +48,13 @@ pub fn synced() -> Vec<Line> {
 /// All of one kind, with the raw limits measured before and after.
 fn run(synced: bool) -> Vec<Line> {
     let scratch = Scratch::new("log-append");
-    let raw_before = raw::buffered_writes(&scratch.path(""), synced, TIME);
-    let direct = raw::direct_writes(&scratch.path(""), TIME);
+    let way = if synced { raw::Way::Synced } else { raw::Way::Cached };
+    let writes = |way| {
+        calm();
+        raw::writes(&scratch.path(""), way, SETTLED_IN, TIME)
+    };
+    let raw_before = writes(way);
+    let direct_before = writes(raw::Way::Direct);
     let mut rates = Vec::new();
     for record in [100, 1024] {
         for batch in [16 << 10, 1 << 20] {
@@ -69,8 +74,8 @@ fn run(synced: bool) -> Vec<Line> {
             }
         }
     }
-    let raw_after = raw::buffered_writes(&scratch.path(""), synced, TIME);
-    let raw = median(&[raw_before, raw_after]);
+    let raw = median(&[raw_before, writes(way)]);
+    let direct = median(&[direct_before, writes(raw::Way::Direct)]);
     rates.into_iter().map(|(load, rate, cpu, one)| line(load, rate, cpu, one, raw, direct)).collect()
 }
 

@@ -3,12 +3,12 @@ use std::io;
 use std::path::Path;
 
 use message::Timestamp;
-use segment_store::{Disk, PageBuffer};
+use segment_store::Disk;
 
 use super::CleanPoint;
 use crate::Offset;
 use crate::batch::{BatchHeader, filler};
-use crate::segment::{Piece, Segment, SegmentState, SegmentWriter, WriterConfig, Written};
+use crate::segment::{Piece, Segment, SegmentState, SegmentWriter, WriteBuffer, WriterConfig, Written};
 use crate::transaction::AbortedTransaction;
 
 /// Batches written one after the other into new segments, with empty ones in the place of those that went.
@@ -18,7 +18,7 @@ pub(super) struct Rewriting<'d> {
     config: WriterConfig,
     generation: u32,
     writer: Option<SegmentWriter>,
-    buffer: PageBuffer,
+    buffer: WriteBuffer,
     /// A run of offsets whose batches went, not written yet.
     gap: Option<(Offset, Offset)>,
     leader_epoch: i32,
@@ -46,7 +46,7 @@ impl<'d> Rewriting<'d> {
             config,
             generation,
             writer: None,
-            buffer: PageBuffer::default(),
+            buffer: WriteBuffer::default(),
             gap: None,
             leader_epoch: 0,
             created: Timestamp(i64::MAX),

@@ -9,6 +9,7 @@ mod rebuild;
 mod salvage;
 mod state;
 mod time_index;
+mod write_buffer;
 mod writer;
 
 pub(crate) use aborted_index::AbortedCount;
@@ -16,4 +17,5 @@ pub(crate) use cache::SegmentCache;
 pub(crate) use reader::{SegmentFault, Want, newest_in_batch, read};
 pub(crate) use salvage::{Found, Salvage};
 pub(crate) use state::{PartitionDir, Segment, SegmentFiles, SegmentName, SegmentState};
+pub(crate) use write_buffer::WriteBuffer;
 pub(crate) use writer::{Piece, SegmentWriter, WriterConfig, Written};

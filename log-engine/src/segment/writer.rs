@@ -1,12 +1,13 @@
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use message::Timestamp;
-use segment_store::{Disk, DiskFile, OpenMode, PageBuffer};
+use segment_store::{Disk, DiskFile, OpenMode};
 
 use super::aborted_index;
 use super::rebuild::{IndexBuilder, rebuild};
-use super::{SegmentFiles, SegmentState, offset_index, time_index};
+use super::{SegmentFiles, SegmentState, WriteBuffer, offset_index, time_index};
 use crate::Offset;
 use crate::tail::TailBatch;
 use crate::transaction::AbortedTransaction;
@@ -49,10 +50,8 @@ impl<'b> From<&'b TailBatch> for Piece<'b> {
 /// through the page cache is only the part of a page at either end.
 pub(crate) struct SegmentWriter {
     state: SegmentState,
-    log: Box<dyn DiskFile>,
-    /// What is to be written from `written` on.
-    buffer: PageBuffer,
-    written: u64,
+    log: Arc<dyn DiskFile>,
+    buffer: WriteBuffer,
     index: IndexBuilder,
     aborted: Vec<AbortedTransaction>,
     config: WriterConfig,
@@ -68,9 +67,10 @@ impl SegmentWriter {
         mut state: SegmentState,
         config: WriterConfig,
         check: bool,
-        mut buffer: PageBuffer,
+        mut buffer: WriteBuffer,
     ) -> io::Result<SegmentWriter> {
-        let log = disk.open(&state.name().path(dir, SegmentFiles::LOG), OpenMode::Create)?;
+        let log: Arc<dyn DiskFile> =
+            disk.open(&state.name().path(dir, SegmentFiles::LOG), OpenMode::Create)?.into();
         if check || state.len == 0 {
             if log.size()? > state.len {
                 log.set_len(state.len)?;
@@ -82,8 +82,7 @@ impl SegmentWriter {
         }
         let index = IndexBuilder::resume(&state, config.index_interval);
         buffer.restart(state.len);
-        let (written, aborted) = (state.len, Vec::new());
-        Ok(SegmentWriter { state, log, buffer, written, index, aborted, config })
+        Ok(SegmentWriter { state, log, buffer, index, aborted: Vec::new(), config })
     }
 
     /// Whether the batch must start a new segment.
@@ -112,7 +111,7 @@ impl SegmentWriter {
             self.buffer.extend(piece);
             rest = more;
             if self.buffer.len() >= WRITE_CHUNK {
-                self.write_pages()?;
+                self.buffer.write_pages(&self.log)?;
             }
         }
         self.state.len += len;
@@ -127,29 +126,14 @@ impl SegmentWriter {
         self.aborted.push(transaction);
     }
 
-    /// Writes what is there up to the end of its last whole page; the rest waits for more.
-    fn write_pages(&mut self) -> io::Result<()> {
-        let end = self.written + self.buffer.len() as u64;
-        let whole = end - end % PageBuffer::PAGE as u64;
-        let (pages, rest) = self.buffer.as_slice().split_at((whole - self.written) as usize);
-        self.log.write_all_at(pages, self.written)?;
-        let rest = rest.to_vec();
-        self.buffer.restart(whole);
-        self.buffer.extend(&rest);
-        self.written = whole;
-        Ok(())
-    }
-
     /// Writes what is left, entries of the indexes included; [`Written::sync`] makes it durable.
     pub(crate) fn finish(
         mut self,
         disk: &dyn Disk,
         dir: &Path,
         seal: bool,
-    ) -> io::Result<(Written, PageBuffer)> {
-        if !self.buffer.is_empty() {
-            self.log.write_all_at(self.buffer.as_slice(), self.written)?;
-        }
+    ) -> io::Result<(Written, WriteBuffer)> {
+        self.buffer.finish(&self.log)?;
         if seal {
             self.index.mark_time();
             if self.config.preallocate {
@@ -187,7 +171,7 @@ impl SegmentWriter {
 /// A segment that was written and waits to be durable.
 pub(crate) struct Written {
     pub state: SegmentState,
-    log: Box<dyn DiskFile>,
+    log: Arc<dyn DiskFile>,
     indexes: [Option<Box<dyn DiskFile>>; 3],
 }
 
