@@ -18,6 +18,12 @@ impl Http {
         self.put(&format!("/v1/topics/{name}"), json!({"model": "log", "log": log})).await.expect(201);
     }
 
+    /// The same for records that say they are old: within a second retention would remove them.
+    pub async fn make_lasting_log(&self, name: &str, partitions: u32) {
+        let log = json!({"partitions": partitions, "config": {"retention.ms": "-1"}});
+        self.put(&format!("/v1/topics/{name}"), json!({"model": "log", "log": log})).await.expect(201);
+    }
+
     /// Publishes messages and returns the results.
     pub async fn publish(&self, topic: &str, messages: Value) -> Vec<Value> {
         let answer = self.post(&format!("/v1/topics/{topic}/messages"), json!({"messages": messages})).await;

@@ -74,7 +74,7 @@ async fn a_stretch_of_time_is_replayed_into_a_queue() {
     let server = Server::shared();
     let http = server.http();
     let (log, queue) = (server.name("log"), server.name("queue"));
-    http.make_log(&log, 2).await;
+    http.make_lasting_log(&log, 2).await;
     http.make_queue(&queue, json!({})).await;
     let records: Vec<_> = (0..20)
         .map(|n| json!({"value": n, "partition": n % 2, "timestamp": 1_700_000_000_000_i64 + n * 1000}))

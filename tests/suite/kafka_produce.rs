@@ -51,7 +51,7 @@ async fn the_records_inside_a_batch_are_checked_compressed_or_not() {
     let server = Server::shared();
     let http = server.http();
     let log = server.name("log");
-    http.make_log(&log, 1).await;
+    http.make_lasting_log(&log, 1).await;
     let mut kafka = Kafka::connect(server).await;
     let good = [record(0, 0, None, "a"), record(1, 5, Some("k"), "b")].concat();
     let misnumbered = [record(0, 0, None, "a"), record(0, 5, None, "b")].concat();
@@ -80,7 +80,7 @@ async fn a_largest_timestamp_that_lies_does_not_hide_records() {
     let server = Server::shared();
     let http = server.http();
     let log = server.name("log");
-    http.make_log(&log, 1).await;
+    http.make_lasting_log(&log, 1).await;
     let mut kafka = Kafka::connect(server).await;
     let content = [record(0, 0, None, "old"), record(1, 20, None, "new")].concat();
     for codec in [0, GZIP] {

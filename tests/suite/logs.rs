@@ -6,9 +6,7 @@ async fn reading_starts_at_an_offset_the_ends_or_a_time() {
     let server = Server::shared();
     let http = server.http();
     let log = server.name("log");
-    // The records say that they are old.
-    let spec = json!({"partitions": 1, "config": {"retention.ms": "-1"}});
-    http.put(&format!("/v1/topics/{log}"), json!({"model": "log", "log": spec})).await.expect(201);
+    http.make_lasting_log(&log, 1).await;
     let messages: Vec<_> =
         (0..10).map(|n| json!({"value": n, "timestamp": 1_700_000_000_000_i64 + n * 1000})).collect();
     http.publish(&log, json!(messages)).await;
