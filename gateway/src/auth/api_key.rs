@@ -38,11 +38,13 @@ impl ApiKey {
     /// A new key from random bytes, and the only sight of it.
     #[must_use]
     pub fn make(
-        random: [u8; ID_BYTES + SECRET_BYTES],
+        mut random: [u8; ID_BYTES + SECRET_BYTES],
         note: String,
         made_at: Timestamp,
         expires_at: Option<Timestamp>,
     ) -> (ApiKey, ShownKey) {
+        // The id begins with a letter: with a hyphen a command line would take it for an option.
+        random[0] &= 0x7f;
         let (id, secret) = random.split_at(ID_BYTES);
         let id = URL_SAFE_NO_PAD.encode(id);
         let shown = format!("{PREFIX}{id}.{}", URL_SAFE_NO_PAD.encode(secret));
@@ -72,6 +74,14 @@ impl ApiKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_no_option_of_a_command() {
+        for first in 0..=u8::MAX {
+            let (key, _) = ApiKey::make([first; 41], String::new(), Timestamp(1), None);
+            assert!(key.id.starts_with(|first: char| first.is_ascii_alphabetic()), "{}", key.id);
+        }
+    }
 
     #[test]
     fn a_key_is_known_again_by_its_hash_alone() {
