@@ -10,6 +10,7 @@ mod filtering;
 mod header;
 mod recompression;
 mod records;
+mod survey;
 mod validated;
 mod varint;
 
@@ -21,8 +22,8 @@ pub(crate) use filtering::{Filtered, emptied, filler, filter, with_horizon};
 pub(crate) use header::crc32c;
 pub use header::{BatchHeader, HEADER_LEN, TimestampType, checksum_matches};
 pub use records::{Record, RecordHeaders, RecordIter, RecordSet};
+pub(crate) use survey::Survey;
 pub use validated::Batch;
-pub(crate) use validated::Survey;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,6 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::validated::Survey;
 use super::varint::Cursor;
 use super::{BatchError, BatchHeader, Codec, HEADER_LEN, TimestampType};
 use crate::Offset;
@@ -89,31 +88,6 @@ impl<'a> RecordSet<'a> {
         records
     }
 
-    /// Checks that the records are numbered from 0 without gaps and fill the batch exactly; tells what they are like.
-    pub(super) fn survey(&self) -> Result<Survey, BatchError> {
-        let mut records = self.iter();
-        let mut expected = self.header.base_offset;
-        let mut survey = Survey { keyless: None, oldest: i64::MAX, newest: -1 };
-        for (number, record) in records.by_ref().enumerate() {
-            let record = record?;
-            if record.offset != expected {
-                return Err(BatchError::Malformed("its records are not numbered in order"));
-            }
-            expected = expected.next();
-            if record.key.is_none() && survey.keyless.is_none() {
-                survey.keyless = Some(number as u32);
-            }
-            if record.timestamp != -1 {
-                survey.oldest = survey.oldest.min(record.timestamp);
-                survey.newest = survey.newest.max(record.timestamp);
-            }
-        }
-        match records.rest.is_empty() {
-            true => Ok(survey),
-            false => Err(BatchError::Malformed("bytes follow its records")),
-        }
-    }
-
     /// Where these records lie in `batch`, when they were not compressed: for handing out without a copy.
     #[must_use]
     pub fn slice_of(&self, batch: &Bytes, part: &[u8]) -> Bytes {
@@ -174,6 +148,22 @@ pub struct RecordHeaders<'a> {
 }
 
 impl<'a> RecordHeaders<'a> {
+    /// Takes the headers, which end a record.
+    pub(super) fn read(body: &mut Cursor<'a>) -> Result<RecordHeaders<'a>, BatchError> {
+        let count = body.varint()?;
+        if count < 0 {
+            return Err(BatchError::Malformed("a record has a negative number of headers"));
+        }
+        let bytes = body.rest();
+        for _ in 0..count {
+            header(body)?;
+        }
+        if !body.is_empty() {
+            return Err(BatchError::Malformed("bytes follow a record's headers"));
+        }
+        Ok(RecordHeaders { count, bytes })
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -207,12 +197,6 @@ pub struct RecordIter<'a> {
 }
 
 impl<'a> RecordIter<'a> {
-    fn body(&mut self) -> Result<Cursor<'a>, BatchError> {
-        let len = usize::try_from(self.rest.varint()?)
-            .map_err(|_| BatchError::Malformed("a record's length is negative"))?;
-        Ok(Cursor::new(self.rest.take(len)?))
-    }
-
     /// The records with the bytes that they consist of.
     pub(crate) fn raw(mut self) -> impl Iterator<Item = Result<RawRecord<'a>, BatchError>> {
         std::iter::from_fn(move || {
@@ -227,7 +211,7 @@ impl<'a> RecordIter<'a> {
 
     fn raw_record(&mut self) -> Result<RawRecord<'a>, BatchError> {
         let before = self.rest.rest();
-        let mut body = self.body()?;
+        let mut body = self.rest.record()?;
         let whole = before.get(..before.len() - self.rest.rest().len()).unwrap_or_default();
         let attributes = body.byte()?;
         let timestamp_delta = body.varlong()?;
@@ -255,28 +239,16 @@ impl<'a> RecordIter<'a> {
     }
 
     fn record(&mut self) -> Result<Record<'a>, BatchError> {
-        let mut body = self.body()?;
+        let mut body = self.rest.record()?;
         let (offset, timestamp) = self.place(&mut body)?;
-        let key = body.nullable()?;
-        let value = body.nullable()?;
-        let count = body.varint()?;
-        if count < 0 {
-            return Err(BatchError::Malformed("a record has a negative number of headers"));
-        }
-        let bytes = body.rest();
-        for _ in 0..count {
-            header(&mut body)?;
-        }
-        if !body.is_empty() {
-            return Err(BatchError::Malformed("bytes follow a record's headers"));
-        }
-        Ok(Record { offset, timestamp, key, value, headers: RecordHeaders { count, bytes } })
+        let (key, value) = (body.nullable()?, body.nullable()?);
+        Ok(Record { offset, timestamp, key, value, headers: RecordHeaders::read(&mut body)? })
     }
 
     fn skip_to(&mut self, offset: Offset) {
         while self.left > 0 {
             let mut ahead = self.clone();
-            match ahead.body().and_then(|mut body| self.place(&mut body)) {
+            match ahead.rest.record().and_then(|mut body| self.place(&mut body)) {
                 Ok((at, _)) if at < offset => {
                     ahead.left -= 1;
                     *self = ahead;
@@ -290,7 +262,7 @@ impl<'a> RecordIter<'a> {
     /// The first record that is not older than `timestamp`, by offset and its own timestamp.
     pub(crate) fn find_time(mut self, timestamp: i64) -> Result<Option<(Offset, i64)>, BatchError> {
         while self.left > 0 {
-            let mut body = self.body()?;
+            let mut body = self.rest.record()?;
             let (offset, at) = self.place(&mut body)?;
             if at >= timestamp {
                 return Ok(Some((offset, at)));

@@ -2,19 +2,8 @@ use bytes::{Bytes, BytesMut};
 use message::Timestamp;
 
 use super::header::{self, BatchHeader};
-use super::{BatchError, Codec, RecordSet, TimestampType, checksum_matches};
+use super::{BatchError, Codec, RecordSet, Survey, TimestampType, checksum_matches};
 use crate::Offset;
-
-/// What the records of a batch are like, found out when they were checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Survey {
-    /// The first record without a key, counted from 0.
-    pub keyless: Option<u32>,
-    /// The smallest timestamp; the largest number there is when no record has one.
-    pub oldest: i64,
-    /// The largest timestamp; -1 when no record has one.
-    pub newest: i64,
-}
 
 /// One record batch that is known to be sound and is not yet part of a log.
 ///

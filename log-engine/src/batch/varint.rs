@@ -88,6 +88,13 @@ impl<'a> Cursor<'a> {
         Ok(*first)
     }
 
+    /// Cuts the next record off: what follows its length.
+    pub(super) fn record(&mut self) -> Result<Cursor<'a>, BatchError> {
+        let len = usize::try_from(self.varint()?)
+            .map_err(|_| BatchError::Malformed("a record's length is negative"))?;
+        Ok(Cursor::new(self.take(len)?))
+    }
+
     /// A zigzag varint. Most numbers of a record take one byte or two.
     #[inline]
     pub(super) fn varlong(&mut self) -> Result<i64, BatchError> {
