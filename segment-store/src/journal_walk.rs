@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use crate::block_header::{BlockHeader, flag};
 use crate::block_scanner::{BlockScanner, Expected};
+use crate::checkpoint_file::CheckpointHeader;
 use crate::config::Layout;
 use crate::report::{Damage, TornTail};
 use crate::segment::Segment;
@@ -21,8 +22,10 @@ pub(crate) struct JournalWalk<'a> {
     segments: &'a BTreeMap<u64, Arc<Segment>>,
     layout: Layout,
     identity: u64,
-    /// What the checkpoint covers: it was durable when the checkpoint was made.
+    /// What the checkpoint covers: what is needed of it was durable when the checkpoint was made.
     checkpoint: Lsn,
+    /// When the checkpoint was made: behind it, blocks of earlier epochs are leftovers.
+    checkpoint_epoch: u32,
     scanner: Option<(u64, BlockScanner)>,
     /// The epoch of the last block: a block of an earlier one behind it is a leftover.
     epoch: u32,
@@ -57,10 +60,21 @@ impl<'a> JournalWalk<'a> {
         segments: &'a BTreeMap<u64, Arc<Segment>>,
         layout: Layout,
         identity: u64,
-        checkpoint: Lsn,
+        checkpoint: Option<CheckpointHeader>,
     ) -> JournalWalk<'a> {
+        let (checkpoint, checkpoint_epoch) =
+            checkpoint.map_or((Lsn(0), 0), |checkpoint| (checkpoint.lsn, checkpoint.epoch));
         let outcome = Outcome { durable: checkpoint, ..Outcome::default() };
-        JournalWalk { segments, layout, identity, checkpoint, scanner: None, epoch: 0, outcome }
+        JournalWalk {
+            segments,
+            layout,
+            identity,
+            checkpoint,
+            checkpoint_epoch,
+            scanner: None,
+            epoch: 0,
+            outcome,
+        }
     }
 
     /// Walks from the beginning of segment `first` to the end, handing every valid block to `visit`.
@@ -136,8 +150,14 @@ impl<'a> JournalWalk<'a> {
 
     fn probe(&mut self, at: Lsn) -> Option<BlockHeader> {
         let offset = self.layout.offset_of(at.0);
-        let epoch = self.epoch;
+        let epoch = self.least_epoch(at);
         self.scanner(self.layout.segment_of(at.0))?.probe(offset, epoch)
+    }
+
+    /// Of which epoch a block at `at` is, or a later one. What goes on behind a checkpoint is told from leftovers by the
+    /// checkpoint's epoch: where no block before it is there, none of them tells.
+    fn least_epoch(&self, at: Lsn) -> u32 {
+        if at >= self.checkpoint { self.epoch.max(self.checkpoint_epoch) } else { self.epoch }
     }
 
     /// Looks through everything behind a break, until something proves that the break had been synced.
@@ -145,7 +165,7 @@ impl<'a> JournalWalk<'a> {
         let mut behind = Behind { was_durable: self.checkpoint > at, ..Behind::default() };
         let broken = self.layout.segment_of(at.0);
         let numbers: Vec<u64> = self.segments.range(broken..).map(|(number, _)| *number).collect();
-        let min_epoch = self.epoch;
+        let min_epoch = self.least_epoch(at);
         for number in numbers {
             let mut offset =
                 if number == broken { self.layout.offset_of(at.0) + 1 } else { Layout::FIRST_BLOCK };
@@ -195,7 +215,7 @@ impl<'a> JournalWalk<'a> {
 
     fn note_torn_tail(&mut self, at: Lsn, blocks_behind: u64) {
         let (number, offset) = (self.layout.segment_of(at.0), self.layout.offset_of(at.0));
-        let epoch = self.epoch;
+        let epoch = self.least_epoch(at);
         let claims = self.scanner(number).and_then(|scanner| scanner.header_at(offset));
         // A block of an earlier incarnation was cut off then already.
         let broken = claims.is_some_and(|header| header.epoch >= epoch);

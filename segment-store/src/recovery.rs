@@ -63,7 +63,7 @@ pub(crate) fn recover(
     let expected = if needed > Lsn(0) { needed } else { checkpoint_lsn };
     note_missing_beginning(layout, expected, first, &mut report);
 
-    let mut walk = JournalWalk::new(&survey.segments, layout, identity, checkpoint_lsn);
+    let mut walk = JournalWalk::new(&survey.segments, layout, identity, checkpoint);
     let mut records = 0;
     walk.run(first, &mut |header, block| {
         let mut seen = 0;
