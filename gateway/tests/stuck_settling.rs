@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use message::ErrorCode;
 use seam::{declare_log, message, tight_settings};
-use segment_store::{DirEntry, DirLock, Disk, DiskFile, Fault, LyingDisk, OpenMode};
+use segment_store::{DirEntry, DirLock, Disk, DiskFile, DiskSpace, Fault, LyingDisk, OpenMode};
 use sluice::topics::{Acks, Topics};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -74,8 +74,8 @@ impl Disk for GatedDisk {
     fn lock(&self) -> io::Result<DirLock> {
         self.disk.lock()
     }
-    fn free_bytes(&self) -> io::Result<u64> {
-        self.disk.free_bytes()
+    fn space(&self) -> io::Result<DiskSpace> {
+        self.disk.space()
     }
 }
 

@@ -27,6 +27,15 @@ pub struct DirEntry {
     pub is_dir: bool,
 }
 
+/// Bytes of the file system that the data directory is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// All of it.
+    pub total: u64,
+    /// What ordinary writes may still take.
+    pub free: u64,
+}
+
 /// Where data files live. Paths are relative to the data directory.
 ///
 /// The real one is the operating system's; the lying one loses, tears, flips, fails and fills up from a seed.
@@ -48,8 +57,8 @@ pub trait Disk: Send + Sync {
     /// Claims the data directory for this process until the guard is dropped. When another holds it, the error
     /// carries a [`LockHeld`].
     fn lock(&self) -> io::Result<DirLock>;
-    /// Bytes that ordinary writes may still take.
-    fn free_bytes(&self) -> io::Result<u64>;
+    /// How much it holds, and how much of that is free.
+    fn space(&self) -> io::Result<DiskSpace>;
     /// How many files are best written, or synced, at the same time, by as many threads.
     fn files_at_once(&self) -> usize {
         1

@@ -10,8 +10,8 @@ use crate::segment::{Haste, Segment};
 use crate::segment_header::segment_path;
 use crate::shared::Shared;
 use crate::{
-    Block, CheckpointWriter, DirLock, Disk, JournalConfig, JournalReader, Lsn, RecoveryReport, Replayed,
-    SegmentPreparer, StoreError, Syncer, recovery,
+    Block, CheckpointWriter, DirLock, Disk, DiskSpace, JournalConfig, JournalReader, Lsn, RecoveryReport,
+    Replayed, SegmentPreparer, StoreError, Syncer, recovery,
 };
 
 /// The shard's journal: what both engines change commits here, one block at a time.
@@ -113,10 +113,10 @@ impl Journal {
         (self.block.remaining() as u64 + self.shared.pool.ready() as u64 * capacity).saturating_sub(capacity)
     }
 
-    /// Free bytes of the disk, where it tells.
+    /// How much the disk holds, and how much of that is free, where it tells.
     #[must_use]
-    pub fn free_bytes(&self) -> Option<u64> {
-        self.shared.disk.free_bytes().ok()
+    pub fn disk_space(&self) -> Option<DiskSpace> {
+        self.shared.disk.space().ok()
     }
 
     /// Tries to get room for at least one more segment beside the reserve.

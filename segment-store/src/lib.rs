@@ -62,7 +62,7 @@ mod syncer;
 pub use block::Block;
 pub use checkpoint_writer::CheckpointWriter;
 pub use config::JournalConfig;
-pub use disk::{DirEntry, DirLock, Disk, DiskFile, LockHeld, Mapped, OpenMode};
+pub use disk::{DirEntry, DirLock, Disk, DiskFile, DiskSpace, LockHeld, Mapped, OpenMode};
 pub use error::StoreError;
 pub use journal::Journal;
 pub use lsn::Lsn;

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rustix::io::Errno;
 
 use crate::disk::{check_inside, check_not_root};
-use crate::{DirEntry, DirLock, Disk, DiskFile, LockHeld, OpenMode};
+use crate::{DirEntry, DirLock, Disk, DiskFile, DiskSpace, LockHeld, OpenMode};
 
 mod dice;
 mod file;
@@ -301,10 +301,10 @@ impl Disk for LyingDisk {
         Ok(DirLock::new(Box::new(Claim { state: Arc::clone(&self.state) })))
     }
 
-    fn free_bytes(&self) -> io::Result<u64> {
+    fn space(&self) -> io::Result<DiskSpace> {
         let state = self.state.lock();
         state.check_power()?;
-        Ok(state.capacity.saturating_sub(state.used()))
+        Ok(DiskSpace { total: state.capacity, free: state.capacity.saturating_sub(state.used()) })
     }
 }
 

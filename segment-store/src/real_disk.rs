@@ -6,7 +6,7 @@ use rustix::fs::FlockOperation;
 
 use crate::disk::{check_inside, check_not_root};
 use crate::real_file::RealFile;
-use crate::{DirEntry, DirLock, Disk, DiskFile, LockHeld, OpenMode};
+use crate::{DirEntry, DirLock, Disk, DiskFile, DiskSpace, LockHeld, OpenMode};
 
 /// Syncs that wait together share a commit of the file system; with more threads the gain gets small.
 const FILES_AT_ONCE: usize = 8;
@@ -115,9 +115,10 @@ impl Disk for RealDisk {
         }
     }
 
-    fn free_bytes(&self) -> io::Result<u64> {
+    fn space(&self) -> io::Result<DiskSpace> {
         let stat = rustix::fs::statvfs(&self.root)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(DiskSpace { total: bytes(stat.f_blocks), free: bytes(stat.f_bavail) })
     }
 
     fn files_at_once(&self) -> usize {

@@ -182,7 +182,7 @@ impl Shared {
 /// Whether a new segment leaves the headroom alone, as far as the disk tells.
 fn has_space_for_segment(disk: &dyn Disk, config: &JournalConfig) -> bool {
     let needed = config.segment_bytes.saturating_add(config.headroom_bytes);
-    disk.free_bytes().map_or(true, |free| free >= needed)
+    disk.space().map_or(true, |space| space.free >= needed)
 }
 
 /// Makes a segment file: room reserved, header written, both and the name durable.

@@ -103,7 +103,8 @@ fn one_owner_at_a_time() {
         assert!(error.to_string().contains("in use by another process"), "{error}");
         drop(lock);
         disk.lock().unwrap();
-        assert!(disk.free_bytes().unwrap() > 0);
+        let space = disk.space().unwrap();
+        assert!(space.free > 0 && space.free <= space.total, "{space:?}");
     });
 }
 
@@ -185,12 +186,12 @@ fn a_full_disk_refuses_growth_only() {
     let file = disk.open(Path::new("f"), OpenMode::Create).unwrap();
     file.allocate(8000).unwrap();
     file.write_all_at(&[1; 8000], 0).unwrap();
-    assert_eq!(disk.free_bytes().unwrap(), 2000);
+    assert_eq!(disk.space().unwrap().free, 2000);
     assert_eq!(file.write_all_at(&[1; 3000], 8000).unwrap_err().kind(), ErrorKind::StorageFull);
     assert_eq!(file.allocate(10_001).unwrap_err().kind(), ErrorKind::StorageFull);
     drop(file);
     disk.remove(Path::new("f")).unwrap();
-    assert_eq!(disk.free_bytes().unwrap(), 10_000);
+    assert_eq!(disk.space().unwrap().free, 10_000);
 }
 
 #[test]

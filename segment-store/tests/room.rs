@@ -99,7 +99,7 @@ fn the_disk_is_not_filled_to_the_brim() {
     let config = segment_store::JournalConfig { headroom_bytes: 5 * SEGMENT, ..world::config() };
     let mut journal = world::open_with(&disk, config).unwrap().journal;
     fill(&mut journal, 0);
-    assert!(disk.free_bytes().unwrap() >= 5 * SEGMENT);
+    assert!(disk.space().unwrap().free >= 5 * SEGMENT);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use kafka_wire::messages::delete_records::{
 };
 use kafka_wire::messages::describe_cluster::DescribeClusterRequest;
 use kafka_wire::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
+use kafka_wire::messages::describe_log_dirs::DescribeLogDirsRequest;
 use kafka_wire::messages::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 use kafka_wire::messages::fetch::FetchRequest;
 use kafka_wire::messages::find_coordinator::FindCoordinatorRequest;
@@ -144,4 +145,15 @@ async fn kinds_that_there_are_not_are_refused() {
             kafka.ask(4, &DescribeConfigsRequest { resources, ..DescribeConfigsRequest::default() }).await;
         assert_eq!(told.results[0].error_code, error, "kind {resource_type}");
     }
+}
+
+#[tokio::test]
+async fn the_data_directory_tells_what_its_disk_holds() {
+    let (_server, mut kafka) = connected().await;
+    let told =
+        kafka.ask(4, &DescribeLogDirsRequest { topics: None, ..DescribeLogDirsRequest::default() }).await;
+    let directory = &told.results[0];
+    assert!(directory.topics.iter().any(|topic| topic.name == "log"));
+    let (total, usable) = (directory.total_bytes, directory.usable_bytes);
+    assert!(0 < usable && usable <= total, "{usable} of {total}");
 }

@@ -6,6 +6,7 @@ use log_engine::GroupDescription;
 use message::ErrorCode;
 use parking_lot::Mutex;
 use queue_engine::{Delivery, QueueTotals};
+use segment_store::DiskSpace;
 
 use super::group_lag::Age;
 use super::queue_topic::LOOK;
@@ -146,6 +147,11 @@ impl Topics {
         raised.into_iter().filter(|(flag, _)| flag.load(Relaxed)).map(|(_, alarm)| alarm).collect()
     }
 
+    /// How much the disk holds, and how much of that is free, where it tells.
+    pub async fn disk_space(&self) -> Result<Option<DiskSpace>, Refusal> {
+        self.shard().call(LOOK, |turn: &mut Turn<'_>| turn.journal.disk_space()).await
+    }
+
     /// Everything that metrics show, at one moment.
     pub async fn snapshot(&self) -> Result<Snapshot, Refusal> {
         let look = |turn: &mut Turn<'_>| {
@@ -153,10 +159,9 @@ impl Topics {
             let log = &turn.engines.log;
             let groups: Vec<_> = log.groups().filter_map(|name| log.describe_group(name).ok()).collect();
             let journal = &turn.journal;
-            (queues, groups, journal.retained_bytes(), (journal.room(), journal.free_bytes()))
+            (queues, groups, journal.retained_bytes(), (journal.room(), journal.disk_space()))
         };
-        let (queues, groups, retained_bytes, (room_bytes, free_bytes)) =
-            self.shard().call(LOOK, look).await?;
+        let (queues, groups, retained_bytes, (room_bytes, disk)) = self.shard().call(LOOK, look).await?;
         let groups = self.with_ages(groups).await;
         let vitals = self.vitals();
         let mut sums = *vitals.gone_queues.lock();
@@ -167,7 +172,7 @@ impl Topics {
                 written_bytes: vitals.written_bytes.load(Relaxed),
                 retained_bytes,
                 room_bytes,
-                free_bytes,
+                free_bytes: disk.map(|disk| disk.free),
             },
             commit: vitals.commit.figures(),
             sync: vitals.sync.figures(),

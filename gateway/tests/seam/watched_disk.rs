@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use segment_store::{DirEntry, DirLock, Disk, DiskFile, LyingDisk, Mapped, OpenMode};
+use segment_store::{DirEntry, DirLock, Disk, DiskFile, DiskSpace, LyingDisk, Mapped, OpenMode};
 
 /// What a test does when the disk is asked for something.
 pub trait Watch: Send + Sync + 'static {
@@ -49,8 +49,8 @@ impl<W: Watch> Disk for WatchedDisk<W> {
     fn lock(&self) -> io::Result<DirLock> {
         self.0.lock()
     }
-    fn free_bytes(&self) -> io::Result<u64> {
-        self.0.free_bytes()
+    fn space(&self) -> io::Result<DiskSpace> {
+        self.0.space()
     }
 }
 

@@ -25,11 +25,16 @@ pub async fn answer(call: &Call, request: DescribeLogDirsRequest) -> DescribeLog
             known.collect()
         }
     };
-    let directory = DescribeLogDirsResult {
+    let mut directory = DescribeLogDirsResult {
         log_dir: call.door.data_dir().to_owned(),
         topics,
         ..DescribeLogDirsResult::default()
     };
+    // KIP-827; -1 where the disk does not tell.
+    if let Ok(Some(space)) = call.door.topics().disk_space().await {
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        (directory.total_bytes, directory.usable_bytes) = (bytes(space.total), bytes(space.free));
+    }
     DescribeLogDirsResponse { results: vec![directory], ..DescribeLogDirsResponse::default() }
 }
 

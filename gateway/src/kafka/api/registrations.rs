@@ -160,7 +160,7 @@ pub(super) const APIS: &[Api] = &[
         describe_log_dirs::answer,
         describe_log_dirs::DescribeLogDirsRequest,
         1..=4,
-        "The data directory, with the size of each partition."
+        "The data directory, with the size of each partition, and of its disk and what of that is free (KIP-827)."
     ),
     api!(
         sasl_authenticate::answer,
