@@ -150,8 +150,7 @@ async fn kinds_that_there_are_not_are_refused() {
 #[tokio::test]
 async fn the_data_directory_tells_what_its_disk_holds() {
     let (_server, mut kafka) = connected().await;
-    let told =
-        kafka.ask(4, &DescribeLogDirsRequest { topics: None, ..DescribeLogDirsRequest::default() }).await;
+    let told = kafka.ask(4, &DescribeLogDirsRequest { topics: None }).await;
     let directory = &told.results[0];
     assert!(directory.topics.iter().any(|topic| topic.name == "log"));
     let (total, usable) = (directory.total_bytes, directory.usable_bytes);
