@@ -9,7 +9,7 @@ use crate::engine::Settling;
 use crate::producer::{Producer, ProducerEpoch, ProducerId, ProducerTable};
 use crate::producers::UNDATED;
 use crate::record::append_head;
-use crate::segment::{Segment, SegmentFiles, SegmentState};
+use crate::segment::{LastPage, Segment, SegmentFiles, SegmentState};
 use crate::tail::TailBatch;
 use crate::transaction::TransactionOutcome;
 use crate::{Offset, PartitionId, PartitionView, TopicConfig, Visible};
@@ -24,6 +24,8 @@ pub(crate) struct Partition {
     pub next_offset: Offset,
     /// Whether a settle job works on it.
     pub settling: bool,
+    /// The page that its last segment ended with when it settled, where the next job goes on.
+    pub last_page: Option<LastPage>,
     /// Whether its directory may hold what a crash or a failed write left.
     pub unchecked: bool,
     /// Whether it is on the engine's list of partitions that grew in this drain.
@@ -65,6 +67,7 @@ impl Partition {
             leader_epoch: 0,
             next_offset: Offset(0),
             settling: false,
+            last_page: None,
             unchecked: false,
             advanced: false,
             tail_since: now,

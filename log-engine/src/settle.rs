@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use segment_store::{Disk, OpenMode};
 
 use crate::segment::{
-    PartitionDir, Piece, SegmentFiles, SegmentName, SegmentState, SegmentWriter, WriteBuffer, WriterConfig,
+    LastPage, PartitionDir, Piece, SegmentFiles, SegmentName, SegmentState, SegmentWriter, WriteBuffer,
+    WriterConfig,
 };
 use crate::side_by_side::side_by_side;
 use crate::tail::TailBatch;
@@ -60,6 +61,8 @@ pub(crate) struct PartitionSettle {
     pub config: TopicConfig,
     /// The segment to go on with.
     pub active: Option<SegmentState>,
+    /// The page that it ends with, where that is known.
+    pub last: Option<LastPage>,
     /// The segments that are known, when others must be removed first.
     pub check: Option<Vec<SegmentName>>,
     pub batches: Vec<TailBatch>,
@@ -78,8 +81,15 @@ pub(crate) enum Removal {
 
 /// What a [`SettleJob`] did; goes to [`crate::LogEngine::settled`].
 pub struct SettleResult {
-    pub(crate) partitions: Vec<(PartitionId, io::Result<Vec<SegmentState>>)>,
+    pub(crate) partitions: Vec<(PartitionId, io::Result<Settled>)>,
     pub(crate) not_removed: Vec<(Removal, io::Error)>,
+}
+
+/// What became of one partition.
+pub(crate) struct Settled {
+    pub states: Vec<SegmentState>,
+    /// What to go on with next time.
+    pub last: Option<LastPage>,
 }
 
 /// What a finished settle job changed.
@@ -123,7 +133,7 @@ impl SettleJob {
         let settled = |synced: io::Result<SettledPartition>| {
             synced.and_then(|synced| match &named {
                 Err(error) if synced.names_changed => Err(io::Error::new(error.kind(), error.to_string())),
-                _ => Ok(synced.states),
+                _ => Ok(synced.settled),
             })
         };
         let ids = self.partitions.iter().map(|partition| partition.id);
@@ -166,7 +176,7 @@ fn sync_names(
 }
 
 struct SettledPartition {
-    states: Vec<SegmentState>,
+    settled: Settled,
     names_changed: bool,
 }
 
@@ -176,10 +186,11 @@ struct WrittenPartition {
 }
 
 impl WrittenPartition {
-    fn sync(self) -> io::Result<SettledPartition> {
+    fn sync(mut self) -> io::Result<SettledPartition> {
         self.segments.iter().try_for_each(crate::segment::Written::sync)?;
         let states = self.segments.iter().map(|segment| segment.state).collect();
-        Ok(SettledPartition { states, names_changed: self.names_changed })
+        let last = self.segments.last_mut().and_then(|segment| segment.last.take());
+        Ok(SettledPartition { settled: Settled { states, last }, names_changed: self.names_changed })
     }
 }
 
@@ -215,7 +226,8 @@ impl PartitionSettle {
         let begun = || SegmentState { created: self.since, ..SegmentState::begin(first.base, now) };
         let state = active.unwrap_or_else(begun);
         let open = |state, check, buffer: &mut WriteBuffer| {
-            SegmentWriter::open(disk, &dir, state, config, check, std::mem::take(buffer))
+            let last = self.last.as_ref();
+            SegmentWriter::open(disk, &dir, state, config, check, last, std::mem::take(buffer))
         };
         let mut writer = open(state, self.check.is_some(), buffer)?;
         let mut aborted = self.aborted.iter().peekable();
@@ -242,9 +254,10 @@ impl PartitionSettle {
         Ok(written)
     }
 
-    /// Cuts the segment that grew so far, and is too old by now, to what it holds: it may have more room than that.
+    /// Cuts the segment that grew so far, and is too old by now, to what it holds: it may have more room than that, and
+    /// zeros in the last page.
     fn give_back_room(&self, disk: &dyn Disk) -> io::Result<()> {
-        let Some(last) = self.active.filter(|_| self.config.preallocate()) else { return Ok(()) };
+        let Some(last) = self.active else { return Ok(()) };
         let file =
             match disk.open(&last.name().path(&self.dir.path(), SegmentFiles::LOG), OpenMode::ReadWrite) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

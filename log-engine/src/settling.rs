@@ -8,7 +8,9 @@ use crate::engine::{Doomed, DoomedFiles};
 use crate::partition::Freed;
 use crate::record::LogRecord;
 use crate::segment::SegmentState;
-use crate::settle::{PartitionSettle, Removal, SEGMENTS_MAX, SettleJob, SettleOutcome, SettleResult};
+use crate::settle::{
+    PartitionSettle, Removal, SEGMENTS_MAX, SettleJob, SettleOutcome, SettleResult, Settled,
+};
 use crate::{LogEngine, LogError, PartitionId};
 
 /// Partitions in one job at most: each takes a sync of its own.
@@ -142,6 +144,7 @@ impl LogEngine {
             return None;
         }
         partition.settling = true;
+        let last = partition.last_page.take();
         let holdings = partition.view.holdings.read();
         let known = |offsets: &[crate::segment::Segment]| offsets.iter().map(|s| s.state.name()).collect();
         Some(PartitionSettle {
@@ -149,6 +152,7 @@ impl LogEngine {
             dir: partition.view.dir().clone(),
             config: partition.config,
             active: holdings.segments.last().filter(|last| !last.sealed).map(|last| last.state),
+            last,
             check: partition.unchecked.then(|| known(&holdings.segments)),
             since: partition.tail_since,
             batches: if write { holdings.tail.first_bytes(PARTITION_BYTES_MAX) } else { Vec::new() },
@@ -164,8 +168,9 @@ impl LogEngine {
             let Some(partition) = self.partitions.get_mut(&id) else { continue };
             partition.settling = false;
             match written {
-                Ok(states) => {
+                Ok(Settled { states, last }) => {
                     partition.unchecked = false;
+                    partition.last_page = last;
                     if states.is_empty() {
                         continue;
                     }

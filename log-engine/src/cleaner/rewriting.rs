@@ -107,7 +107,8 @@ impl<'d> Rewriting<'d> {
                     ..SegmentState::begin(piece.base, self.config.now)
                 };
                 let buffer = std::mem::take(&mut self.buffer);
-                let writer = SegmentWriter::open(self.disk, self.dir, begun, self.config, false, buffer)?;
+                let writer =
+                    SegmentWriter::open(self.disk, self.dir, begun, self.config, false, None, buffer)?;
                 empty.insert(writer)
             }
         };

@@ -18,4 +18,4 @@ pub(crate) use reader::{SegmentFault, Want, newest_in_batch, read};
 pub(crate) use salvage::{Found, Salvage};
 pub(crate) use state::{PartitionDir, Segment, SegmentFiles, SegmentName, SegmentState};
 pub(crate) use write_buffer::WriteBuffer;
-pub(crate) use writer::{Piece, SegmentWriter, WriterConfig, Written};
+pub(crate) use writer::{LastPage, Piece, SegmentWriter, WriterConfig, Written};

@@ -10,6 +10,10 @@ use segment_store::{DiskFile, PageBuffer};
 /// Chunks that are written while the next is gathered. With one, the disk rests until the thread that it answered runs.
 const CHUNKS_AT_ONCE: usize = 2;
 
+/// From this many bytes on the last write ends with a whole page, so that all of it goes past the page cache. A smaller one
+/// goes through it anyway.
+const WHOLE_FROM: usize = 64 << 10;
+
 /// Memory in which large writes to one file at a time are gathered. It can have threads that write chunks while the next is
 /// gathered: a disk would rest otherwise for half as long as it works.
 #[derive(Default)]
@@ -35,6 +39,13 @@ impl WriteBuffer {
     pub(crate) fn restart(&mut self, position: u64) {
         self.position = position;
         self.gathered.restart(position);
+    }
+
+    /// Begins anew behind `before`, the part of a page with which the file ends at `position`: it is written once more, with the
+    /// rest of its page.
+    pub(crate) fn resume(&mut self, position: u64, before: &[u8]) {
+        self.restart(position - before.len() as u64);
+        self.extend(before);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -79,6 +90,20 @@ impl WriteBuffer {
             return Ok(());
         }
         file.write_all_at(self.gathered.as_slice(), self.position)
+    }
+
+    /// The same, with zeros behind it up to the end of its last page where it is large. Answers the part of a page that it ends
+    /// with then, for [`resume`](WriteBuffer::resume).
+    pub(crate) fn finish_page(&mut self, file: &Arc<dyn DiskFile>) -> io::Result<Option<Box<[u8]>>> {
+        let len = self.gathered.len();
+        let part = ((self.position + len as u64) % PageBuffer::PAGE as u64) as usize;
+        let begun = self.gathered.as_slice().get(len.saturating_sub(part)..).map(Box::from);
+        let is_large = len >= WHOLE_FROM && part > 0;
+        if is_large {
+            self.gathered.zero_to(len - part + PageBuffer::PAGE);
+        }
+        self.finish(file)?;
+        Ok(begun.filter(|_| is_large))
     }
 }
 
@@ -182,6 +207,33 @@ mod tests {
             let mut written = vec![0; bytes.len() + 1];
             assert_eq!(file.read_at(&mut written, 0).expect("a read"), bytes.len());
             assert!(written.starts_with(&bytes), "beside: {beside}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_goes_on_within_the_page_that_it_ended_in() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (file, mut buffer) = (file(&dir, OpenMode::Create), WriteBuffer::default());
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|number| (number % 251) as u8).collect();
+        let (mut end, mut last): (usize, Option<Box<[u8]>>) = (0, None);
+        for len in [70_001, 3, 90_000, 70_000, 4_096, 8_192 * 10, 100] {
+            match &last {
+                Some(last) => buffer.resume(end as u64, last),
+                None => buffer.restart(end as u64),
+            }
+            let resumed = buffer.len();
+            buffer.extend(&bytes[end..end + len]);
+            end += len;
+            last = buffer.finish_page(&file).expect("a write");
+            let page_end = end.next_multiple_of(PageBuffer::PAGE);
+            let is_whole = resumed + len >= WHOLE_FROM && page_end > end;
+            let part = is_whole.then(|| &bytes[end / PageBuffer::PAGE * PageBuffer::PAGE..end]);
+            assert_eq!(last.as_deref(), part, "{len} bytes up to {end}");
+            let mut written = vec![1; page_end];
+            let read = file.read_at(&mut written, 0).expect("a read");
+            assert!(written[..end] == bytes[..end], "{len} bytes up to {end}");
+            assert!(written[end..read].iter().all(|byte| *byte == 0), "nothing but zeros behind");
+            assert!(read == page_end || !is_whole);
         }
     }
 

@@ -46,8 +46,18 @@ impl<'b> From<&'b TailBatch> for Piece<'b> {
     }
 }
 
+/// The part of a page with which a log file ended when it was last written, and which the page cache need not hold: the page
+/// was written past it, with zeros behind.
+#[derive(Clone, Debug)]
+pub(crate) struct LastPage {
+    base: Offset,
+    /// Where the file's batches end.
+    len: u64,
+    bytes: Box<[u8]>,
+}
+
 /// Appends batches to one segment's files, in large writes of whole pages, which a real disk takes directly. What goes
-/// through the page cache is only the part of a page at either end.
+/// through the page cache is what is small, and the part of a page that a write begins in where its beginning is not known.
 pub(crate) struct SegmentWriter {
     state: SegmentState,
     log: Arc<dyn DiskFile>,
@@ -59,14 +69,15 @@ pub(crate) struct SegmentWriter {
 
 impl SegmentWriter {
     /// Opens a segment's log file, making it when it is new. With `check`, what a crash may have left is put right:
-    /// bytes beyond the recorded ones go, and an index that lacks entries is made anew. The buffer's content is not
-    /// looked at; [`SegmentWriter::finish`] gives it back.
+    /// bytes beyond the recorded ones go, and an index that lacks entries is made anew. `last` is the page that it ends with,
+    /// where that is known. The buffer's content is not looked at; [`SegmentWriter::finish`] gives it back.
     pub(crate) fn open(
         disk: &dyn Disk,
         dir: &Path,
         mut state: SegmentState,
         config: WriterConfig,
         check: bool,
+        last: Option<&LastPage>,
         mut buffer: WriteBuffer,
     ) -> io::Result<SegmentWriter> {
         let log: Arc<dyn DiskFile> =
@@ -81,7 +92,10 @@ impl SegmentWriter {
             log.allocate(config.segment_bytes)?;
         }
         let index = IndexBuilder::resume(&state, config.index_interval);
-        buffer.restart(state.len);
+        match last.filter(|last| !check && last.base == state.base && last.len == state.len) {
+            Some(last) => buffer.resume(state.len, &last.bytes),
+            None => buffer.restart(state.len),
+        }
         Ok(SegmentWriter { state, log, buffer, index, aborted: Vec::new(), config })
     }
 
@@ -133,13 +147,7 @@ impl SegmentWriter {
         dir: &Path,
         seal: bool,
     ) -> io::Result<(Written, WriteBuffer)> {
-        self.buffer.finish(&self.log)?;
-        if seal {
-            self.index.mark_time();
-            if self.config.preallocate {
-                self.log.set_len(self.state.len)?;
-            }
-        }
+        let last = self.finish_log(seal)?;
         let state = &mut self.state;
         let offsets = append_entries(
             disk,
@@ -164,13 +172,30 @@ impl SegmentWriter {
         state.time_entries += (self.index.times.len() / time_index::ENTRY_LEN) as u32;
         // The indexes of a growing segment are made anew when a crash takes them; a sealed one should not need that.
         let indexes = if seal { [offsets, times, aborted] } else { [None, None, None] };
-        Ok((Written { state: self.state, log: self.log, indexes }, self.buffer))
+        let (base, len) = (self.state.base, self.state.len);
+        let last = last.map(|bytes| LastPage { base, len, bytes });
+        Ok((Written { state: self.state, last, log: self.log, indexes }, self.buffer))
+    }
+
+    /// A sealed segment's log ends with its last batch. One that grows may have room, and zeros in the last page.
+    fn finish_log(&mut self, seal: bool) -> io::Result<Option<Box<[u8]>>> {
+        if !seal {
+            return self.buffer.finish_page(&self.log);
+        }
+        self.buffer.finish(&self.log)?;
+        self.index.mark_time();
+        if self.log.size()? > self.state.len {
+            self.log.set_len(self.state.len)?;
+        }
+        Ok(None)
     }
 }
 
 /// A segment that was written and waits to be durable.
 pub(crate) struct Written {
     pub state: SegmentState,
+    /// What to go on with.
+    pub last: Option<LastPage>,
     log: Arc<dyn DiskFile>,
     indexes: [Option<Box<dyn DiskFile>>; 3],
 }

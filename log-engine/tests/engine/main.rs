@@ -14,6 +14,7 @@ mod group_bench;
 mod group_model;
 mod groups;
 mod index_damage;
+mod large_batches;
 mod model;
 mod power_cuts;
 mod producer_crash;
