@@ -381,7 +381,7 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> LogConfig {
         LogConfig {
-            settle_bytes: 16 << 20,
+            settle_bytes: 8 << 20,
             unsettled_bytes: 512 << 20,
             open_segments: 256,
             max_partitions: 200_000,

@@ -65,7 +65,7 @@ pub struct LogEngineConfig {
 impl Default for LogEngineConfig {
     fn default() -> LogEngineConfig {
         LogEngineConfig {
-            settle_bytes: 16 << 20,
+            settle_bytes: 8 << 20,
             unsettled_bytes_max: 512 << 20,
             open_segments_max: 256,
             partitions_max: 200_000,
