@@ -410,10 +410,18 @@ pub struct GroupsConfig {
     pub max_session_timeout_ms: u64,
     /// How long an empty group waits for more members.
     pub initial_rebalance_delay_ms: u64,
-    /// After this silence a KIP-848 member is out.
+    /// After this silence a KIP-848 member is out, unless its group chooses otherwise.
     pub consumer_session_timeout_ms: u64,
-    /// How often a KIP-848 member is to be heard of.
+    /// The shortest that a group may choose.
+    pub min_consumer_session_timeout_ms: u64,
+    /// The longest that a group may choose.
+    pub max_consumer_session_timeout_ms: u64,
+    /// How often a KIP-848 member is to be heard of, unless its group chooses otherwise.
     pub consumer_heartbeat_interval_ms: u64,
+    /// The shortest that a group may choose.
+    pub min_consumer_heartbeat_interval_ms: u64,
+    /// The longest that a group may choose.
+    pub max_consumer_heartbeat_interval_ms: u64,
     /// How long a group without members keeps its offsets.
     pub offsets_retention_ms: u64,
     /// How often offsets are looked at for their age.
@@ -430,7 +438,11 @@ impl Default for GroupsConfig {
             max_session_timeout_ms: 30 * 60 * 1000,
             initial_rebalance_delay_ms: 3_000,
             consumer_session_timeout_ms: 45_000,
+            min_consumer_session_timeout_ms: 45_000,
+            max_consumer_session_timeout_ms: 60_000,
             consumer_heartbeat_interval_ms: 5_000,
+            min_consumer_heartbeat_interval_ms: 5_000,
+            max_consumer_heartbeat_interval_ms: 15_000,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
             offsets_check_interval_ms: 10 * 60 * 1000,
         }

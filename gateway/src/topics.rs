@@ -18,6 +18,7 @@ mod group_acks;
 mod group_lag;
 mod group_positions;
 mod group_readers;
+mod group_settings;
 mod group_spec;
 pub mod group_wire;
 mod groups;
@@ -79,6 +80,7 @@ pub use exchange_spec::{
     ExchangeSpec, HashProperty,
 };
 pub use group_readers::GroupBatch;
+pub use group_settings::GroupSetting;
 pub use group_spec::{
     CommitNote, CommitOffset, GroupAck, GroupCommit, GroupDescription, GroupKind, GroupMember, GroupOffset,
     GroupPosition, GroupReceive, GroupReset, GroupState, GroupSummary, Joined, MemberKind, Reader,

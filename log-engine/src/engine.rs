@@ -7,6 +7,7 @@ use segment_store::{Block, Disk, Lsn, RecordKind};
 use crate::batch::Batch;
 use crate::cleaner::Cleaning;
 use crate::group::{GroupConfig, Groups};
+use crate::group_settings::Choices;
 use crate::partition::Partition;
 use crate::producer::ProducerId;
 use crate::producers::Standing;
@@ -115,6 +116,7 @@ pub struct LogEngine {
     pub(crate) topic_names: HashMap<TopicId, TopicName>,
     pub(crate) groups: Groups,
     pub(crate) shares: ShareGroups,
+    pub(crate) choices: Choices,
     pub(crate) next_partition: u32,
     pub(crate) next_topic: u64,
     pub(crate) advanced: Vec<PartitionId>,
@@ -223,6 +225,7 @@ impl LogEngine {
             topic_names: HashMap::new(),
             groups: Groups::default(),
             shares: ShareGroups::default(),
+            choices: Choices::default(),
             next_partition: 0,
             next_topic: 0,
             advanced: Vec::new(),

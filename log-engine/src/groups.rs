@@ -70,7 +70,9 @@ impl LogEngine {
         let unknown = || GroupError::UnknownMember(member.clone());
         let known = self.groups.by_name.get_mut(group).ok_or_else(unknown)?;
         // A deadline that moved back is found when it comes: no need to look at the whole group here.
-        let at = Moment { now, config: &self.config.groups, answers: &mut self.groups.answers };
+        let config = &self.config.groups;
+        let pace = self.choices.consumer(group).pace(config);
+        let at = Moment { now, config, pace, answers: &mut self.groups.answers };
         known.members.heartbeat(member, generation, instance, &at)
     }
 
@@ -143,7 +145,9 @@ impl LogEngine {
     ) -> T {
         let catalog = Catalog { topics: &self.topics, partitions: &self.partitions };
         let happen = |group: &mut Group, at: &mut Moment<'_>| happen(group, catalog, at);
-        self.groups.change(name, catalog, &self.config.groups, now, happen)
+        let config = &self.config.groups;
+        let pace = self.choices.consumer(name).pace(config);
+        self.groups.change(name, catalog, (config, pace), now, happen)
     }
 
     /// All groups with offsets or members, by name.

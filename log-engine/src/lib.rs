@@ -46,6 +46,7 @@ mod engine;
 mod error;
 mod group;
 mod group_offsets;
+mod group_settings;
 mod group_upkeep;
 mod groups;
 mod intake;
@@ -83,15 +84,16 @@ pub use group::{
     PartitionLag, ResetTo, SyncAnswer, SyncGroup, Ticket, resolve,
 };
 pub use group_offsets::Committer;
+pub use group_settings::{Adjustable, GroupSetting};
 pub use offset::{Offset, PartitionId, TopicId, TopicPartition};
 pub use producer::{ActiveProducer, Producer, ProducerEpoch, ProducerId, ProducerWindows};
 pub use recovery::Damage;
 pub use settle::{SettleJob, SettleOutcome, SettleResult};
 pub use share::{
-    AcknowledgeType, Acknowledgement, AcquiredRecords, Adjustable, SHARE_GROUP_SETTINGS, ShareConfig,
-    ShareError, ShareGroupDescription, ShareHeartbeat, ShareLimits, ShareMemberDescription, Shareable,
+    AcknowledgeType, Acknowledgement, AcquiredRecords, ShareConfig, ShareError, ShareGroupDescription,
+    ShareHeartbeat, ShareLimits, ShareMemberDescription, Shareable,
 };
-pub use shares::{ShareAcquire, ShareAcquired, ShareOffset, ShareSetting, ShareTaken};
+pub use shares::{ShareAcquire, ShareAcquired, ShareOffset, ShareTaken};
 pub use time_lookup::TimedOffset;
 pub use topic::TopicView;
 pub use topic_config::{

@@ -239,6 +239,7 @@ impl LogEngine {
         }
         self.checkpoint_transactions(&mut put);
         self.checkpoint_groups(&mut put);
+        self.checkpoint_group_settings(&mut put);
         self.checkpoint_shares(&mut put);
     }
 

@@ -44,7 +44,7 @@ impl LogEngine {
             ShareRecord::GroupDeleted(group) => self.shares.remove(&GroupName::new(group)?),
             ShareRecord::Settings { group, settings } => {
                 let text = settings.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-                self.shares.restore(GroupName::new(group)?, text, &self.config.shares);
+                self.take_group_settings(GroupName::new(group)?, text);
             }
             ShareRecord::Started { group, partition, start } => {
                 let started = SharePartition::new(start);
@@ -75,10 +75,6 @@ impl LogEngine {
     /// The records of a checkpoint that share groups consist of.
     pub(crate) fn checkpoint_shares(&self, put: &mut dyn FnMut(&LogRecord<'_>)) {
         let mut put = |record: ShareRecord<'_>| put(&LogRecord::Share(record));
-        for (name, chosen) in &self.shares.chosen {
-            let settings = chosen.text.iter().map(|(name, value)| (&**name, &**value)).collect();
-            put(ShareRecord::Settings { group: name.as_str(), settings });
-        }
         for (name, group) in self.shares.iter() {
             let name = name.as_str();
             put(ShareRecord::Group(name));

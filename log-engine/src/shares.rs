@@ -7,12 +7,13 @@ use message::{GroupName, Timestamp, TopicName};
 use segment_store::Block;
 
 use crate::group::{ConsumerAnswer, GroupError, MemberEpoch, MemberId};
+use crate::group_settings::StartAt;
 use crate::record::LogRecord;
 use crate::share::{
     Acknowledgement, AcquiredRecords, Acquisition, ShareError, ShareGroupDescription, ShareHeartbeat,
-    SharePartition, ShareRecord, ShareSettings, Shareable, StartAt, StateChange,
+    SharePartition, ShareRecord, Shareable, StateChange,
 };
-use crate::{ConfigChange, Isolation, LogEngine, LogError, Offset, PartitionId, TopicPartition};
+use crate::{Isolation, LogEngine, LogError, Offset, PartitionId, TopicPartition};
 
 /// A member's wish for records of one partition.
 #[derive(Clone, Copy, Debug)]
@@ -64,17 +65,6 @@ pub struct ShareOffset {
     pub lag: Option<u64>,
 }
 
-/// A setting of a share group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShareSetting {
-    /// Its name.
-    pub name: &'static str,
-    /// Its value.
-    pub value: String,
-    /// Whether the group chose it.
-    pub is_chosen: bool,
-}
-
 impl LogEngine {
     /// A heartbeat of a share group's member: it joins, stays or leaves. `others` are topics that no log has, and that
     /// members can be given all the same.
@@ -91,7 +81,7 @@ impl LogEngine {
             _ if !self.shares.contains(group) => return Err(GroupError::UnknownMember(ask.member)),
             _ => {}
         }
-        let (logs, config, settings) = (&self.topics, &self.config.shares, self.shares.settings(group));
+        let (logs, config, settings) = (&self.topics, &self.config.shares, self.choices.share(group));
         let topics = |name: &TopicName| match logs.get(name) {
             Some(log) => Some(Shareable { incarnation: log.id.0, partitions: log.partitions.len() as u32 }),
             None => others(name),
@@ -116,7 +106,7 @@ impl LogEngine {
         Ok(())
     }
 
-    fn check_share_room(&self, there: usize) -> Result<(), GroupError> {
+    pub(crate) fn check_share_room(&self, there: usize) -> Result<(), GroupError> {
         let most = self.config.shares.groups_max;
         if there >= most { Err(GroupError::TooMany(most)) } else { Ok(()) }
     }
@@ -138,7 +128,7 @@ impl LogEngine {
         if known.partitions.contains_key(&partition) {
             return Ok(());
         }
-        let settings = self.shares.settings(group);
+        let settings = self.choices.share(group);
         let end = view.readable_end(settings.isolation());
         let start = match (settings.start(), settings.start().time(now)) {
             (StartAt::Earliest, _) => view.log_start(),
@@ -165,7 +155,7 @@ impl LogEngine {
         now: Timestamp,
     ) -> Result<ShareAcquired, ShareError> {
         let view = self.partition(ask.partition).ok_or(LogError::GonePartition(ask.partition))?;
-        let settings = self.shares.settings(ask.group);
+        let settings = self.choices.share(ask.group);
         let (isolation, log_start) = (settings.isolation(), view.log_start());
         let end = view.readable_end(isolation);
         let record_lock = settings.record_lock(&self.config.shares);
@@ -218,7 +208,7 @@ impl LogEngine {
         now: Timestamp,
     ) -> Result<(), ShareError> {
         let limits = self.config.shares.limits;
-        let until = now.plus(self.shares.settings(group).record_lock(&self.config.shares));
+        let until = now.plus(self.choices.share(group).record_lock(&self.config.shares));
         let log_start = self.partition(partition).map(|view| view.log_start());
         let changed = self.change_share(group, partition, |one| {
             log_start.into_iter().for_each(|start| one.trim(start));
@@ -379,58 +369,6 @@ impl LogEngine {
     /// How long members of a group of that name keep records.
     #[must_use]
     pub fn share_record_lock(&self, group: &GroupName) -> Duration {
-        self.shares.settings(group).record_lock(&self.config.shares)
-    }
-
-    /// The settings that a group of that name has, or would have.
-    #[must_use]
-    pub fn share_settings(&self, group: &GroupName) -> Vec<ShareSetting> {
-        let chosen = self.shares.chosen.get(group);
-        let usual = ShareSettings::usual(&self.config.shares).into_iter();
-        let told = usual.map(|(name, value)| match chosen.and_then(|chosen| chosen.text.get(name)) {
-            Some(value) => ShareSetting { name, value: value.to_string(), is_chosen: true },
-            None => ShareSetting { name, value, is_chosen: false },
-        });
-        told.collect()
-    }
-
-    /// Names with settings of their own.
-    pub fn groups_with_settings(&self) -> impl Iterator<Item = &GroupName> {
-        self.shares.chosen.keys()
-    }
-
-    /// Changes settings of a group, which need not be there yet; with `alone`, those that are not named go back to what is
-    /// usual. With `check_only` nothing changes. Renewed locks and heartbeats follow the new values, records that are out
-    /// already keep their time.
-    pub fn alter_share_settings(
-        &mut self,
-        block: &mut Block,
-        group: &GroupName,
-        changes: &[(String, ConfigChange)],
-        (alone, check_only): (bool, bool),
-    ) -> Result<(), LogError> {
-        let known = self.shares.chosen.get(group).filter(|_| !alone);
-        let mut text = known.map(|chosen| chosen.text.clone()).unwrap_or_default();
-        for (name, change) in changes {
-            match change {
-                ConfigChange::Set(value) => _ = text.insert(name.as_str().into(), value.as_str().into()),
-                ConfigChange::Unset => _ = text.remove(name.as_str()),
-                ConfigChange::Append(_) | ConfigChange::Subtract(_) => {
-                    return Err(LogError::InvalidConfig(format!("{name} is no list")));
-                }
-            }
-        }
-        ShareSettings::parse(&text, &self.config.shares)?;
-        if check_only {
-            return Ok(());
-        }
-        if !self.shares.chosen.contains_key(group) {
-            self.check_share_room(self.shares.chosen.len())?;
-        }
-        let settings = text.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let record = ShareRecord::Settings { group: group.as_str(), settings };
-        self.push(block, &LogRecord::Share(record));
-        self.shares.restore(group.clone(), text, &self.config.shares);
-        Ok(())
+        self.choices.share(group).record_lock(&self.config.shares)
     }
 }

@@ -36,6 +36,13 @@ expect 'Produce\(0\): 0 to 13' tool org.apache.kafka.tools.BrokerApiVersionsComm
 expect 'LeaderId: ' tool org.apache.kafka.tools.MetadataQuorumCommand --bootstrap-server "$kafka" describe --status
 refused=$(configs --alter --entity-type brokers --entity-default --add-config log.cleaner.threads=2 2>&1 || true)
 grep -q 'configuration file' <<< "$refused" || { echo "a broker's setting was not explained: $refused"; exit 1; }
+group_configs() { configs --entity-type groups --entity-name operated "$@"; }
+expect 'Completed updating' group_configs --alter --add-config consumer.session.timeout.ms=50000
+expect 'consumer.session.timeout.ms=50000.*DYNAMIC_GROUP_CONFIG' group_configs --describe
+expect 'consumer.heartbeat.interval.ms=5000.*DEFAULT_CONFIG' group_configs --describe --all
+refused=$(group_configs --alter --add-config consumer.session.timeout.ms=1 2>&1 || true)
+grep -q '45000 to 60000' <<< "$refused" || { echo "a session that is too short was not explained: $refused"; exit 1; }
+expect 'Completed updating' group_configs --alter --delete-config consumer.session.timeout.ms
 expect 'operated' tool org.apache.kafka.tools.GroupsCommand --bootstrap-server "$kafka" --list
 groups --delete --group operated > /dev/null
 topics --delete --topic kept

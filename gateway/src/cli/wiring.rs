@@ -67,6 +67,8 @@ pub fn topics(config: &Config, guard: Guard) -> TopicsSettings {
 fn groups(config: &Config) -> GroupConfig {
     let groups = &config.groups;
     let ms = Duration::from_millis;
+    // What is usual is allowed, wherever the bounds for those who choose for themselves are.
+    let adjustable = |usual, least, most| adjustable(usual, usual.min(least), usual.max(most));
     GroupConfig {
         members_max: groups.max_members,
         bytes_max: groups.memory_bytes,
@@ -74,8 +76,16 @@ fn groups(config: &Config) -> GroupConfig {
         session_min: ms(groups.min_session_timeout_ms),
         session_max: ms(groups.max_session_timeout_ms),
         initial_rebalance_delay: ms(groups.initial_rebalance_delay_ms),
-        consumer_session: ms(groups.consumer_session_timeout_ms),
-        consumer_heartbeat: ms(groups.consumer_heartbeat_interval_ms),
+        consumer_session: adjustable(
+            groups.consumer_session_timeout_ms,
+            groups.min_consumer_session_timeout_ms,
+            groups.max_consumer_session_timeout_ms,
+        ),
+        consumer_heartbeat: adjustable(
+            groups.consumer_heartbeat_interval_ms,
+            groups.min_consumer_heartbeat_interval_ms,
+            groups.max_consumer_heartbeat_interval_ms,
+        ),
         offsets_retention: ms(groups.offsets_retention_ms),
         offsets_check: ms(groups.offsets_check_interval_ms),
         ..GroupConfig::default()
@@ -85,11 +95,6 @@ fn groups(config: &Config) -> GroupConfig {
 /// What bounds share groups.
 fn shares(config: &Config) -> ShareConfig {
     let shares = &config.share_groups;
-    let adjustable = |usual, least, most| Adjustable {
-        usual: Duration::from_millis(usual),
-        least: Duration::from_millis(least),
-        most: Duration::from_millis(most),
-    };
     ShareConfig {
         groups_max: shares.max_groups,
         members_max: shares.max_members,
@@ -109,6 +114,11 @@ fn shares(config: &Config) -> ShareConfig {
             record_locks: shares.max_record_locks,
         },
     }
+}
+
+fn adjustable(usual: u64, least: u64, most: u64) -> Adjustable {
+    let ms = Duration::from_millis;
+    Adjustable { usual: ms(usual), least: ms(least), most: ms(most) }
 }
 
 /// What bounds requests.

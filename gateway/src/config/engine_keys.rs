@@ -170,13 +170,37 @@ pub const ENGINE_KEYS: &[Key] = &[
         "groups.consumer_session_timeout_ms",
         groups.consumer_session_timeout_ms,
         Some(1..=DAY),
-        "After this silence a member of the consumer protocol (KIP-848) is out, in milliseconds (Kafka: `group.consumer.session.timeout.ms`)."
+        "After this silence a member of the consumer protocol (KIP-848) is out, in milliseconds, unless its group chooses otherwise (Kafka: `group.consumer.session.timeout.ms`)."
+    ),
+    key!(
+        "groups.min_consumer_session_timeout_ms",
+        groups.min_consumer_session_timeout_ms,
+        Some(1..=DAY),
+        "Shortest such silence that a group may choose, in milliseconds."
+    ),
+    key!(
+        "groups.max_consumer_session_timeout_ms",
+        groups.max_consumer_session_timeout_ms,
+        Some(1..=DAY),
+        "Longest such silence that a group may choose, in milliseconds."
     ),
     key!(
         "groups.consumer_heartbeat_interval_ms",
         groups.consumer_heartbeat_interval_ms,
         Some(1..=DAY),
-        "How often a member of the consumer protocol (KIP-848) is to send a heartbeat, in milliseconds (Kafka: `group.consumer.heartbeat.interval.ms`)."
+        "How often a member of the consumer protocol (KIP-848) is to send a heartbeat, in milliseconds, unless its group chooses otherwise (Kafka: `group.consumer.heartbeat.interval.ms`)."
+    ),
+    key!(
+        "groups.min_consumer_heartbeat_interval_ms",
+        groups.min_consumer_heartbeat_interval_ms,
+        Some(1..=DAY),
+        "Shortest such interval that a group may choose, in milliseconds."
+    ),
+    key!(
+        "groups.max_consumer_heartbeat_interval_ms",
+        groups.max_consumer_heartbeat_interval_ms,
+        Some(1..=DAY),
+        "Longest such interval that a group may choose, in milliseconds."
     ),
     key!(
         "groups.offsets_retention_ms",

@@ -12,9 +12,10 @@ mod records;
 
 pub(crate) use bells::ShareBells;
 pub use log_engine::{
-    AcknowledgeType, Acknowledgement, AcquiredRecords, SHARE_GROUP_SETTINGS, ShareGroupDescription,
-    ShareHeartbeat, ShareMemberDescription, ShareSetting,
+    AcknowledgeType, Acknowledgement, AcquiredRecords, ShareGroupDescription, ShareHeartbeat,
+    ShareMemberDescription,
 };
+pub(super) use membership::CHANGE;
 pub use membership::ShareListing;
 pub use offsets::ShareProgress;
 pub use queue_hold::QueueHold;

@@ -2,6 +2,7 @@ use message::Timestamp;
 
 use super::classic::{JoinAnswer, SyncAnswer};
 use super::{GroupConfig, GroupError, Ticket};
+use crate::group_settings::ConsumerPace;
 
 /// An answer that a member waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +13,11 @@ pub enum GroupAnswer {
     Synced(Result<SyncAnswer, GroupError>),
 }
 
-/// What a group needs to decide: the time, its limits, and a place for the answers that come of it.
+/// What a group needs to decide: the time, its limits, what it chose, and a place for the answers that come of it.
 pub(crate) struct Moment<'a> {
     pub now: Timestamp,
     pub config: &'a GroupConfig,
+    pub pace: ConsumerPace,
     pub answers: &'a mut Vec<(Ticket, GroupAnswer)>,
 }
 

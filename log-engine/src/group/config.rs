@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::ClientFormat;
+use crate::Adjustable;
 
 /// What bounds consumer groups, and how long they wait.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +20,9 @@ pub struct GroupConfig {
     /// (`group.initial.rebalance.delay.ms`).
     pub initial_rebalance_delay: Duration,
     /// After this silence a KIP-848 member is out (`group.consumer.session.timeout.ms`).
-    pub consumer_session: Duration,
+    pub consumer_session: Adjustable,
     /// How often a KIP-848 member is to be heard of (`group.consumer.heartbeat.interval.ms`).
-    pub consumer_heartbeat: Duration,
+    pub consumer_heartbeat: Adjustable,
     /// How long a group without members keeps its offsets (`offsets.retention.minutes`).
     pub offsets_retention: Duration,
     /// How often offsets are looked at for their age (`offsets.retention.check.interval.ms`).
@@ -39,8 +40,8 @@ impl Default for GroupConfig {
             session_min: Duration::from_secs(6),
             session_max: Duration::from_secs(30 * 60),
             initial_rebalance_delay: Duration::from_secs(3),
-            consumer_session: Duration::from_secs(45),
-            consumer_heartbeat: Duration::from_secs(5),
+            consumer_session: Adjustable::seconds(45, 45, 60),
+            consumer_heartbeat: Adjustable::seconds(5, 5, 15),
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             offsets_check: Duration::from_secs(10 * 60),
             format: ClientFormat::UNKNOWN,

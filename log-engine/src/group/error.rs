@@ -16,7 +16,9 @@ pub enum GroupError {
     #[error("{0:?} is a consumer group; share consumers need a group of another name")]
     NotShared(GroupName),
     /// There are as many groups as are allowed.
-    #[error("there are {0} share groups, as many as are allowed; delete some, or raise the limit")]
+    #[error(
+        "there are {0} share groups, or groups with settings, as many as are allowed; delete some, or raise share_groups.max_groups"
+    )]
     TooMany(usize),
     /// The group still has members.
     #[error("group {0:?} has live members; stop them, or wait until their sessions end")]

@@ -5,6 +5,7 @@ use message::{GroupName, Timestamp};
 use super::answers::Moment;
 use super::catalog::Catalog;
 use super::{GroupAnswer, GroupConfig, GroupOffsets, Members, Ticket};
+use crate::group_settings::ConsumerPace;
 
 /// One group as the engine keeps it.
 #[derive(Debug, Default)]
@@ -63,13 +64,13 @@ impl Groups {
         &mut self,
         name: &GroupName,
         catalog: Catalog<'_>,
-        config: &GroupConfig,
+        (config, pace): (&GroupConfig, ConsumerPace),
         now: Timestamp,
         happen: impl FnOnce(&mut Group, &mut Moment<'_>) -> T,
     ) -> T {
         let group = self.by_name.entry(name.clone()).or_default();
         let occupied = !group.members.is_empty();
-        let mut at = Moment { now, config, answers: &mut self.answers };
+        let mut at = Moment { now, config, pace, answers: &mut self.answers };
         let outcome = happen(group, &mut at);
         group.members.settle_kind(catalog, &at);
         match (occupied, !group.members.is_empty()) {

@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use message::{GroupName, Timestamp, TopicName};
 
+use super::ShareConfig;
 use super::assignor::{Plan, Wishes, assign};
-use super::{ShareConfig, ShareSettings};
 use crate::TopicPartition;
 use crate::group::{ClientOrigin, ConsumerAnswer, Generation, GroupError, MemberEpoch, MemberId};
+use crate::group_settings::ShareSettings;
 
 /// Topics that one member may subscribe to.
 const TOPICS_MAX: usize = 10_000;

@@ -5,21 +5,20 @@
 //! The journal learns of everything but who has what at the moment: after a crash that is available again.
 mod acknowledgement;
 mod assignor;
+mod config;
 mod error;
 mod in_flight;
 mod members;
 mod partition;
 mod record;
 mod registry;
-mod settings;
 
 pub use acknowledgement::{AcknowledgeType, Acknowledgement};
+pub use config::{ShareConfig, ShareLimits};
 pub use error::ShareError;
 pub use members::{ShareGroupDescription, ShareHeartbeat, ShareMemberDescription, Shareable};
 pub use partition::AcquiredRecords;
-pub use settings::{Adjustable, SHARE_GROUP_SETTINGS, ShareConfig, ShareLimits};
 
 pub(crate) use partition::{Acquisition, SharePartition, StateChange};
 pub(crate) use record::ShareRecord;
 pub(crate) use registry::ShareGroups;
-pub(crate) use settings::{ShareSettings, StartAt};

@@ -17,7 +17,7 @@ pub(crate) enum ShareRecord<'a> {
     Group(&'a str),
     /// A share group was deleted, with all that it knew of records. Its settings stay.
     GroupDeleted(&'a str),
-    /// The settings of a group, all of them: replaces what was known.
+    /// The settings of a group of either kind, all of them: replaces what was known.
     Settings { group: &'a str, settings: Vec<(&'a str, &'a str)> },
     /// A group begins in a partition at this offset, whatever it knew of it before.
     Started { group: &'a str, partition: PartitionId, start: Offset },

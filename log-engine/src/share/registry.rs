@@ -4,7 +4,6 @@ use message::{GroupName, Timestamp};
 
 use super::members::ShareMembers;
 use super::partition::SharePartition;
-use super::{ShareConfig, ShareSettings};
 use crate::PartitionId;
 
 /// One share group as the engine keeps it.
@@ -22,19 +21,10 @@ impl ShareGroup {
     }
 }
 
-/// What a group chose, as text and as read.
-#[derive(Debug, Default)]
-pub(crate) struct Chosen {
-    pub text: BTreeMap<Box<str>, Box<str>>,
-    pub settings: ShareSettings,
-}
-
 /// All share groups of an engine.
 #[derive(Debug, Default)]
 pub(crate) struct ShareGroups {
     by_name: BTreeMap<GroupName, ShareGroup>,
-    /// Also of groups that do not exist yet.
-    pub chosen: BTreeMap<GroupName, Chosen>,
     deadlines: BTreeSet<(Timestamp, GroupName)>,
     /// Groups in which records came back, so that somebody who waits may have them.
     pub freed: BTreeSet<GroupName>,
@@ -66,11 +56,6 @@ impl ShareGroups {
         if let Some(deadline) = group.deadline {
             self.deadlines.remove(&(deadline, name.clone()));
         }
-    }
-
-    /// What a group chose.
-    pub(crate) fn settings(&self, name: &GroupName) -> ShareSettings {
-        self.chosen.get(name).map(|chosen| chosen.settings).unwrap_or_default()
     }
 
     /// Has something happen in a group that is there.
@@ -128,20 +113,5 @@ impl ShareGroups {
         for group in self.by_name.values_mut() {
             gone.iter().for_each(|id| _ = group.partitions.remove(id));
         }
-    }
-
-    /// Takes what a group chose; a value that is out of bounds by now leaves the group with what is usual.
-    pub(crate) fn restore(
-        &mut self,
-        name: GroupName,
-        text: BTreeMap<Box<str>, Box<str>>,
-        config: &ShareConfig,
-    ) {
-        if text.is_empty() {
-            self.chosen.remove(&name);
-            return;
-        }
-        let settings = ShareSettings::parse(&text, config).unwrap_or_default();
-        self.chosen.insert(name, Chosen { text, settings });
     }
 }

@@ -12,6 +12,7 @@ mod damage;
 mod full_disk;
 mod group_bench;
 mod group_model;
+mod group_settings;
 mod groups;
 mod index_damage;
 mod large_batches;

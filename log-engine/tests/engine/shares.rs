@@ -35,7 +35,7 @@ impl Shell {
         let earliest = [("share.auto.offset.reset".to_owned(), ConfigChange::Set("earliest".into()))];
         let beat = heartbeat("m0", MemberEpoch::Join, topic);
         self.run(|engine, block, now| {
-            engine.alter_share_settings(block, name, &earliest, (false, false))?;
+            engine.alter_group_settings(block, name, &earliest, (false, false))?;
             Ok(engine.share_heartbeat(block, name, beat, &|_| None, now)?)
         })
         .unwrap();
@@ -448,7 +448,7 @@ fn groups_are_altered_and_deleted_only_without_members() {
     delete(&mut shell).unwrap();
     assert_eq!(shell.engine.share_groups().count(), 0);
     // What it chose is kept, as for a group that comes again.
-    let chosen = shell.engine.share_settings(&name).into_iter().filter(|setting| setting.is_chosen).count();
+    let chosen = shell.engine.group_settings(&name).into_iter().filter(|setting| setting.is_chosen).count();
     assert_eq!(chosen, 1);
 }
 

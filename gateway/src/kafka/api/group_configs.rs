@@ -1,11 +1,10 @@
-//! The settings of share groups. Consumer groups have none of their own here.
+//! The settings of groups.
 
 use kafka_wire::messages::describe_configs::{DescribeConfigsResourceResult, DescribeConfigsSynonym};
 
 use super::{Call, configs, groups};
 use crate::kafka::error::Wrong;
-use crate::topics::share::ShareSetting;
-use crate::topics::{ConfigChange, Mode, Others};
+use crate::topics::{ConfigChange, GroupSetting, Mode, Others};
 
 /// Kinds of values.
 const STRING: i8 = 2;
@@ -18,11 +17,11 @@ pub async fn describe(
     synonyms: bool,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Wrong> {
     let group = groups::named(name)?;
-    let settings = call.door.topics().share_settings(&group).await?;
+    let settings = call.door.topics().group_settings(&group).await?;
     Ok(settings.into_iter().map(|setting| told(setting, synonyms)).collect())
 }
 
-fn told(setting: ShareSetting, synonyms: bool) -> DescribeConfigsResourceResult {
+fn told(setting: GroupSetting, synonyms: bool) -> DescribeConfigsResourceResult {
     let source = if setting.is_chosen { configs::DYNAMIC_GROUP_CONFIG } else { configs::DEFAULT_CONFIG };
     let name = setting.name.to_owned();
     let synonym = DescribeConfigsSynonym { name: name.clone(), value: Some(setting.value.clone()), source };
@@ -46,5 +45,5 @@ pub async fn change(
 ) -> Result<(), Wrong> {
     let group = groups::named(name)?;
     let mode = if only_check { Mode::Check } else { Mode::Make };
-    Ok(call.door.topics().change_share_settings(&group, changes, others, mode).await?)
+    Ok(call.door.topics().change_group_settings(&group, changes, others, mode).await?)
 }

@@ -142,13 +142,13 @@ pub(super) const APIS: &[Api] = &[
         describe_configs::answer,
         describe_configs::DescribeConfigsRequest,
         1..=4,
-        "Topics, the broker, and share groups."
+        "Topics, the broker, and groups."
     ),
     api!(
         configs::alter,
         alter_configs::AlterConfigsRequest,
         0..=2,
-        "Topics, and settings of share groups: the broker is configured by its file, flags and environment."
+        "Topics, and settings of groups: the broker is configured by its file, flags and environment."
     ),
     api!(
         alter_replica_log_dirs::answer,
@@ -204,7 +204,7 @@ pub(super) const APIS: &[Api] = &[
         incremental_alter_configs::answer,
         incremental_alter_configs::IncrementalAlterConfigsRequest,
         0..=1,
-        "Topics, and settings of share groups."
+        "Topics, and settings of groups."
     ),
     api!(
         partition_reassignments::alter,

@@ -1,18 +1,15 @@
-use log_engine::{
-    ConfigChange, ConsumerAnswer, GroupError, ShareGroupDescription, ShareHeartbeat, ShareSetting, Shareable,
-};
+use log_engine::{ConsumerAnswer, GroupError, ShareGroupDescription, ShareHeartbeat, Shareable};
 use message::{GroupName, TopicName};
 
 use crate::refusal::Refusal;
+use crate::topics::Topics;
 use crate::topics::authorization::Act;
-use crate::topics::deeds::Deed;
 use crate::topics::outgoing::Acks;
 use crate::topics::queue_topic::LOOK;
 use crate::topics::shard::{Room, Terms, Turn};
-use crate::topics::{Mode, Others, Topics};
 
 /// Changes of a group are on disk before they are answered.
-pub(super) const CHANGE: Terms = Terms { acks: Acks::All, weight: 4096, room: Room::Reserved };
+pub(in crate::topics) const CHANGE: Terms = Terms { acks: Acks::All, weight: 4096, room: Room::Reserved };
 
 /// A share group in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,50 +66,5 @@ impl Topics {
         self.allow(Act::SeeGroup, group.as_str())?;
         let group = group.clone();
         self.shard().call(LOOK, move |turn: &mut Turn<'_>| turn.engines.log.share_record_lock(&group)).await
-    }
-
-    /// The settings of a share group, whether or not it is there.
-    pub async fn share_settings(&self, group: &GroupName) -> Result<Vec<ShareSetting>, Refusal> {
-        self.allow(Act::SeeGroupSettings, group.as_str())?;
-        let group = group.clone();
-        self.shard().call(LOOK, move |turn: &mut Turn<'_>| turn.engines.log.share_settings(&group)).await
-    }
-
-    /// Groups with settings of their own.
-    pub async fn groups_with_settings(&self) -> Result<Vec<GroupName>, Refusal> {
-        let topics = self.clone();
-        let look = move |turn: &mut Turn<'_>| {
-            let all = turn.engines.log.groups_with_settings().cloned();
-            all.filter(|name| topics.may(Act::SeeGroupSettings, name.as_str())).collect()
-        };
-        self.shard().call(LOOK, look).await
-    }
-
-    /// Changes settings of a share group, all or none.
-    pub async fn change_share_settings(
-        &self,
-        group: &GroupName,
-        changes: Vec<(String, ConfigChange)>,
-        others: Others,
-        mode: Mode,
-    ) -> Result<(), Refusal> {
-        self.allow(Act::ChangeGroupSettings, group.as_str())?;
-        let (group, topics) = (group.clone(), self.clone());
-        let how = (others == Others::Unset, mode == Mode::Check);
-        let change = move |turn: &mut Turn<'_>| {
-            let (log, block) = (&mut turn.engines.log, turn.journal.block());
-            log.alter_share_settings(block, &group, &changes, how)?;
-            if mode == Mode::Make {
-                let changes = changes.iter().map(|(key, change)| match change {
-                    ConfigChange::Set(value) => format!(", {key}={value}"),
-                    ConfigChange::Unset => format!(", without {key}"),
-                    ConfigChange::Append(items) => format!(", {key} with {items}"),
-                    ConfigChange::Subtract(items) => format!(", {key} without {items}"),
-                });
-                topics.did(Deed::ChangeGroup, &format!("share group {group}{}", changes.collect::<String>()));
-            }
-            Ok(())
-        };
-        self.shard().call(CHANGE, change).await?
     }
 }

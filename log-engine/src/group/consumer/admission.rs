@@ -77,7 +77,7 @@ impl ConsumerGroup {
         }
         self.check_room(name, at)?;
         let timeout = ask.rebalance_timeout.unwrap_or_default();
-        let mut member = Member::new(Kind::Consumer, at.config.consumer_session, timeout);
+        let mut member = Member::new(Kind::Consumer, at.pace.session, timeout);
         member.instance = ask.instance.clone();
         self.insert(id.clone(), member);
         Ok(true)

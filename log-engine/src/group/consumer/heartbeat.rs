@@ -72,7 +72,7 @@ impl ConsumerGroup {
         let answer = |id: &MemberId, epoch, assignment| ConsumerAnswer {
             member: id.clone(),
             epoch,
-            heartbeat_interval: at.config.consumer_heartbeat,
+            heartbeat_interval: at.pace.heartbeat,
             assignment,
         };
         let id = ask.member.clone();
@@ -133,7 +133,7 @@ impl ConsumerGroup {
             member.rack = ask.rack;
         }
         member.origin = ask.origin;
-        member.session_timeout = at.config.consumer_session;
+        member.session_timeout = at.pace.session;
         changed
     }
 
