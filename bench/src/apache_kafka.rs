@@ -34,12 +34,17 @@ pub struct ApacheKafka {
 impl ApacheKafka {
     /// Starts it in a directory, with what an earlier run left there; `None` where its libraries are not here.
     pub fn start(base: &Path) -> Option<ApacheKafka> {
+        ApacheKafka::start_with(base, "")
+    }
+
+    /// The same with settings of its own, a line each, where no earlier run left any.
+    pub fn start_with(base: &Path, more: &str) -> Option<ApacheKafka> {
         let class_path = class_path()?;
         std::fs::create_dir_all(base).expect("a directory");
         let settings = base.join("server.properties");
         let address = match std::fs::read_to_string(base.join("address")) {
             Ok(address) => address.parse().expect("an address"),
-            Err(_) => format(base, &settings, &class_path),
+            Err(_) => format(base, &settings, &class_path, more),
         };
         let log = std::fs::File::create(base.join("output.log")).expect("a file");
         let began = Instant::now();
@@ -97,7 +102,7 @@ pub fn class_path() -> Option<String> {
 }
 
 /// Writes the settings and formats the directory.
-fn format(base: &Path, settings: &Path, class_path: &str) -> SocketAddr {
+fn format(base: &Path, settings: &Path, class_path: &str, more: &str) -> SocketAddr {
     let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
     let [kafka, controller] = ports.map(|listener| listener.local_addr().expect("an address"));
     let text = format!(
@@ -110,7 +115,8 @@ fn format(base: &Path, settings: &Path, class_path: &str) -> SocketAddr {
          log.dirs={}\n\
          offsets.topic.replication.factor=1\n\
          transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n",
+         transaction.state.log.min.isr=1\n\
+         {more}\n",
         base.join("data").display()
     );
     std::fs::write(settings, text).expect("a file");

@@ -39,7 +39,7 @@ pub struct Row {
 }
 
 /// All of them.
-pub const ROWS: [Row; 56] = [
+pub const ROWS: [Row; 57] = [
     Row { name: "single", about: "one message per HTTP request, beside a bare handler", run: single::leader },
     Row { name: "single-synced", about: "the same with acks=all", run: single::all },
     Row { name: "batch", about: "HTTP batches of 100 and 1,000: binary, JSON, NDJSON", run: batch::run },
@@ -132,8 +132,13 @@ pub const ROWS: [Row; 56] = [
         run: || kafka_clients::run(Tool::VerifiableConsumer, Codec::None),
     },
     Row {
+        name: "kafka-verifiable-consumer-synced",
+        about: "the same beside a Kafka that has commits on disk before it answers, too",
+        run: kafka_clients::run_synced_commits,
+    },
+    Row {
         name: "kafka-verifiable-consumer-lz4",
-        about: "the same of what lz4 packed",
+        about: "kafka-verifiable-consumer of what lz4 packed",
         run: || kafka_clients::run(Tool::VerifiableConsumer, Codec::Lz4),
     },
 ];

@@ -31,9 +31,14 @@ pub struct Brokers {
 
 impl Brokers {
     pub fn start(name: &str) -> Brokers {
+        Brokers::start_with(name, "")
+    }
+
+    /// The same, Apache Kafka with settings of its own.
+    pub fn start_with(name: &str, settings: &str) -> Brokers {
         let scratch = Scratch::new(name);
         let sluice = Process::broker(&scratch.path("data"));
-        let kafka = ApacheKafka::start(&scratch.path("kafka"));
+        let kafka = ApacheKafka::start_with(&scratch.path("kafka"), settings);
         Brokers { sluice, kafka, scratch }
     }
 

@@ -43,10 +43,22 @@ pub enum Tool {
 
 /// As one client and as ten; each line is told when it is there.
 pub fn run(tool: Tool, codec: Codec) -> Vec<Line> {
-    if !tool.is_here() {
-        return Vec::new();
+    if tool.is_here() {
+        beside(&Brokers::start("kafka-clients"), tool, codec, "");
     }
-    let brokers = Brokers::start("kafka-clients");
+    Vec::new()
+}
+
+/// Consumers beside an Apache Kafka that has what it answers on disk, as Sluice has: each commits, and waits for that.
+pub fn run_synced_commits() -> Vec<Line> {
+    if Tool::VerifiableConsumer.is_here() {
+        let brokers = Brokers::start_with("kafka-clients", "log.flush.interval.messages=1");
+        beside(&brokers, Tool::VerifiableConsumer, Codec::None, ", beside a Kafka that syncs commits, too");
+    }
+    Vec::new()
+}
+
+fn beside(brokers: &Brokers, tool: Tool, codec: Codec, whom: &str) {
     let scratch = Scratch::new("kafka-clients-input");
     let settings = scratch.path("settings");
     // Numbers are so short that the usual 32 MiB of them fill the tool's heap with what it notes of each.
@@ -55,9 +67,10 @@ pub fn run(tool: Tool, codec: Codec) -> Vec<Line> {
     let reading = brokers.all().into_iter().filter(|_| tool == Tool::VerifiableConsumer);
     reading.for_each(|broker| prepare(broker, codec));
     for clients in [1, 10] {
-        tell(&measure(&brokers.all(), tool, codec, clients, &settings));
+        let reached = measure(&brokers.all(), tool, codec, clients, &settings);
+        let workload = format!("Kafka, {}, {}, {clients} at once{whom}", tool.name(), codec.as_str());
+        tell(&compared(workload, &brokers.all(), &reached));
     }
-    Vec::new()
 }
 
 /// Has a topic hold what consumers read: numbers, as `kafka-verifiable-producer` sends them.
@@ -72,7 +85,7 @@ fn prepare(broker: Broker, codec: Codec) {
     Producer::of_batches(broker, PREPARED_TOPIC, 1, shape, batch.as_bytes()).fill(PREPARED);
 }
 
-fn measure(brokers: &[Broker], tool: Tool, codec: Codec, clients: usize, settings: &Path) -> Line {
+fn measure(brokers: &[Broker], tool: Tool, codec: Codec, clients: usize, settings: &Path) -> Vec<Vec<Turn>> {
     let start = |broker: &Broker| {
         let members =
             (0..clients).map(|number| tool.start(*broker, codec, settings, &format!("{clients}-{number}")));
@@ -90,8 +103,7 @@ fn measure(brokers: &[Broker], tool: Tool, codec: Codec, clients: usize, setting
             }
         }
     }
-    let workload = format!("Kafka, {}, {}, {clients} at once", tool.name(), codec.as_str());
-    compared(workload, brokers, &reached)
+    reached
 }
 
 fn compared(workload: String, brokers: &[Broker], reached: &[Vec<Turn>]) -> Line {
