@@ -6,14 +6,12 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use segment_store::PageBuffer;
+
 /// Bytes of one large write.
 pub const MIB: usize = 1 << 20;
 /// How far a file grows before the next one is begun.
 const FILE: u64 = 1 << 30;
-
-/// Memory that a direct write takes.
-#[repr(C, align(4096))]
-struct Aligned([u8; MIB]);
 
 /// How writes get to the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +27,8 @@ pub enum Way {
 /// Writes of 1 MiB to new files, one after the other, which stay as a log does: bytes a second, once `first` bytes are
 /// written. Files that went again would leave what is not on the disk yet in memory for nothing.
 pub fn writes(dir: &Path, way: Way, first: u64, time: Duration) -> f64 {
-    let block = Box::new(Aligned([7; MIB]));
+    let mut block = PageBuffer::new(0);
+    block.extend(&vec![7; MIB]);
     let flags = if way == Way::Direct { rustix::fs::OFlags::DIRECT.bits() as i32 } else { 0 };
     let mut files: Vec<(std::path::PathBuf, File)> = Vec::new();
     let mut written = 0_u64;
@@ -42,7 +41,7 @@ pub fn writes(dir: &Path, way: Way, first: u64, time: Duration) -> f64 {
             files.push((path.clone(), options.open(path).expect("a file, with direct writes if need be")));
         }
         let Some((_, file)) = files.last() else { unreachable!("one was begun") };
-        file.write_all_at(&block.0, written % FILE).expect("room");
+        file.write_all_at(block.as_slice(), written % FILE).expect("room");
         if way == Way::Synced {
             file.sync_data().expect("a sync");
         }

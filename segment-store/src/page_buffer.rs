@@ -1,22 +1,68 @@
-use std::slice;
+use std::alloc::{Layout, handle_alloc_error};
+
+use memmap2::MmapMut;
 
 /// The unit in which disks are written directly and memory is mapped.
 pub(crate) const PAGE: usize = 4096;
-
-#[repr(C, align(4096))]
-#[derive(Clone, Copy)]
-struct Page([u8; PAGE]);
+/// What a processor and the kernel can treat as one large page.
+const LARGE_PAGE: usize = 2 << 20;
+/// From this many bytes on a buffer is made of large pages, where the system has them.
+const LARGE_FROM: usize = 512 << 10;
 
 /// A growing byte buffer whose memory address equals a given file position modulo the page size.
 ///
 /// Direct writes need memory and file aligned alike; with this, the aligned middle of a block can go to the disk
-/// from where it was built, without a copy. The pages are kept from one use to the next.
+/// from where it was built, without a copy. The memory is kept from one use to the next. Much of it lies in large pages: a write
+/// goes to the disk as a list of pieces of memory, and one of 1 MiB in small pages is more pieces than many disks take at a
+/// time.
 #[derive(Default)]
 pub struct PageBuffer {
-    pages: Vec<Page>,
+    memory: Memory,
     /// Where the content begins: the file position modulo the page size.
     start: usize,
     len: usize,
+}
+
+/// Whole pages.
+#[derive(Default)]
+struct Memory {
+    map: Option<MmapMut>,
+    /// Where the first page begins in the map.
+    first: usize,
+    /// Bytes of all pages.
+    len: usize,
+}
+
+impl Memory {
+    /// Zeros, at least `bytes` of them.
+    fn new(bytes: usize) -> Memory {
+        if bytes == 0 {
+            return Memory::default();
+        }
+        let is_large = bytes >= LARGE_FROM;
+        let unit = if is_large { LARGE_PAGE } else { PAGE };
+        let len = bytes.next_multiple_of(unit);
+        // What lies before the first large page is never touched, so it takes no memory.
+        let Ok(map) = MmapMut::map_anon(if is_large { len + LARGE_PAGE } else { len }) else {
+            handle_alloc_error(Layout::array::<u8>(len).unwrap_or(Layout::new::<u8>()));
+        };
+        if !is_large {
+            return Memory { map: Some(map), first: 0, len };
+        }
+        let first = map.as_ptr().align_offset(LARGE_PAGE);
+        // Where there are none, small ones do.
+        let _ = map.advise_range(memmap2::Advice::HugePage, first, len);
+        Memory { map: Some(map), first, len }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.map.as_ref().map_or(&[], |map| &map[self.first..self.first + self.len])
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        let (first, end) = (self.first, self.first + self.len);
+        self.map.as_mut().map_or(&mut [], |map| &mut map[first..end])
+    }
 }
 
 impl PageBuffer {
@@ -26,7 +72,7 @@ impl PageBuffer {
     /// An empty buffer for content that will be written at `position`.
     #[must_use]
     pub fn new(position: u64) -> PageBuffer {
-        PageBuffer { pages: Vec::new(), start: congruent(position), len: 0 }
+        PageBuffer { memory: Memory::default(), start: congruent(position), len: 0 }
     }
 
     /// Empties it for content that will be written at `position`.
@@ -50,7 +96,7 @@ impl PageBuffer {
     /// Bytes of memory.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.pages.len() * PAGE
+        self.memory.len
     }
 
     /// Gives memory beyond `bytes` back.
@@ -59,8 +105,9 @@ impl PageBuffer {
     /// When it has content.
     pub fn shrink_to(&mut self, bytes: usize) {
         assert_eq!(self.len, 0, "only an empty buffer shrinks");
-        self.pages.truncate(bytes.div_ceil(PAGE));
-        self.pages.shrink_to_fit();
+        if bytes < self.memory.len {
+            self.memory = Memory::new(bytes);
+        }
     }
 
     /// Adds content.
@@ -78,10 +125,11 @@ impl PageBuffer {
     }
 
     fn lengthen(&mut self, len: usize) {
-        let pages = (self.start + len).div_ceil(PAGE);
-        if pages > self.pages.len() {
-            let pages = pages.max(self.pages.len() + self.pages.len() / 2);
-            self.pages.resize(pages, Page([0; PAGE]));
+        let end = self.start + len;
+        if end > self.memory.len {
+            let mut larger = Memory::new(end.max(self.memory.len + self.memory.len / 2));
+            larger.bytes_mut()[self.start..self.start + self.len].copy_from_slice(self.as_slice());
+            self.memory = larger;
         }
         self.len = len;
     }
@@ -89,31 +137,23 @@ impl PageBuffer {
     /// The content.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        let whole = self.capacity();
-        // SAFETY: `Page` is `repr(C)` around a byte array whose size is a multiple of its alignment, so the pages are
-        // `whole` initialized bytes in a row.
-        let bytes = unsafe { slice::from_raw_parts(self.pages.as_ptr().cast::<u8>(), whole) };
-        &bytes[self.start.min(whole)..(self.start + self.len).min(whole)]
+        let whole = self.memory.len;
+        &self.memory.bytes()[self.start.min(whole)..(self.start + self.len).min(whole)]
     }
 
     /// The content and zeros after it up to the end of its last page.
     pub(crate) fn with_page_end(&mut self) -> &[u8] {
         let len = self.len;
-        self.zero_to((self.start + len).next_multiple_of(PAGE) - self.start);
-        self.len = len;
         let end = (self.start + len).next_multiple_of(PAGE);
-        let pages = &self.pages[..end / PAGE];
-        // SAFETY: as in `as_slice`, for the pages that the content reaches.
-        let bytes = unsafe { slice::from_raw_parts(pages.as_ptr().cast::<u8>(), end) };
-        &bytes[self.start.min(end)..]
+        self.zero_to(end - self.start);
+        self.len = len;
+        &self.memory.bytes()[self.start..end]
     }
 
     /// The content, to be changed.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        let whole = self.capacity();
-        // SAFETY: as in `as_slice`, and `&mut self` makes it the only access.
-        let bytes = unsafe { slice::from_raw_parts_mut(self.pages.as_mut_ptr().cast::<u8>(), whole) };
-        &mut bytes[self.start.min(whole)..(self.start + self.len).min(whole)]
+        let whole = self.memory.len;
+        &mut self.memory.bytes_mut()[self.start.min(whole)..(self.start + self.len).min(whole)]
     }
 }
 
@@ -149,5 +189,22 @@ mod tests {
         buffer.restart(40);
         buffer.zero_to(100);
         assert_eq!(buffer.as_slice(), [0; 100], "old content does not shine through");
+    }
+
+    #[test]
+    fn much_lies_in_large_pages_and_is_given_back() {
+        let mut buffer = PageBuffer::new(8192 + 5);
+        for piece in 0..40_u8 {
+            buffer.extend(&[piece; 100_000]);
+        }
+        let at = buffer.as_slice().as_ptr() as usize;
+        assert_eq!(at % LARGE_PAGE, 5);
+        assert!(buffer.as_slice().chunks(100_000).zip(0..).all(|(bytes, piece)| *bytes == [piece; 100_000]));
+        assert_eq!(buffer.capacity() % LARGE_PAGE, 0);
+        buffer.restart(1);
+        buffer.shrink_to(10_000);
+        assert_eq!(buffer.capacity(), 3 * PAGE);
+        buffer.zero_to(3);
+        assert_eq!(buffer.as_slice(), [0; 3]);
     }
 }

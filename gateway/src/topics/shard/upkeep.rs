@@ -152,7 +152,8 @@ fn reclaim_target(engines: &Engines, journal: &Journal) -> Option<Lsn> {
     let messages: u64 =
         (oldest..=end).map(|number| engines.queue.segment_use(Lsn(number * segment)).bytes).sum();
     // A checkpoint syncs what has not settled; the more that is, the longer the journal has to be for it to be worth that.
-    let justified = kept + 2 * (messages + engines.log.unsettled_bytes());
+    // Not twice as long: each further segment is page cache, which is slow where others have taken the memory meanwhile.
+    let justified = kept + 2 * messages + engines.log.unsettled_bytes();
     let excess = journal.retained_bytes().checked_sub(justified)?;
     let whole = (excess / segment + 1) * segment;
     Some(Lsn(oldest * segment + whole))
