@@ -152,13 +152,13 @@ def test_what_changes_a_share_group(audited):
     audited.must("POST", "/v1/topics/shared/messages", {"messages": [{"value": 1}]})
     in_order(audited, "kafka", [
         (tool(*configs, "--add-config", "share.auto.offset.reset=earliest"),
-         [("group_changed", "share group sg, share.auto.offset.reset=earliest")]),
+         [("group_changed", "group sg, share.auto.offset.reset=earliest")]),
         (tool(shares, "--reset-offsets", "--group", "sg", "--topic", "shared", "--to-latest", "--execute"),
          [("group_offsets_set", "share group sg in shared")]),
         (tool(shares, "--delete-offsets", "--group", "sg", "--topic", "shared"),
          [("group_offsets_deleted", "share group sg in shared")]),
         (tool(*configs, "--delete-config", "share.auto.offset.reset"),
-         [("group_changed", "share group sg, without share.auto.offset.reset")]),
+         [("group_changed", "group sg, without share.auto.offset.reset")]),
     ])
 
 

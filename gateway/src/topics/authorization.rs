@@ -78,9 +78,9 @@ acts! {
     UseGroup => Read Group;
     /// Delete a group, or some of its offsets
     DeleteGroup => Delete Group;
-    /// See the settings of a share group
+    /// See the settings of a group
     SeeGroupSettings => DescribeConfigs Group;
-    /// Change the settings of a share group
+    /// Change the settings of a group
     ChangeGroupSettings => AlterConfigs Group;
     /// See a transaction
     SeeTransaction => Describe TransactionalId;

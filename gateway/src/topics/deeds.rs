@@ -78,7 +78,7 @@ deeds! {
     DeleteOffsets => "group_offsets_deleted";
     /// A group was deleted
     DeleteGroup => "group_deleted";
-    /// Settings of a share group were changed
+    /// Settings of a group were changed
     ChangeGroup => "group_changed";
     /// A transaction that its producer left open was aborted by an administrator
     AbortTransaction => "transaction_aborted";
