@@ -115,4 +115,17 @@ mod tests {
         assert!(parse("2000", "2001").is_ok());
         assert!(parse("2000", "2000").is_err());
     }
+
+    #[test]
+    fn what_is_usual_for_one_kind_does_not_refuse_what_the_other_chose() {
+        let groups = GroupConfig::default();
+        let same = ShareConfig::default().session;
+        let shares = ShareConfig { heartbeat: same, ..ShareConfig::default() };
+        let parse = |key: &str, value: &str| {
+            let offer = Offer { groups: &groups, shares: &shares };
+            GroupSettings::parse(&[(key.into(), value.into())].into(), offer)
+        };
+        assert!(parse("consumer.session.timeout.ms", "50000").is_ok());
+        assert!(parse("share.session.timeout.ms", "45000").is_err());
+    }
 }

@@ -92,9 +92,9 @@ impl ShareSettings {
         Ok(true)
     }
 
-    /// Checks what must fit together.
+    /// Checks what must fit together, where the group chose some of it.
     pub(super) fn check(&self, config: &ShareConfig) -> Result<(), LogError> {
-        if self.heartbeat(config) < self.session(config) {
+        if *self == ShareSettings::default() || self.heartbeat(config) < self.session(config) {
             return Ok(());
         }
         Err(LogError::InvalidConfig(format!("{SESSION} must be longer than {HEARTBEAT}")))
